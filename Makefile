@@ -1,0 +1,76 @@
+# Everything that is done to this project is a target here; CI calls nothing else.
+SHELL := bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+WORKERS ?= auto
+
+.DEFAULT_GOAL := help
+
+##@ Use
+
+.PHONY: run
+run: $(READY) ## Crawl k8s/samples/quickstart.yaml on this machine (JOB=FILE for another)
+	$(BIN)/artistcrawl run $(or $(JOB),k8s/samples/quickstart.yaml)
+
+##@ Check
+
+.PHONY: test
+test: $(READY) ## Run the tests with coverage (about 5 minutes on 2 cores)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" --cov --cov-report=term
+
+.PHONY: test-slow
+test-slow: $(READY) ## Run the long forms of the promises (about an hour)
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+.PHONY: lint
+lint: $(READY) ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.PHONY: types
+types: $(READY) ## Check types, strictly
+	$(BIN)/mypy
+
+.PHONY: layers
+layers: $(READY) ## Check which package may import which
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(READY) ## Measure ratios within one run; keeps tests/bench/results.md
+	$(BIN)/python -m tests.bench
+
+.PHONY: ci
+ci: lint types layers test ## Everything CI runs; ends with pytest's summary
+
+##@ Develop
+
+.PHONY: setup
+setup: $(READY) ## Make the virtual environment from the pinned constraints
+
+$(READY): constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "artistcrawl needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: format
+format: $(READY) ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: constraints
+constraints: $(READY) ## Pin the newest versions of all dependencies, with hashes and without addresses
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml -o constraints.txt
+
+.PHONY: clean
+clean: ## Remove the virtual environment and what the tools left
+	rm -rf $(VENV) .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile

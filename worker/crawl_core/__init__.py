@@ -1,0 +1,1 @@
+"""What every part shares: the CrawlJob, its keyspace, the ledger, the frontier and the limiter."""

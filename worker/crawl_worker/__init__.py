@@ -1,0 +1,1 @@
+"""The crawling processes and the command line around them."""

@@ -1,0 +1,99 @@
+"""Fixtures that every kind of test may use: real servers, a fresh ledger, a fresh Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import Postgres, Valkey, server_folder, unavailable
+
+from crawl_core.errors import ConfigurationError
+
+CATALOGUE = Path(__file__).parents[2] / "shared" / "catalogue" / "artists.parquet"
+
+
+@pytest.fixture(scope="session")
+def real_catalogue() -> Path:
+    """The 251,304 real artists, where they lie beside the checkout. Never part of the repository."""
+    if not CATALOGUE.exists():
+        pytest.skip("the real catalogue is not on this machine")
+    return CATALOGUE
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with server_folder() as folder:
+        try:
+            server = Postgres(folder / "pg")
+        except ConfigurationError as error:
+            unavailable(str(error))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def fresh_postgres() -> Iterator[Postgres]:
+    """A server of this test's own, to be stopped and started."""
+    with server_folder() as folder:
+        try:
+            server = Postgres(folder / "pg")
+        except ConfigurationError as error:
+            unavailable(str(error))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def database_url(postgres_server: Postgres) -> Iterator[str]:
+    """An empty database."""
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def ledger_template(postgres_server: Postgres) -> str:
+    """The name of a migrated database that tests copy."""
+    from crawl_core.migrate import migrate
+
+    postgres_server.execute("CREATE DATABASE ledger_template")
+    asyncio.run(migrate(postgres_server.url("ledger_template")))
+    return "ledger_template"
+
+
+@pytest.fixture
+def ledger_url(postgres_server: Postgres, ledger_template: str) -> Iterator[str]:
+    """A migrated database without rows."""
+    with postgres_server.database(ledger_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Valkey]:
+    with server_folder() as folder:
+        try:
+            server = Valkey(folder / "valkey", appendonly="no")
+        except ConfigurationError as error:
+            unavailable(str(error))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: Valkey) -> str:
+    """The session's Valkey, flushed."""
+    redis_server.flush()
+    return redis_server.url
+
+
+@pytest.fixture
+def fresh_redis() -> Iterator[Valkey]:
+    """A server of this test's own, to be killed and restarted."""
+    with server_folder() as folder:
+        try:
+            server = Valkey(folder / "valkey")
+        except ConfigurationError as error:
+            unavailable(str(error))
+        yield server
+        server.stop()

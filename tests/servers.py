@@ -1,0 +1,120 @@
+"""Real servers for tests: PostgreSQL and Valkey from wheels, one each a test session, or one a test to be killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+
+from crawl_worker import embedded
+
+
+def unavailable(reason: str) -> None:
+    """A missing service is a skip on a laptop and a failure in CI."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+class Postgres:
+    """An embedded PostgreSQL whose databases are made and dropped at will."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._server: Any = embedded.start_postgres(folder)
+
+    def url(self, database: str = "postgres") -> str:
+        return embedded.postgres_url(self._server, database)
+
+    @property
+    def pid(self) -> int:
+        return int(self._server.get_pid())
+
+    def execute(self, statement: str) -> None:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)  # type: ignore[call-overload]
+
+    @contextmanager
+    def database(self, template: str = "template0") -> Iterator[str]:
+        """A database of its own, dropped at the end however many connections are left. Yields its URL."""
+        name = f"t_{uuid.uuid4().hex[:12]}"
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        try:
+            yield self.url(name)
+        finally:
+            self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+    def stop_immediately(self) -> None:
+        """What pg_ctl stop -m immediate does: every connection is cut, nothing is flushed."""
+        process = self._server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(20)
+
+    def start_again(self) -> None:
+        self._server = embedded.start_postgres(self.folder)
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+class Valkey:
+    """An embedded Valkey that can be killed and come back on the same port, with or without its memory."""
+
+    def __init__(self, folder: Path, **config: Any) -> None:
+        self.folder = folder
+        self._config = config
+        self._server = embedded.start_valkey(folder, **config)
+        self.port = int(self._server.port)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        return int(self._server._process.pid)
+
+    def client(self) -> redis.Redis:
+        return redis.Redis.from_url(self.url, decode_responses=True)
+
+    def flush(self) -> None:
+        with self.client() as client:
+            client.flushall()
+
+    def kill(self) -> None:
+        self._server.terminate()
+
+    def restart(self, *, keep_data: bool) -> None:
+        """Start it again on the same port; without keep_data it comes back empty."""
+        if self._server._process is not None:
+            self.kill()
+        if not keep_data:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(exist_ok=True)
+        self._server._desired_port = self.port
+        self._server.start()
+
+    def stop(self) -> None:
+        if self._server._process is not None:
+            self._server.terminate()
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """A short path (Unix sockets allow about 100 characters), removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="acr-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

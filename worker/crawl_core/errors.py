@@ -1,0 +1,90 @@
+"""Every error that artistcrawl raises on purpose. Vendor errors are mapped to these where they enter.
+
+    ArtistcrawlError
+    ├── ConfigurationError          a person must act; a process that meets one exits 78
+    │   ├── SpecError               the CrawlJob is invalid; carries every problem found
+    │   ├── NameTakenError          another job of this name has a different keyspace or source
+    │   └── SchemaVersionError      the ledger or a script layout is newer than this process knows
+    ├── UnavailableError            a backend cannot be reached now; the same call may work later
+    │   ├── LedgerUnavailableError
+    │   └── RedisUnavailableError
+    ├── UnknownJobError             the frontier does not know the job: wait until it is seeded again
+    ├── FenceLostError              the range belongs to somebody else now: drop what is not committed
+    └── BatchRefusedError           the ledger refused a batch for its data (SQLSTATE class 22 or 21000)
+
+It refuses to hold errors of one module only, such as an expired permit: those live where they are raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+EXIT_CONFIGURATION = 78
+"""Exit status of a process that cannot work as configured (sysexits' EX_CONFIG)."""
+
+
+class ArtistcrawlError(Exception):
+    """The root: whatever is raised on purpose can be caught by this name."""
+
+
+class ConfigurationError(ArtistcrawlError):
+    """Something a person must change first. The message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a CrawlJob, and what to write instead."""
+
+    path: str
+    value: object
+    message: str
+
+    def __str__(self) -> str:
+        shown = repr(self.value)
+        if len(shown) > 80:
+            shown = shown[:77] + "..."
+        return f"{self.path}: {shown}: {self.message}"
+
+
+class SpecError(ConfigurationError):
+    """A CrawlJob that cannot be run, with all that is wrong with it at once."""
+
+    def __init__(self, origin: str, problems: Sequence[Problem]) -> None:
+        self.origin = origin
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"{origin}: {count} problem{'s' if count != 1 else ''}\n{lines}")
+
+
+class NameTakenError(ConfigurationError):
+    """The ledger holds an unfinished or finished job of this name with another keyspace or source."""
+
+
+class SchemaVersionError(ConfigurationError):
+    """The ledger's schema, or a script's layout, is of another version than this process works with."""
+
+
+class UnavailableError(ArtistcrawlError):
+    """A backend cannot be reached at the moment. Nothing is lost; try again."""
+
+
+class LedgerUnavailableError(UnavailableError):
+    """PostgreSQL cannot be reached, or ended the connection."""
+
+
+class RedisUnavailableError(UnavailableError):
+    """Redis or Valkey cannot be reached, is loading, or ended the connection."""
+
+
+class UnknownJobError(ArtistcrawlError):
+    """The frontier has no such job: it lost its memory, or has not been seeded yet."""
+
+
+class FenceLostError(ArtistcrawlError):
+    """The range is somebody else's now. What was not committed will be requested again by them."""
+
+
+class BatchRefusedError(ArtistcrawlError):
+    """The ledger refused the data of a batch. Bisect it, and dead-letter the culprit."""

@@ -1,0 +1,81 @@
+"""Runs the Lua scripts in `lua/`, by digest, and loads them again where the server forgot them.
+
+It refuses to retry anything but a missing script: whether a call can be repeated is the caller's knowledge. Vendor
+errors are mapped here, and only here, to `RedisUnavailableError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from crawl_core.errors import ConfigurationError, RedisUnavailableError
+
+Argument = str | int | float | bytes
+
+CONNECT_TIMEOUT_S = 5.0
+CALL_TIMEOUT_S = 5.0
+"""Seconds until an unanswered call counts as unreachable. Far above any healthy round trip."""
+
+_UNAVAILABLE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, OSError)
+
+
+def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
+    """A client of one Redis or Valkey primary that never repeats a call by itself.
+
+    A repeated acquire would take a second permit, so only callers may decide to call again.
+    """
+    try:
+        client: Redis = Redis.from_url(
+            url,
+            max_connections=max_connections,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_timeout=CALL_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=True,
+            protocol=2,
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"redis URL {url!r}: {error}; write redis://HOST:6379/0") from error
+    return client
+
+
+@cache
+def source(name: str) -> str:
+    """The text of `lua/<name>.lua`."""
+    return (resources.files("crawl_core") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+
+
+class Script:
+    """One Lua file. Calling it sends EVALSHA; after NOSCRIPT it is loaded and sent once more (nothing ran)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.digest = hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Run it. Raises RedisUnavailableError when the server does not answer as it should."""
+        try:
+            return await self._run(redis, keys, args)
+        except _UNAVAILABLE as error:
+            raise RedisUnavailableError(f"redis does not answer {self.name}: {error}") from error
+        except exceptions.ResponseError as error:
+            # A server that is starting, out of memory or a replica answers so; it may pass.
+            if str(error).startswith(("LOADING", "OOM", "READONLY", "MASTERDOWN", "MISCONF", "CLUSTERDOWN", "BUSY")):
+                raise RedisUnavailableError(f"redis refuses {self.name}: {error}") from error
+            raise
+
+    async def _run(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        try:
+            return await redis.evalsha(self.digest, len(keys), *keys, *args)
+        except exceptions.NoScriptError:
+            await redis.script_load(source(self.name))
+            return await redis.evalsha(self.digest, len(keys), *keys, *args)

@@ -1,0 +1,124 @@
+"""The frontier: one job's pending ranges and leases, in Redis. Fast, and rebuildable from the ledger at any time.
+
+Nothing here is ever the only copy of anything, so every operation may be lost or repeated. It refuses to know what a
+range is: ids alone travel through Redis. Each operation is one Lua script; see `lua/frontier_*.lua`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from crawl_core import keys
+from crawl_core.errors import SchemaVersionError, UnknownJobError
+from crawl_core.scripts import Argument, Script
+
+LAYOUT = "1"
+"""Version of the keys' layout. A process that meets another one drains and says so."""
+
+LEASE_TTL_S = 30.0
+"""Seconds a lease lives without renewal: how long a killed worker's range waits, and a paused worker keeps it."""
+
+_SEED = Script("frontier_seed")
+_CLAIM = Script("frontier_claim")
+_RENEW = Script("frontier_renew")
+_COMPLETE = Script("frontier_complete")
+_RELEASE = Script("frontier_release")
+_STATS = Script("frontier_stats")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Temporary ownership of one range. The token is drawn for one claim, so a late reply cannot be mistaken."""
+
+    range_id: int
+    token: str
+    epoch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """Nothing is pending. `next_expiry_s` is when the next lease may be taken back, None where none is held."""
+
+    next_expiry_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierStats:
+    """Counts of ranges. `overdue` of the leased ones have expired; `completed`, `expired` count since the epoch."""
+
+    epoch: str
+    pending: int
+    leased: int
+    overdue: int
+    completed: int
+    expired: int
+
+
+class Frontier:
+    """The frontier of the job whose CrawlJob has `uid`.
+
+    Every method raises RedisUnavailableError when Redis does not answer and SchemaVersionError when the keys are of
+    another version; all but `seed` raise UnknownJobError when Redis does not know the job.
+    """
+
+    def __init__(self, redis: Redis, uid: str, *, lease_ttl_s: float = LEASE_TTL_S) -> None:
+        self.uid = uid
+        self.lease_ttl_s = lease_ttl_s
+        self._redis = redis
+        self._keys = [keys.job_key(uid, part) for part in ("pending", "leases", "tokens", "meta")]
+
+    async def seed(self, range_ids: Sequence[int], *, epoch: str | None = None) -> tuple[str, int]:
+        """Add open ranges; return (epoch, how many were added). Without `epoch` the job is created where missing."""
+        drawn = epoch or secrets.token_hex(8)
+        answer = await self._call(_SEED, "0" if epoch else "1", drawn, *range_ids)
+        return str(answer[1]), int(answer[2])
+
+    async def claim(self) -> Lease | Empty:
+        """Lease the first pending range."""
+        token = secrets.token_hex(8)
+        answer = await self._call(_CLAIM, self._lease_ttl_us, token)
+        if answer[0] == "lease":
+            return Lease(range_id=int(answer[1]), token=token, epoch=str(answer[2]))
+        next_us = int(answer[1])
+        return Empty(next_expiry_s=None if next_us < 0 else next_us / 1e6)
+
+    async def renew(self, leases: Sequence[Lease]) -> list[bool]:
+        """Prolong leases by the full TTL; False where a lease is lost."""
+        pairs = [argument for lease in leases for argument in (lease.range_id, lease.token)]
+        answer = await self._call(_RENEW, self._lease_ttl_us, *pairs)
+        return [bool(int(mine)) for mine in answer[1:]]
+
+    async def complete(self, lease: Lease) -> bool:
+        """Forget a range that is done in the ledger; False where the lease is lost."""
+        answer = await self._call(_COMPLETE, lease.range_id, lease.token)
+        return bool(int(answer[1]))
+
+    async def release(self, lease: Lease) -> bool:
+        """Give a range back; False where the lease is lost."""
+        answer = await self._call(_RELEASE, lease.range_id, lease.token)
+        return bool(int(answer[1]))
+
+    async def stats(self) -> FrontierStats:
+        """Count what is pending and leased."""
+        answer = await self._call(_STATS)
+        return FrontierStats(str(answer[1]), *(int(value) for value in answer[2:]))
+
+    @property
+    def _lease_ttl_us(self) -> int:
+        return int(self.lease_ttl_s * 1e6)
+
+    async def _call(self, script: Script, *args: Argument) -> Any:
+        answer = await script(self._redis, self._keys, [keys.JOB_TTL_S, LAYOUT, *args])
+        if answer[0] == "unknown":
+            raise UnknownJobError(f"the frontier does not know job {self.uid}: it must be seeded (again)")
+        if answer[0] == "layout":
+            raise SchemaVersionError(
+                f"the frontier of job {self.uid} has layout {answer[1]}, this process works with {LAYOUT}: "
+                "run workers and operator of one release"
+            )
+        return answer

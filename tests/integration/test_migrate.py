@@ -1,0 +1,71 @@
+"""Migrations on a real server: from nothing, again, two at once, from every older version, and never backwards."""
+
+import asyncio
+
+import psycopg
+import pytest
+
+from crawl_core.errors import ConfigurationError, LedgerUnavailableError, SchemaVersionError
+from crawl_core.migrate import Migration, migrate, migrations
+
+NEXT = Migration(migrations()[-1].version + 1, "next", "ALTER TABLE artist ADD COLUMN country text")
+
+
+async def rows(url: str, sql: str) -> list[tuple]:
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        return await (await connection.execute(sql)).fetchall()
+
+
+async def test_an_empty_database_gets_every_migration(database_url):
+    assert await migrate(database_url) == [step.name for step in migrations()]
+    assert await rows(database_url, "SELECT max(version) FROM schema_version") == [(migrations()[-1].version,)]
+
+
+async def test_a_second_run_applies_nothing(ledger_url):
+    assert await migrate(ledger_url) == []
+
+
+async def test_of_two_at_once_one_migrates_and_one_finds_it_done(database_url):
+    results = await asyncio.gather(migrate(database_url), migrate(database_url))
+    assert sorted(map(len, results)) == [0, len(migrations())]
+
+
+async def test_a_failing_migration_leaves_the_version_before(ledger_url):
+    broken = Migration(NEXT.version, "broken", "ALTER TABLE artist ADD COLUMN country text; SELECT 1/0")
+    with pytest.raises(Exception, match="division by zero"):
+        await migrate(ledger_url, known=[*migrations(), broken])
+    assert await migrate(ledger_url, known=[*migrations(), NEXT]) == ["next"]
+
+
+@pytest.mark.parametrize("version", [step.version for step in migrations()])
+async def test_every_version_migrates_with_its_data(database_url, version):
+    known = [*migrations(), NEXT]
+    await migrate(database_url, known=[step for step in known if step.version <= version])
+    insert = "INSERT INTO artist (id, name, first_query, first_seen, last_seen) VALUES ('a', 'b', 'c', now(), now())"
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(insert)
+    await migrate(database_url, known=known)
+    assert await rows(database_url, "SELECT id, name, country FROM artist") == [("a", "b", None)]
+
+
+async def test_a_newer_schema_is_left_alone_and_said_so(ledger_url):
+    await migrate(ledger_url, known=[*migrations(), NEXT])
+    with pytest.raises(SchemaVersionError, match=r"is version \d+, this artistcrawl knows \d+: run .* newer"):
+        await migrate(ledger_url)
+
+
+async def test_a_missing_database_names_the_remedy(postgres_server):
+    with pytest.raises(ConfigurationError, match="no such database: create it"):
+        await migrate(postgres_server.url("nowhere"))
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret@host/x?bogus=1", "mysql://u:secret@host/x"])
+async def test_an_unreadable_url_names_the_form_to_write_and_no_password(url):
+    with pytest.raises(ConfigurationError, match="write postgresql://USER:PASSWORD@HOST") as caught:
+        await migrate(url)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_server_that_is_not_there_may_come_back():
+    with pytest.raises(LedgerUnavailableError):
+        await migrate("postgresql://nobody@127.0.0.1:1/x")

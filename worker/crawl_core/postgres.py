@@ -1,0 +1,146 @@
+"""Connections to PostgreSQL, and the one seam where its errors become ours.
+
+A pool of its own instead of psycopg_pool: a caller here fails with the reason (a wrong password, a missing database)
+instead of a timeout, and connects at once after an outage instead of when a background retry wakes up. It keeps no
+session state (no SET, no LISTEN, no session locks), so it works behind PgBouncer in transaction mode. It refuses to
+repeat a statement: whether that is safe is the caller's knowledge.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.rows import TupleRow
+
+from crawl_core.errors import BatchRefusedError, ConfigurationError, LedgerUnavailableError
+
+CONNECT_TIMEOUT_S = 10
+CALL_TIMEOUT_S = 60.0
+"""Seconds until an unanswered statement counts as unreachable; the longest honest one records 100,000 ranges."""
+TCP_USER_TIMEOUT_MS = 30_000
+"""Until sent data that nobody acknowledges ends the connection. Milliseconds, since libpq wants those."""
+PREPARE_AFTER_CALLS = 2
+"""A statement is prepared on a connection when it comes for the second time there."""
+
+_CONFIGURATION = (
+    # SQLSTATE prefix, what libpq says when it knows no SQLSTATE (connecting), what to do.
+    ("28", "authentication failed", "PostgreSQL refuses the user or the password: correct them in the URL"),
+    ("28", "no password supplied", "PostgreSQL wants a password: write postgresql://USER:PASSWORD@HOST/DATABASE"),
+    ("28", "no pg_hba.conf entry", "PostgreSQL lets this user in from elsewhere only: see its pg_hba.conf"),
+    ("28", 'role "', "PostgreSQL has no such user: create it, or correct the URL"),
+    ("3D", 'database "', "PostgreSQL has no such database: create it, or correct the URL"),
+    ("42501", "\0", "the database user lacks a privilege: make it the owner of the ledger's tables"),
+    ("42P01", "\0", "the ledger's tables are missing: run artistcrawl migrate, or correct the URL"),
+    ("42703", "\0", "the ledger's tables are of another version: run artistcrawl migrate"),
+    ("3F", "\0", "the database has no schema to work in: create it, or set the user's search_path"),
+)
+_REFUSED = ("22", "21")
+_UNAVAILABLE = ("08", "25006", "40", "53", "55P03", "57", "58")
+"""After these the same call may work later: connection, a standby, deadlock, resources, locks, shutdown, I/O."""
+
+
+def translate(error: psycopg.Error) -> Exception:
+    """What an error of psycopg means here; the error itself when it is a defect of this program."""
+    state, text = error.sqlstate or "", str(error).strip() or type(error).__name__
+    for prefix, words, remedy in _CONFIGURATION:
+        if state.startswith(prefix) if state else words in text:
+            return ConfigurationError(f"{remedy} ({text})")
+    if state.startswith(_REFUSED):
+        return BatchRefusedError(f"PostgreSQL refuses the data: {text} (SQLSTATE {state})")
+    lost = not state and isinstance(error, (errors.OperationalError, errors.InterfaceError))
+    if lost or state.startswith(_UNAVAILABLE):
+        return LedgerUnavailableError(f"PostgreSQL cannot be reached: {text}")
+    return error
+
+
+@contextmanager
+def mapped_errors() -> Iterator[None]:
+    """Let no error of psycopg through that a caller could act upon."""
+    try:
+        yield
+    except psycopg.Error as error:
+        meaning = translate(error)
+        if meaning is error:
+            raise
+        raise meaning from error
+
+
+async def connect(url: str, *, application_name: str, prepare: bool = True) -> AsyncConnection[TupleRow]:
+    """One autocommitting connection. Raises what `translate` makes of a failure.
+
+    `prepare=False` is for PgBouncer in transaction mode, where the next statement meets another server session.
+    """
+    with mapped_errors():
+        try:
+            return await AsyncConnection.connect(
+                url,
+                autocommit=True,
+                prepare_threshold=PREPARE_AFTER_CALLS - 1 if prepare else None,
+                application_name=application_name,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                tcp_user_timeout=TCP_USER_TIMEOUT_MS,
+            )
+        except psycopg.ProgrammingError as error:
+            # What libpq cannot read at all it quotes, with the password in it: neither text nor cause may show it.
+            reason = f" ({str(error).strip()})" if 'missing "="' not in str(error) else ""
+            raise ConfigurationError(
+                f"the PostgreSQL URL cannot be read{reason}: write postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+            ) from None
+
+
+class Pool:
+    """At most `max_connections` connections, opened when needed. A failed one is closed and never lent again."""
+
+    def __init__(self, url: str, *, max_connections: int, application_name: str, prepare: bool = True) -> None:
+        self._url = url
+        self._application_name = application_name
+        self._prepare = prepare
+        self._places = asyncio.Semaphore(max_connections)
+        self._idle: list[AsyncConnection[TupleRow]] = []
+        self._closed = False
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Lend a connection for one statement or one transaction, waiting for a free one."""
+        async with self._places:
+            connection = await self._open_or_reuse()
+            sound = False
+            try:
+                with mapped_errors():
+                    async with self._time_limit():
+                        yield connection
+                sound = True
+            finally:
+                await self._give_back(connection, sound=sound)
+
+    @asynccontextmanager
+    async def _time_limit(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                yield
+        except TimeoutError as error:
+            raise LedgerUnavailableError(f"PostgreSQL did not answer within {CALL_TIMEOUT_S:.0f} s") from error
+
+    async def _open_or_reuse(self) -> AsyncConnection[TupleRow]:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.closed:
+                return connection
+        return await connect(self._url, application_name=self._application_name, prepare=self._prepare)
+
+    async def _give_back(self, connection: AsyncConnection[TupleRow], *, sound: bool) -> None:
+        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+        if self._closed or connection.closed or not (sound or idle):
+            await connection.close()
+        else:
+            self._idle.append(connection)
+
+    async def close(self) -> None:
+        """Close what is idle now, and what is lent when it comes back."""
+        self._closed = True
+        while self._idle:
+            await self._idle.pop().close()

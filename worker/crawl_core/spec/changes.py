@@ -1,0 +1,112 @@
+"""Which fields may change while a job lives, and whether a re-created job is the same one.
+
+The one table of both: the CRD's immutability rules are generated from it, workers re-read what is live, and the ledger
+keeps a job's identity. It refuses to say what a change does: that is the operator's and the worker's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from crawl_core.spec.crawljob import Spec
+
+
+class Change(StrEnum):
+    """What changing a field of a living job takes."""
+
+    IMMUTABLE = "immutable"
+    """Refused: it would be another job."""
+    LIVE = "live"
+    """Workers read it from the ledger every 10 s."""
+    RESTART = "restart"
+    """Workers are replaced one at a time."""
+    OPERATOR = "operator"
+    """Only the operator, or the local run, acts on it."""
+
+
+# The longest matching path counts.
+CHANGES: Mapping[str, Change] = {
+    "keyspace": Change.IMMUTABLE,
+    "source": Change.IMMUTABLE,
+    "source.credentialsSecretRef": Change.RESTART,
+    "rateLimit": Change.LIVE,
+    "retry": Change.LIVE,
+    "workers": Change.RESTART,
+    "workers.min": Change.LIVE,
+    "workers.max": Change.LIVE,
+    "workers.replicas": Change.LIVE,
+    "workers.concurrency": Change.LIVE,
+    "backendsSecretRef": Change.RESTART,
+    "suspend": Change.OPERATOR,
+    "deadline": Change.OPERATOR,
+    "ttlAfterFinished": Change.OPERATOR,
+    "dataPolicy": Change.OPERATOR,
+    "requestLogRetention": Change.LIVE,
+}
+
+
+def change_of(path: str) -> Change:
+    """What changing the field at `path` (`source.credentialsSecretRef.name`) takes."""
+    parts = path.split(".")
+    for length in range(len(parts), 0, -1):
+        change = CHANGES.get(".".join(parts[:length]))
+        if change is not None:
+            return change
+    raise KeyError(path)
+
+
+def identity(spec: Spec) -> dict[str, Any]:
+    """What makes two jobs of one name the same job: keyspace and source, defaults filled in, one way to write each."""
+    keyspace = spec.keyspace.to_keyspace()
+    filled = spec.keyspace.model_copy(
+        update={"first": None, "last": None, "range_size": keyspace.range_size}
+        if spec.keyspace.min_length != spec.keyspace.max_length
+        else {"first": keyspace.first, "last": keyspace.last, "range_size": keyspace.range_size}
+    )
+    return {
+        "keyspace": filled.model_dump(mode="json", exclude_none=True),
+        "source": {
+            **spec.source.model_dump(mode="json", exclude_none=True, exclude={"credentials_secret_ref"}),
+            "requestTimeout": spec.source.request_timeout.canonical(),
+        },
+    }
+
+
+def fingerprint(spec: Spec) -> str:
+    """A digest of the identity, for names and for a quick look. To decide, compare with `differences`."""
+    return hashlib.sha256(json.dumps(identity(spec), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def differences(stored: Mapping[str, Any], spec: Spec) -> dict[str, tuple[Any, Any]]:
+    """What tells a stored identity from a spec's: {path: (stored, now)}; empty when both are the same job.
+
+    A field that a later version added is no difference while it has its default, so that an upgrade of artistcrawl
+    does not make every recorded job another one.
+    """
+    before, now, default = _flat(stored), _flat(identity(spec)), _flat(identity(Spec()))
+    found = {}
+    for path in sorted(before.keys() | now.keys()):
+        old, new = before.get(path, default.get(path)), now.get(path)
+        if old != new:
+            found[path] = (old, new)
+    return found
+
+
+def changed_fields(old: Spec, new: Spec) -> dict[str, Change]:
+    """The fields in which two specs differ, and what each takes."""
+    before, now = (_flat(spec.model_dump(mode="python", by_alias=True)) for spec in (old, new))
+    return {path: change_of(path) for path in sorted(before.keys() | now.keys()) if before.get(path) != now.get(path)}
+
+
+def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat

@@ -1,0 +1,122 @@
+"""The CrawlJob as a type: the one source of its fields, defaults and bounds. The CRD is generated from it.
+
+Every field has a default, so that `spec: {}` is the exhaustive crawl of the sandbox. A `Spec` that exists is valid,
+also across fields. It refuses to hold status, and to read files: see `reading`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+from crawl_core.durations import Duration
+from crawl_core.spec.checks import cross_field_problems
+from crawl_core.spec.fields import Between, DnsLabel, JobName, Maybe, Says, Section
+from crawl_core.spec.sections import KeyspaceSpec, RateLimit, Retry, SecretRef, Source
+from crawl_core.spec.workers import Workers
+
+API_VERSION = "artistcrawl.dev/v1alpha1"
+KIND = "CrawlJob"
+
+# What Kubernetes adds to an object, and `kubectl get -o yaml` prints: of no meaning to a crawl.
+FOREIGN_METADATA = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "finalizers",
+        "generateName",
+        "generation",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+    }
+)
+
+LATER = "check-cross-fields-later"
+"""In a validation context: the caller runs the cross-field checks, to report them together with field errors."""
+
+_Annotations = Annotated[dict[str, str], Says("a map of names to texts, such as {note: nightly}")]
+
+
+class Metadata(Section):
+    """Which job this is. Namespace and name are its identity; the uid only names its keys in Redis."""
+
+    name: JobName
+    """The job's name."""
+
+    namespace: DnsLabel = "default"
+    """The job's namespace. A local run has namespaces, too: they only tell jobs apart."""
+
+    uid: Maybe[Annotated[str, Field(min_length=1, max_length=64)]] = None
+    """What Kubernetes gives an object. Absent in files."""
+
+    labels: _Annotations = Field(default_factory=dict)
+    """Kubernetes labels, of no meaning to a crawl."""
+
+    annotations: _Annotations = Field(default_factory=dict)
+    """Kubernetes annotations."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_foreign(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: value for name, value in data.items() if name not in FOREIGN_METADATA}
+        return data
+
+
+class Spec(Section):
+    """What to crawl, how fast, and by whom."""
+
+    keyspace: KeyspaceSpec = KeyspaceSpec()
+    """Which strings are searched."""
+
+    source: Source = Source()
+    """What is searched."""
+
+    rate_limit: RateLimit = RateLimit()
+    """How fast."""
+
+    workers: Workers = Workers()
+    """Who crawls."""
+
+    retry: Retry = Retry()
+    """What becomes of failed requests."""
+
+    backends_secret_ref: SecretRef = SecretRef(name="artistcrawl-backends")
+    """The Secret with the keys postgres-url and redis-url. A local run does not read it."""
+
+    suspend: bool = False
+    """Whether the crawl pauses. Nothing is lost, and no request repeated, by a pause."""
+
+    deadline: Maybe[Annotated[Duration, Between("1m", "87600h")]] = None
+    """When the crawl should be done, from its start: passing it sets a condition and an alert, and ends nothing."""
+
+    ttl_after_finished: Maybe[Annotated[Duration, Between("0s", "87600h")]] = None
+    """How long a finished CrawlJob is kept. Absent, for ever."""
+
+    data_policy: Literal["Retain", "Delete"] = "Retain"
+    """What becomes of the job's ledger rows (never of artists) with the CrawlJob."""
+
+    request_log_retention: Annotated[Duration, Between("1m", "720h")] = Duration.parse("24h")
+    """How long single requests are remembered, and at most the last 100,000 a job."""
+
+    @model_validator(mode="after")
+    def _across_fields(self, info: ValidationInfo) -> Spec:
+        if info.context != LATER:
+            problems = cross_field_problems(self)
+            if problems:
+                raise PydanticCustomError("cross", "{text}", {"text": "; ".join(map(str, problems))})
+        return self
+
+
+class CrawlJob(Section):
+    """A crawl: what the user applies."""
+
+    api_version: Literal["artistcrawl.dev/v1alpha1"]
+    kind: Literal["CrawlJob"]
+    metadata: Metadata
+    spec: Spec = Spec()

@@ -32,7 +32,7 @@ _MEANT_MS = {
     **dict.fromkeys(("d", "day", "days"), 86_400_000),
     **dict.fromkeys(("w", "week", "weeks"), 604_800_000),
 }
-_MEANT = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)\s*", re.IGNORECASE)
+_MEANT = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*([a-z]*)\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -94,7 +94,8 @@ def suggestion(value: object) -> str | None:
     size_ms = _MEANT_MS.get(found[2].lower()) if found else None
     if found is None or size_ms is None:
         return None
-    return written(round(float(found[1]) * size_ms))
+    meant = written(round(float(found[1]) * size_ms))
+    return meant if len(meant) <= MAX_LENGTH else None
 
 
 def _validated(value: object) -> Duration:

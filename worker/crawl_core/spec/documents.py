@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from crawl_core.errors import Problem, SpecError
+from crawl_core.spec.fields import ABSENT
 from crawl_core.spec.remedies import Location, path_of
 
 _TEXT = "tag:yaml.org,2002:str"
@@ -63,7 +64,7 @@ def read_documents(text: str, *, origin: str) -> list[Document]:
             if document.data is not None:
                 documents.append(document)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SpecError(origin, [_unreadable(error)]) from error
+        raise SpecError(origin, [_unreadable(error, text)]) from error
     finally:
         loader.dispose()
     return documents
@@ -110,10 +111,12 @@ def _twice(location: Location, where: str) -> Problem:
     return Problem(path_of(location), "given twice", f"write the field once{where}")
 
 
-def _unreadable(error: Exception) -> Problem:
+def _unreadable(error: Exception, text: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "file"
     reason = getattr(error, "problem", None) or str(error) or type(error).__name__
-    if "\\t" in reason:
-        reason += "; write spaces instead of tabs"
-    return Problem(where, reason, "cannot be read as YAML or JSON; mend it there")
+    remedy = "write spaces instead of the tab" if "\\t" in reason else "mend it there"
+    if mark is None:
+        return Problem("file", ABSENT, f"is neither YAML nor JSON ({reason}); write a CrawlJob as in k8s/samples")
+    lines = text.splitlines()
+    line = lines[mark.line].strip() if mark.line < len(lines) else "(the end)"
+    return Problem(f"line {mark.line + 1}, column {mark.column + 1}", line, f"{reason}; {remedy}")

@@ -87,11 +87,12 @@ class Says:
     """What to write in a field of this kind, as the end of a sentence that begins with `write`."""
 
     write: str
+    kind: str = ""
 
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {**handler(schema), "x-write": self.write}
+        return {**handler(schema), "x-write": self.write} | ({"x-kind": self.kind} if self.kind else {})
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _quantity(value: object) -> str | int:
 def _port_in_range(url: str) -> str:
     found = re.search(r":([0-9]+)(/|$)", url.split("//", 1)[1])
     if found and not 0 < int(found[1]) <= 65535:
-        raise PydanticCustomError("port", "no such port")
+        raise PydanticCustomError("write", "write a port from 1 to 65535")
     return url
 
 
@@ -160,7 +161,7 @@ Alphabet = Annotated[
         + "".join(f"{c}?" for c in "abcdefghijklmnopqrstuvwxyz")
         + "$",
     ),
-    Says("digits and lower-case letters, sorted, each at most once"),
+    Says("digits and lower-case letters, sorted, each at most once", kind="alphabet"),
 ]
 SearchString = Annotated[
     str,

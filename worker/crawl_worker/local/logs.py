@@ -1,0 +1,65 @@
+"""The logs of a run's processes: read for what went wrong, and kept from growing without bound.
+
+It refuses to interpret more than level and message: `action` and the rest are for whoever opens the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+MAX_LOG_BYTES = 10_000_000
+"""Bytes after which a log is put aside; one older part is kept, so a process takes twice that."""
+
+_LONGEST_READ_BYTES = 1_000_000
+
+
+class LogTail:
+    """Follows one process's log. Lines may be JSON or anything."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.last_message = ""
+        self.last_error = ""
+        self._at = path.stat().st_size if path.exists() else 0
+        self._rest = b""
+
+    def read(self) -> None:
+        """Take in what was written since the last call."""
+        try:
+            with self.path.open("rb") as log:
+                size = log.seek(0, os.SEEK_END)
+                log.seek(max(self._at, size - _LONGEST_READ_BYTES) if size >= self._at else 0)
+                data = log.read()
+                self._at = log.tell()
+        except OSError:
+            return
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._take(line.decode(errors="replace").strip())
+
+    def bound(self) -> None:
+        """Put the log aside when it is too long. Its writer appends, so it goes on at the beginning."""
+        if self._at < MAX_LOG_BYTES:
+            return
+        try:
+            shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
+            os.truncate(self.path, 0)
+        except OSError:
+            return
+        self._at, self._rest = 0, b""
+
+    def _take(self, line: str) -> None:
+        if not line:
+            return
+        try:
+            entry = json.loads(line)
+            message, level = str(entry["message"]), str(entry["level"])
+        except (ValueError, KeyError, TypeError):
+            message, level = line, ""
+        self.last_message = message
+        if level in ("warning", "error", "critical"):
+            detail = entry.get("error")
+            self.last_error = f"{message}: {detail}" if detail else message

@@ -1,0 +1,52 @@
+"""What the local run decides: how many workers, and how soon a dead one is replaced. Pure.
+
+It refuses to start anything.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from crawl_core.spec import Spec
+
+EXPECTED_LATENCY_S = 0.3
+"""Seconds that a request is expected to take when nothing was measured yet: Spotify's search answers in 0.1-0.3 s."""
+
+_STEADY_S = 30.0
+"""Seconds after which a worker that died counts as having worked: its successor starts at once again."""
+
+_FIRST_DELAY_S = 0.5
+_LONGEST_DELAY_S = 30.0
+
+
+def process_count(spec: Spec, *, cpus: int, asked: int | None = None) -> int:
+    """Worker processes to run: what the user asked for, else as many as the rate limit can occupy on this machine."""
+    if asked is not None:
+        return asked
+    workers = spec.workers
+    if workers.replicas is not None:
+        return max(1, workers.replicas)
+    rate_per_s = spec.rate_limit.requests / spec.rate_limit.window.seconds
+    useful = math.ceil(rate_per_s * EXPECTED_LATENCY_S / workers.concurrency)
+    return max(workers.min, min(useful, workers.max, cpus), 1)
+
+
+def limit_per_minute(spec: Spec) -> float:
+    """The job's own rate limit, in requests a minute."""
+    return 60.0 * spec.rate_limit.requests / spec.rate_limit.window.seconds
+
+
+@dataclass(slots=True)
+class Backoff:
+    """When the successor of a process that died may start: at once, then later and later while they keep dying."""
+
+    delay_s: float = 0.0
+
+    def after(self, lived_s: float) -> float:
+        """Seconds to wait after a process that lived so long."""
+        if lived_s >= _STEADY_S:
+            self.delay_s = 0.0
+        waited = self.delay_s
+        self.delay_s = min(_LONGEST_DELAY_S, max(_FIRST_DELAY_S, 2 * self.delay_s))
+        return waited

@@ -1,0 +1,100 @@
+"""`artistcrawl run FILE`: one CrawlJob on this machine, with servers, sandbox and workers of its own.
+
+It says what it does, ends with where the data is, and refuses a second run on the same folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
+from crawl_core.spec import CrawlJob, read_crawljob
+from crawl_worker.backends import DEFAULT_DATA, add_flags, given_urls
+from crawl_worker.commands.output import remark, say, say_json
+from crawl_worker.local.crawl import LocalCrawl, Options, Outcome, credentials
+from crawl_worker.local.data_folder import DataFolder
+from crawl_worker.local.summary import as_object, as_text
+from crawl_worker.local.view import View, open_view
+
+EXIT_INTERRUPTED = 130
+
+TERMS_WARNING = (
+    "NOTE: this crawls the real Spotify Web API. Spotify's Developer Terms forbid building databases of its content "
+    "without permission; by termsAccepted: true you say that you have it."
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Crawl, show it, sum it up."""
+    arguments = _parser().parse_args(argv)
+    started_s = time.monotonic()
+    job = read_crawljob(arguments.file)
+    _check(arguments, job)
+    options = Options(urls=given_urls(arguments), processes=arguments.processes, catalogue=arguments.catalogue)
+    folder = DataFolder(arguments.data or DEFAULT_DATA)
+    with folder.run(), open_view(json=arguments.json, colour=not arguments.no_color) as view:
+        outcome = _crawl(job, options, folder=folder, view=view)
+    seconds = time.monotonic() - started_s
+    command = "artistcrawl run " + shlex.join(_again(arguments))
+    text = as_text(outcome, command=command, data=folder.path, urls=options.urls, seconds=seconds)
+    if arguments.json:
+        remark(text)
+        say_json(as_object(outcome, data=folder.path, urls=options.urls, seconds=seconds))
+    else:
+        say(f"\n{text}")
+    return _status(outcome)
+
+
+def _crawl(job: CrawlJob, options: Options, *, folder: DataFolder, view: View) -> Outcome:
+    if job.spec.source.type == "Spotify":
+        view.event(TERMS_WARNING)
+    return asyncio.run(LocalCrawl(job, options, folder=folder, view=view).run())
+
+
+def _check(arguments: argparse.Namespace, job: CrawlJob) -> None:
+    """What can be known to fail before any server is started."""
+    if arguments.processes is not None and arguments.processes < 1:
+        raise ConfigurationError(f"--processes {arguments.processes}: write 1 or more, or leave it out")
+    if arguments.catalogue is not None and not arguments.catalogue.expanduser().is_file():
+        raise ConfigurationError(f"--catalogue {arguments.catalogue}: no such file; give a Parquet or CSV file")
+    credentials(job)
+
+
+def _status(outcome: Outcome) -> int:
+    match outcome.state:
+        case "Stalled":
+            return EXIT_CONFIGURATION
+        case "Interrupted":
+            return EXIT_INTERRUPTED
+        case _:
+            return 0
+
+
+def _again(arguments: argparse.Namespace) -> list[str]:
+    """The command line to go on with. URLs are left out, since they may hold passwords."""
+    words = [str(arguments.file)]
+    if arguments.data is not None:
+        words += ["--data", str(arguments.data)]
+    if arguments.catalogue is not None:
+        words += ["--catalogue", str(arguments.catalogue)]
+    return words
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="artistcrawl run",
+        description="Crawl a CrawlJob on this machine. Ctrl-C drains; the same command again goes on.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="the CrawlJob, in YAML or JSON")
+    add_flags(parser)
+    group = parser.add_argument_group("how it runs")
+    group.add_argument("--catalogue", type=Path, metavar="FILE", help="the sandbox's artists, Parquet or CSV")
+    group.add_argument("--processes", type=int, metavar="N", help="worker processes (default: what the limit can use)")
+    group.add_argument("--json", action="store_true", help="print one JSON object on stdout at the end")
+    group.add_argument("--no-color", action="store_true", help="no colours")
+    return parser

@@ -1,0 +1,110 @@
+"""What a run says at its end: for a person, what was collected and how to use it; for a program, one object. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from crawl_worker.backends import Urls, masked
+from crawl_worker.commands.output import duration, number
+from crawl_worker.local.crawl import Outcome
+
+
+def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> dict[str, Any]:
+    """The object that --json prints."""
+    seen = outcome.snapshot
+    result = {
+        "state": outcome.state,
+        "job": seen.job,
+        "strings": seen.strings,
+        "covered": seen.covered,
+        "searches": seen.searches,
+        "requests": seen.requests,
+        "artists": seen.artists,
+        "artists_new": seen.artists_new,
+        "truncated": seen.truncated,
+        "dead_letters": seen.dead_letters,
+        "retries": seen.retries,
+        "rate_limited": seen.rate_limited,
+        "seconds": round(seconds, 3),
+        "data": masked(urls.postgres) if urls.postgres else str(data),
+    }
+    if seen.frozen_until:
+        result["frozen_until"] = seen.frozen_until
+    if outcome.message:
+        result["message"] = outcome.message
+    return result
+
+
+def as_text(outcome: Outcome, *, command: str, data: Path, urls: Urls, seconds: float) -> str:
+    """The same for a person, with what to do next."""
+    seen = outcome.snapshot
+    figures = [
+        ("artists", f"{number(seen.artists)} ({number(seen.artists_new)} that the data did not have yet)"),
+        ("strings", f"{number(seen.covered)} of {number(seen.strings)} covered by {number(seen.searches)} searches"),
+        (
+            "requests",
+            f"{number(seen.requests)}, {number(seen.retries)} of them retries, {_rate_limited(seen.rate_limited)}",
+        ),
+        ("truncated", f"{number(seen.truncated)}{_truncated(seen.truncated)}"),
+        ("dead letters", number(seen.dead_letters)),
+        ("time", duration(seconds)),
+    ]
+    lines = [_headline(outcome, command), *(f"  {name:<13} {text}" for name, text in figures)]
+    where = masked(urls.postgres) if urls.postgres else f"{data} (PostgreSQL 18)"
+    lines += ["", f"The data is in {where}. To use it:", *(f"  {line}" for line in next_commands(data=data, urls=urls))]
+    if seen.dead_letters:
+        lines += ["To search the dead letters again:"]
+        lines += [f"  artistcrawl retry-dead-letters {_where(data, urls)} {seen.job}", f"  {command}"]
+    return "\n".join(lines)
+
+
+def next_commands(*, data: Path, urls: Urls) -> list[str]:
+    """Ready to paste."""
+    where = _where(data, urls)
+    top = "SELECT name, popularity FROM artists ORDER BY popularity DESC NULLS LAST LIMIT 10"
+    return [
+        f"artistcrawl export artists {where} --format csv --output artists.csv",
+        f'artistcrawl psql {where} -c "{top}"',
+    ]
+
+
+def _where(data: Path, urls: Urls) -> str:
+    if urls.postgres:
+        # The password stays out of what is printed; the variable works where it is set.
+        return '--postgres "$ARTISTCRAWL_POSTGRES_URL"'
+    return f"--data {shlex.quote(str(_short(data)))}"
+
+
+def _short(data: Path) -> Path:
+    """As the user would type it from here."""
+    try:
+        return data.relative_to(Path.cwd())
+    except ValueError:
+        return data
+
+
+def _headline(outcome: Outcome, command: str) -> str:
+    job = outcome.snapshot.job
+    match outcome.state:
+        case "Succeeded" if outcome.finished_before:
+            return f"{job} was finished before; nothing is left to do."
+        case "Succeeded":
+            return f"{job} has succeeded: every string of the keyspace is covered."
+        case "Suspended":
+            return f"{job} is suspended (spec.suspend is true); set it to false and run again:\n  {command}"
+        case "Stalled":
+            return f"{job} has stalled: {outcome.message}"
+        case _:
+            return f"{job} was interrupted; everything received is kept. To go on:\n  {command}"
+
+
+def _rate_limited(count: int) -> str:
+    return f"{number(count)} answered 429"
+
+
+def _truncated(count: int) -> str:
+    if not count:
+        return ""
+    return " strings match more than the API shows; a larger maxLength refines them"

@@ -1,0 +1,93 @@
+"""Bodies of search answers, good and bad."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from crawl_worker.parse import InvalidBodyError, parse_page
+from crawl_worker.source import Page
+
+ARTIST = {
+    "id": "0OdUWJ0sBjDrqHygGUXeCF",
+    "name": "Band of Horses",
+    "popularity": 59,
+    "followers": {"href": None, "total": 306565},
+    "genres": ["indie folk"],
+    "images": [{"url": "https://i.example/1", "height": 640, "width": 640}],
+    "type": "artist",
+}
+
+
+def _parse(items: list[Any], **more: Any) -> Page:
+    body = json.dumps({"artists": {"items": items, "total": len(items), "next": None, **more}}).encode()
+    return parse_page(body, string="band", seen_at_us=7)
+
+
+def test_all_stored_fields_are_read() -> None:
+    artist = _parse([ARTIST]).artists[0]
+    assert (artist.id, artist.name, artist.popularity, artist.followers) == (
+        "0OdUWJ0sBjDrqHygGUXeCF",
+        "Band of Horses",
+        59,
+        306565,
+    )
+    assert (artist.genres, artist.images) == (["indie folk"], ARTIST["images"])
+    assert (artist.first_query, artist.seen_at_us) == ("band", 7)
+
+
+def test_fields_that_development_mode_omits_are_missing_not_zero() -> None:
+    artist = _parse([{"id": "a", "name": "A"}]).artists[0]
+    assert (artist.popularity, artist.followers, artist.genres, artist.images) == (None, None, None, None)
+
+
+def test_null_items_count_and_are_not_stored() -> None:
+    page = _parse([None, {"id": "a", "name": "A"}, {"name": "no id"}])
+    assert (page.count, [artist.id for artist in page.artists]) == (3, ["a"])
+
+
+def test_next_is_only_a_hint_that_there_is_more() -> None:
+    assert _parse([ARTIST], next="https://api.example/v1/search?offset=50").has_next
+    assert not _parse([ARTIST]).has_next
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        (r"a\u0000b", "a\ufffdb"),
+        (r"a\ud800b", "a\ufffdb"),
+        (r"a\uDFFFb", "a\ufffdb"),
+        (r"\ud83d\ude00", "\U0001f600"),
+        (r"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (r"a\\ud800", r"a\ud800"),
+        (r"a\\u0000", r"a\u0000"),
+        (r"a\\\ud800", "a\\\ufffd"),
+    ],
+)
+def test_what_postgresql_cannot_store_becomes_the_replacement_character(written: str, stored: str) -> None:
+    body = b'{"artists":{"items":[{"id":"a","name":"%s"}],"total":1}}' % written.encode()
+    assert parse_page(body, string="x", seen_at_us=0).artists[0].name == stored
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"Too many requests",
+        b"<html><body>502 Bad Gateway</body></html>",
+        b'{"artists":{"items":[{"id":"a","na',
+        b"{}",
+        b'{"artists":null}',
+        b'{"artists":{"total":3}}',
+        b'{"artists":{"items":{}}}',
+        b'{"artists":{"items":[{"id":7}]}}',
+        b'{"artists":{"items":[{"id":"a","name":"\xff\xfe"}]}}',
+        b"[" * 100_000,
+        b"null",
+    ],
+)
+def test_a_body_of_another_shape_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidBodyError):
+        parse_page(body, string="x", seen_at_us=0)

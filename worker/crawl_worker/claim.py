@@ -1,0 +1,97 @@
+"""Claims a range: lease from the frontier, fence from the ledger, in the order that no fault can turn against us.
+
+The lease comes first, then the range's fence is read, then the lease is renewed (is it still ours?), and only then is
+the fence raised, from the value read. So a claimer that slept past its lease cannot throw out the rightful owner. The
+fence lives in PostgreSQL because a Redis that failed over can hand out the same lease twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from crawl_core.clock import Clock
+from crawl_core.errors import RedisUnavailableError, UnavailableError, UnknownJobError
+from crawl_core.frontier import Empty, Frontier, Lease
+from crawl_core.ledger import Ledger, RangeRow, ranges
+from crawl_core.logs import fields
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 1.0
+"""Seconds between two looks at a frontier that has nothing for us: how soon released work is taken up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A range that is ours, and until when its lease is good without renewal (monotonic seconds)."""
+
+    row: RangeRow
+    lease: Lease
+    good_until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Nothing to do now: ask again after `wait_s`."""
+
+    wait_s: float
+    reason: str
+
+
+class Claimer:
+    """Claims for one process incarnation. `owner` is its UUID, never a name that a successor could bear."""
+
+    def __init__(self, *, frontier: Frontier, ledger: Ledger, owner: str, clock: Clock) -> None:
+        self._frontier = frontier
+        self._ledger = ledger
+        self._owner = owner
+        self._clock = clock
+
+    async def claim(self) -> Claimed | Nothing:
+        """The next range. Never raises what may pass: then there is nothing to do for now."""
+        try:
+            return await self._claim()
+        except UnknownJobError:
+            return Nothing(IDLE_S, "the frontier does not know the job: it is seeded (again) soon")
+        except UnavailableError as error:
+            return Nothing(IDLE_S, str(error))
+
+    async def _claim(self) -> Claimed | Nothing:
+        sent_s = self._clock.monotonic()
+        lease = await self._frontier.claim()
+        if isinstance(lease, Empty):
+            return Nothing(min(IDLE_S, lease.next_expiry_s or IDLE_S), "no range is pending")
+        row = await ranges.read(self._ledger, lease.range_id)
+        if row is None or row.state == "done":
+            await self._frontier.complete(lease)
+            return Nothing(0.0, "the range is done")
+        sent_s = self._clock.monotonic()
+        if not (await self._frontier.renew([lease]))[0]:
+            return Nothing(0.0, "the lease ran out before the fence was taken")
+        taken = await ranges.take(
+            self._ledger, lease.range_id, fence=row.fence, owner=self._owner, job_uid=self._frontier.uid
+        )
+        if taken is None:
+            return await self._refused(lease)
+        log.debug(
+            "range claimed",
+            extra=fields("range.claimed", range=taken.id, fence=taken.fence, first=taken.first, last=taken.last),
+        )
+        return Claimed(taken, lease, sent_s + self._frontier.lease_ttl_s)
+
+    async def _refused(self, lease: Lease) -> Nothing:
+        """The fence moved, the range ended, or the job is not ours any more: the range goes back, or away."""
+        row = await ranges.read(self._ledger, lease.range_id)
+        if row is None or row.state == "done":
+            await self._frontier.complete(lease)
+        else:
+            await self._frontier.release(lease)
+        return Nothing(IDLE_S, "the ledger gives the range to somebody else")
+
+    async def give_back(self, lease: Lease, *, done: bool) -> None:
+        """End a lease. Where Redis does not answer it runs out by itself."""
+        try:
+            await (self._frontier.complete(lease) if done else self._frontier.release(lease))
+        except (RedisUnavailableError, UnknownJobError) as error:
+            log.info("lease left to run out", extra=fields("lease.abandoned", range=lease.range_id, error=str(error)))

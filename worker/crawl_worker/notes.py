@@ -1,0 +1,63 @@
+"""What a worker finds out about the job as a whole, written to the ledger's job row beside the crawling.
+
+A note is for people: it becomes a condition of the CrawlJob. It refuses to hold the crawl up, and to write the same
+thing twice in a minute.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from crawl_core.clock import Clock
+from crawl_core.errors import UnavailableError
+from crawl_core.ledger import Ledger, jobs
+from crawl_core.logs import fields
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+REPEAT_S = 60.0
+"""Seconds in which the same reason is written once."""
+
+_MESSAGE_CHARACTERS = 500
+
+
+class Notes:
+    """Collects notes of one process and writes them from `run`."""
+
+    def __init__(self, ledger: Ledger, job_id: int, clock: Clock) -> None:
+        self._ledger = ledger
+        self._job_id = job_id
+        self._clock = clock
+        self._page_size: int | None = None
+        self._problems: dict[str, str] = {}
+        self._written_s: dict[str, float] = {}
+
+    def page_size(self, size: int) -> None:
+        """The upstream allows pages of this size only."""
+        self._page_size = size
+
+    def problem(self, reason: str, message: str) -> None:
+        """Something a person should know: a reason in CamelCase, and what happened in plain words."""
+        now_s = self._clock.monotonic()
+        if now_s - self._written_s.get(reason, -REPEAT_S) >= REPEAT_S:
+            self._written_s[reason] = now_s
+            self._problems[reason] = message[:_MESSAGE_CHARACTERS].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+    async def run(self) -> None:
+        """Write what comes, until cancelled. What cannot be written now is kept."""
+        while True:
+            await self._clock.sleep(TICK_S)
+            try:
+                await self.write()
+            except UnavailableError as error:
+                log.warning("notes not written", extra=fields("notes.failed", error=str(error)))
+
+    async def write(self) -> None:
+        """Write what has been collected."""
+        if (size := self._page_size) is not None:
+            await jobs.note_page_size(self._ledger, self._job_id, size)
+            self._page_size = None
+        for reason, message in list(self._problems.items()):
+            await jobs.note_problem(self._ledger, self._job_id, reason, message)
+            del self._problems[reason]

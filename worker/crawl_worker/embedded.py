@@ -40,6 +40,9 @@ _START_TIMEOUT_S = 30.0
 
 _STOP_GRACE_S = 10.0
 
+_MUTE_GRACE_S = 1.0
+"""Seconds for a Valkey that does not answer any more, such as a stopped one."""
+
 _SOCKET_FOLDER_LINE = 4
 """Line of postmaster.pid, from 0, that names the socket's folder; the port stands above it."""
 
@@ -224,7 +227,7 @@ class EmbeddedValkey:
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.found():
             return
-        self.stop()
+        self.stop(grace_s=_MUTE_GRACE_S)
         try:
             self._launch()
         except ConfigurationError:
@@ -233,10 +236,10 @@ class EmbeddedValkey:
             self.folder.mkdir()
             self._launch()
 
-    def stop(self) -> None:
+    def stop(self, *, grace_s: float = _STOP_GRACE_S) -> None:
         """Let it write everything down and stop; kill it where it does not."""
         if self._id is not None:
-            self._id.end(grace_s=_STOP_GRACE_S)
+            self._id.end(grace_s=grace_s)
         if self._popen is not None:
             self._popen.wait(_STOP_GRACE_S)
             self._popen = None

@@ -72,14 +72,15 @@ def _figures(snapshot: Snapshot) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     for style in ("dim", "", "dim", ""):
         grid.add_column(style=style, no_wrap=True)
-    covered = f"{number(snapshot.covered)} of {number(snapshot.strings)}"
-    grid.add_row("strings", covered, "artists", f"{number(snapshot.artists)} ({number(snapshot.artists_new)} new)")
-    grid.add_row("searches", number(snapshot.searches), "truncated", number(snapshot.truncated))
-    grid.add_row("requests", number(snapshot.requests), "dead letters", _alarming(snapshot.dead_letters))
-    grid.add_row("rate", _rate(snapshot), "retries", number(snapshot.retries))
+    artists = f"{number(snapshot.artists)} ({number(snapshot.artists_new)} new)"
     workers = f"{snapshot.workers_alive} of {snapshot.workers_desired}"
-    grid.add_row("workers", workers, "429s", _alarming(snapshot.rate_limited))
-    return grid
+    retries = Text.assemble(f"{number(snapshot.retries)}  ", ("429s  ", "dim"), _alarming(snapshot.rate_limited))
+    grid.add_row("searches", number(snapshot.searches), "artists", artists)
+    grid.add_row("requests", number(snapshot.requests), "truncated", number(snapshot.truncated))
+    grid.add_row("rate", _rate(snapshot), "dead letters", _alarming(snapshot.dead_letters))
+    grid.add_row("workers", workers, "retries", retries)
+    covered = f"{number(snapshot.covered)} of {number(snapshot.strings)} covered"
+    return Group(Text.assemble(("strings   ", "dim"), covered), grid)
 
 
 def _remarks(snapshot: Snapshot) -> list[RenderableType]:

@@ -110,7 +110,7 @@ class LocalCrawl:
 
     async def _outcome(self, stack: AsyncExitStack) -> Outcome:
         await self._look()
-        if await lifecycle.settle(self._ledger, self._row):
+        if await self._finished():
             return Outcome("Succeeded", self._snapshot, finished_before=True)
         if self._job.spec.suspend:
             return Outcome("Suspended", self._snapshot)
@@ -168,7 +168,7 @@ class LocalCrawl:
         stack.callback(sandbox.stop)
         sandbox.start()
         while not sandbox.ready() and not self._interrupts.count:
-            await asyncio.sleep(0.02)
+            await self._interrupts.wait(0.02)
         self._sandbox = sandbox
         self._view.event(f"a sandbox stands in for the Spotify Web API at {sandbox.url}")
 
@@ -216,12 +216,19 @@ class LocalCrawl:
         try:
             await self._mend()
             await self._look()
-            if self._snapshot.covered >= self._snapshot.strings and await lifecycle.settle(self._ledger, self._row):
+            if self._snapshot.covered >= self._snapshot.strings and await self._finished():
                 return "Succeeded"
             await self._upkeep()
         except UnavailableError as error:
             self._snapshot = replace(self._snapshot, notes=(str(error),))
         return None
+
+    async def _finished(self) -> bool:
+        """Whether the job is done; somebody else may have found so first."""
+        if await lifecycle.settle(self._ledger, self._row):
+            return True
+        row = await jobs.get(self._ledger, self._row.id)
+        return row is not None and row.finished_at is not None
 
     async def _upkeep(self) -> None:
         """Every few seconds: ranges that the frontier lacks, and the request log's bounds."""

@@ -1,0 +1,209 @@
+"""The data folder of a local run: its servers and who may use them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import redis
+from servers import server_folder
+
+from crawl_core.errors import ConfigurationError
+from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
+from crawl_worker.local.data_folder import DataFolder
+from crawl_worker.processes import ProcessId
+
+
+@pytest.fixture
+def data() -> Iterator[Path]:
+    with server_folder() as folder:
+        yield folder / "data"
+
+
+@pytest.fixture
+def valkey(data: Path) -> Iterator[EmbeddedValkey]:
+    server = EmbeddedValkey(data / "valkey")
+    server.start()
+    yield server
+    server.stop()
+
+
+def ping(url: str) -> bool:
+    with redis.Redis.from_url(url) as client:
+        return bool(client.ping())
+
+
+def test_the_servers_run_while_somebody_uses_them(data: Path) -> None:
+    folder = DataFolder(data)
+    with folder.servers():
+        assert ping(folder.valkey.url)
+        with psycopg.connect(folder.postgres.url()) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert not folder.valkey.running
+    assert not folder.postgres.running
+
+
+def test_a_second_user_joins_and_leaves_the_servers_to_the_first(data: Path) -> None:
+    first, second = DataFolder(data), DataFolder(data, create=True)
+    with first.servers(postgres=False):
+        with second.servers(postgres=False):
+            assert second.valkey.pid == first.valkey.pid
+        assert ping(first.valkey.url)
+
+
+def test_the_last_user_stops_the_servers_whoever_started_them(data: Path) -> None:
+    first, second = DataFolder(data), DataFolder(data)
+    with second_user(second) as second_leaves:
+        with first.servers(postgres=False):
+            second_leaves.enter()
+        assert ping(second.valkey.url)
+    assert not second.valkey.running
+    assert not first.valkey.running
+
+
+class second_user:  # noqa: N801 - a context manager
+    """Enters `servers` later than it is made, and leaves at its own end."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._servers = folder.servers(postgres=False)
+
+    def enter(self) -> None:
+        self._servers.__enter__()
+
+    def __enter__(self) -> second_user:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._servers.__exit__(None, None, None)
+
+
+def test_a_user_who_does_not_run_it_never_starts_a_second_valkey(data: Path) -> None:
+    run, visitor = DataFolder(data), DataFolder(data)
+    with run.servers(postgres=False):
+        os.kill(run.valkey.pid or 0, signal.SIGKILL)
+        while run.valkey.running:
+            time.sleep(0.01)
+        with pytest.raises(ConfigurationError, match="is down just now"), visitor.servers(postgres=False):
+            pass
+
+
+def test_a_second_run_is_refused_with_the_pid_of_the_first(data: Path) -> None:
+    with DataFolder(data).run():
+        second = DataFolder(data)
+        with pytest.raises(ConfigurationError, match=f"in use by another run \\(pid {os.getpid()}\\)"), second.run():
+            pass
+
+
+def test_the_next_run_ends_the_processes_of_a_killed_one(data: Path) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(command) as leftover:
+        killed = DataFolder(data)
+        killed.remember([ProcessId.of(leftover.pid, command)])
+        with DataFolder(data).run():
+            assert leftover.poll() is not None
+
+
+def test_a_process_that_got_the_pid_of_an_old_one_is_left_alone() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as stranger:
+        assert not ProcessId.of(stranger.pid, ["artistcrawl", "worker"]).end(grace_s=0)
+        assert psutil.pid_exists(stranger.pid)
+        stranger.kill()
+
+
+def test_a_folder_that_cannot_be_made_is_refused_with_the_flag_to_use() -> None:
+    with pytest.raises(ConfigurationError, match=r"/proc/1/data cannot be made: .*--data DIR"):
+        DataFolder(Path("/proc/1/data"))
+
+
+def test_a_folder_without_a_run_is_no_place_to_look_for_data(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="holds no run's data"):
+        DataFolder(tmp_path, create=False)
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        DataFolder(tmp_path / "nowhere", create=False)
+
+
+def test_a_path_too_long_for_a_socket_works(data: Path) -> None:
+    folder = DataFolder(data / ("long" * 30))
+    with folder.servers(), psycopg.connect(folder.postgres.url()) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_valkey_keeps_port_password_and_data_over_a_crash(valkey: EmbeddedValkey) -> None:
+    url = valkey.url
+    with redis.Redis.from_url(url) as client:
+        client.set("key", "kept")
+        client.waitaof(1, 0, 5_000)
+    os.kill(valkey.pid or 0, signal.SIGKILL)
+    valkey.start()
+    with redis.Redis.from_url(url) as client:
+        assert client.get("key") == b"kept"
+
+
+def test_valkey_lets_nobody_in_without_the_password(valkey: EmbeddedValkey) -> None:
+    with redis.Redis(port=valkey.port, retry=None) as stranger, pytest.raises(redis.exceptions.AuthenticationError):
+        stranger.ping()
+    assert (valkey.folder / "valkey.conf").stat().st_mode & 0o077 == 0
+
+
+def test_a_valkey_that_a_killed_run_left_is_joined(valkey: EmbeddedValkey) -> None:
+    successor = EmbeddedValkey(valkey.folder)
+    successor.start()
+    assert (successor.pid, successor.url) == (valkey.pid, valkey.url)
+
+
+def test_a_leftover_valkey_that_does_not_answer_is_replaced(valkey: EmbeddedValkey) -> None:
+    os.kill(valkey.pid or 0, signal.SIGSTOP)
+    successor = EmbeddedValkey(valkey.folder)
+    successor.start()
+    try:
+        assert successor.pid != valkey.pid
+        assert not valkey.running
+    finally:
+        successor.stop()
+
+
+def test_a_file_that_valkey_cannot_read_is_put_aside(data: Path) -> None:
+    server = EmbeddedValkey(data / "valkey")
+    (server.folder / "appendonlydir").mkdir(parents=True)
+    (server.folder / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
+    server.start()
+    assert ping(server.url)
+    assert list(data.glob("valkey.broken-*"))
+    server.stop()
+
+
+def test_postgres_comes_back_after_its_first_process_was_killed(data: Path) -> None:
+    server = EmbeddedPostgres(data / "postgres")
+    server.start()
+    os.kill(server.pid or 0, signal.SIGKILL)
+    while server.running:
+        time.sleep(0.01)
+    server.start()
+    with psycopg.connect(server.url()) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    server.stop()
+
+
+def test_a_first_start_that_was_cut_short_begins_anew(data: Path) -> None:
+    server = EmbeddedPostgres(data / "postgres")
+    server.folder.mkdir(parents=True)
+    (server.folder / "PG_VERSION").write_text("18\n")
+    server.start()
+    assert server.running
+    server.stop()
+
+
+def test_a_lock_is_not_held_by_a_run_that_is_gone(data: Path) -> None:
+    with DataFolder(data).run():
+        pass
+    with (data / "run.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

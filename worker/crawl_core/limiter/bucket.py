@@ -1,0 +1,158 @@
+"""The bucket's scripts, typed. One call a method, one round trip a call, no rule of its own.
+
+It refuses to retry: a repeated acquire would take a second permit.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from crawl_core import keys
+from crawl_core.errors import SchemaVersionError
+from crawl_core.limiter.limits import BucketLimits, BucketRow
+from crawl_core.scripts import Argument, Script
+
+LAYOUT = "1"
+"""Of the bucket's keys. A process that meets another one drains: it would misread the slots."""
+MICROSECONDS = 1_000_000
+
+_ACQUIRE = Script("bucket_acquire")
+_INIT = Script("bucket_init")
+_FREEZE = Script("bucket_freeze")
+_UNFREEZE = Script("bucket_unfreeze")
+_RECONCILE = Script("bucket_reconcile")
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Redis has no such bucket, or has lost part of it, or is another server than the one that made it."""
+
+    now_us: int
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What acquire answered: `permits` is (id, delay_us, free_us) flat."""
+
+    now_us: int
+    epoch: int
+    frozen_until_us: int
+    window_us: int
+    timeout_us: int
+    horizon_us: int
+    wait_us: int
+    """When to ask for more, -1 where everything asked for was granted."""
+    permits: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A bucket's freeze: epochs order records of it."""
+
+    now_us: int
+    epoch: int
+    frozen_until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class BucketView:
+    """A bucket as Redis has it."""
+
+    now_us: int
+    epoch: int
+    frozen_until_us: int
+    limits: BucketLimits
+    slots_free: int
+
+
+class Bucket:
+    """One bucket of one Redis."""
+
+    def __init__(self, redis: Redis, name: str) -> None:
+        self.name = name
+        self._redis = redis
+        self._keys = (keys.bucket_key(name, "slots"), keys.bucket_key(name, "state"))
+
+    async def acquire(
+        self, count: int, *, answered: Sequence[tuple[str, int]] = (), unsent: Sequence[tuple[str, int, int]] = ()
+    ) -> Grant | Unknown:
+        """Take up to `count` permits. answered: (id, age_us); unsent: (id, free_us, window_us)."""
+        args: list[Argument] = [LAYOUT, count, len(answered)]
+        for one in answered:
+            args.extend(one)
+        for other in unsent:
+            args.extend(other)
+        reply = await self._run(_ACQUIRE, args)
+        if isinstance(reply, Unknown):
+            return reply
+        now_us, epoch, frozen_us, window_us, timeout_us, horizon_us, wait_us = reply[1:8]
+        return Grant(now_us, epoch, frozen_us, window_us, timeout_us, horizon_us, wait_us, reply[8:])
+
+    async def init(self, row: BucketRow, *, asked: Unknown, fresh: bool) -> bool:
+        """Make the bucket from its row. False where somebody else made it, or too much happened since `asked`."""
+        reply = await self._run(
+            _INIT,
+            [
+                LAYOUT, keys.JOB_TTL_S, asked.now_us, asked.run_id, secrets.token_hex(6), *_limits_args(row.limits),
+                row.epoch, row.frozen_until_us, int(fresh),
+            ],
+        )  # fmt: skip
+        return bool(reply[0] == "made")
+
+    async def freeze(self, *, until_us: int, first_us: int, longest_us: int, epoch: int) -> Freeze | Unknown:
+        """Pause it, and raise its epoch above `epoch`."""
+        reply = await self._run(_FREEZE, [LAYOUT, until_us, first_us, longest_us, epoch])
+        return reply if isinstance(reply, Unknown) else Freeze(*reply[1:])
+
+    async def unfreeze(self, *, epoch: int) -> Freeze | Unknown:
+        """Lift its freeze, and raise its epoch above `epoch`."""
+        reply = await self._run(_UNFREEZE, [LAYOUT, epoch])
+        return reply if isinstance(reply, Unknown) else Freeze(*reply[1:])
+
+    async def look(self) -> BucketView | Unknown:
+        """What Redis has."""
+        return _view(await self._run(_RECONCILE, [LAYOUT, keys.JOB_TTL_S]))
+
+    async def bring(self, row: BucketRow, *, read_us: int) -> BucketView | Unknown:
+        """Bring a row in that was read after the bucket's clock showed `read_us`."""
+        args = [read_us, row.epoch, row.frozen_until_us, *_limits_args(row.limits)]
+        return _view(await self._run(_RECONCILE, [LAYOUT, keys.JOB_TTL_S, *args]))
+
+    async def _run(self, script: Script, args: list[Argument]) -> Any:
+        reply = await script(self._redis, self._keys, args)
+        if reply[0] == "unknown":
+            return Unknown(*reply[1:])
+        if reply[0] == "layout":
+            raise SchemaVersionError(
+                f"bucket {self.name} in Redis has layout {reply[1]}, this process works with {LAYOUT}: "
+                "update the older of the two, then delete the bucket's keys while nothing crawls"
+            )
+        return reply
+
+
+def _limits_args(limits: BucketLimits) -> list[int]:
+    return [
+        limits.requests,
+        round(limits.window_s * MICROSECONDS),
+        round(limits.request_timeout_s * MICROSECONDS),
+        int(limits.even),
+    ]
+
+
+def _view(reply: Any) -> BucketView | Unknown:
+    if isinstance(reply, Unknown):
+        return reply
+    now_us, epoch, frozen_until_us, requests, window_us, timeout_us, even, free = reply[1:]
+    limits = BucketLimits(
+        requests=requests,
+        window_s=window_us / MICROSECONDS,
+        request_timeout_s=timeout_us / MICROSECONDS,
+        even=bool(even),
+    )
+    return BucketView(now_us, epoch, frozen_until_us, limits, free)

@@ -1,0 +1,41 @@
+"""How long a 429 pauses a bucket. Pure; the bucket's script counts how often 429s go on.
+
+It refuses to trust Retry-After blindly: APIs answer 0, text, nothing, or days.
+"""
+
+from __future__ import annotations
+
+import math
+
+LONGEST_RETRY_AFTER_S = 48 * 3600.0
+"""Seconds: a longer Retry-After is taken for this. A day is seen in practice, a week would be a mistake."""
+LONGEST_DOUBLED_S = 3600.0
+"""Seconds that freezes without a usable Retry-After grow to."""
+
+
+def parse_retry_after(text: str | None) -> float | None:
+    """The seconds a Retry-After header says, None where it says nothing usable (missing, 0, negative, text)."""
+    try:
+        seconds = float(text) if text is not None else math.nan
+    except ValueError:
+        return None
+    return _usable(seconds)
+
+
+def freeze_bounds_s(retry_after_s: float | None, window_s: float) -> tuple[float, float]:
+    """How long the first freeze lasts, and how long it may grow while 429s go on. Equal: it does not grow."""
+    if retry_after_s is not None and (seconds := _usable(retry_after_s)) is not None:
+        exact = min(seconds, LONGEST_RETRY_AFTER_S)
+        return exact, exact
+    first = min(window_s, LONGEST_RETRY_AFTER_S)
+    return first, max(first, LONGEST_DOUBLED_S)
+
+
+def freeze_duration_s(retry_after_s: float | None, window_s: float, consecutive: int) -> float:
+    """How long a 429 freezes that comes after `consecutive` others without a success between."""
+    first, longest = freeze_bounds_s(retry_after_s, window_s)
+    return min(first * 2.0 ** min(consecutive, 40), longest)
+
+
+def _usable(seconds: float) -> float | None:
+    return seconds if seconds > 0 and not math.isnan(seconds) else None

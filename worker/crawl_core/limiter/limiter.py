@@ -1,0 +1,347 @@
+"""The limiter of one process: takes permits from the bucket for all tasks, and tells it what became of them.
+
+One task talks to the bucket, so that a process makes one call at a time however many tasks wait. It refuses to grant
+anything on its own: without Redis, without the ledger's row, or with a freeze that is not recorded, tasks wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from crawl_core.clock import SYSTEM_CLOCK, Clock
+from crawl_core.errors import UnavailableError
+from crawl_core.limiter.bucket import MICROSECONDS, Bucket, Grant, Unknown
+from crawl_core.limiter.limits import BucketLedger, BucketLimits
+from crawl_core.limiter.permit import SEND_DEADLINE_S, Permit
+from crawl_core.limiter.queue import PermitQueue
+from crawl_core.limiter.record import BucketRecord, unfreeze
+from crawl_core.limiter.returns import Returns
+from crawl_core.logs import fields
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterSettings:
+    """How a process deals with its bucket. None of it changes what is allowed."""
+
+    max_batch: int = 100
+    """Permits asked for in one call at most: a larger share would be unfair to other processes."""
+    reconcile_s: float = 10.0
+    """Seconds between comparisons of bucket and row: how late a freeze or a limit set elsewhere may be heard of."""
+    unrecorded_retry_s: float = 1.0
+    """Seconds between attempts to record a freeze that Redis or the ledger did not take."""
+    warn_round_trip_s: float = 0.1
+    """Seconds of a Redis round trip that are worth a warning; above 0.25 every permit is too late to be used."""
+    backoff_s: float = 0.05
+    """Seconds until an unreachable backend is asked again, doubling."""
+    backoff_max_s: float = 2.0
+    poll_s: float = 0.1
+    """Seconds between looks at a closed gate."""
+    linger_s: float = 0.02
+    """Seconds for which demand is collected at most, while permits are reserved ahead anyway."""
+
+
+DEFAULT_SETTINGS = LimiterSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class LimiterState:
+    """What status, metrics and the live view show."""
+
+    limits: BucketLimits | None
+    """As last seen in the bucket; None before the first look."""
+    epoch: int
+    frozen_until_us: int
+    """Epoch microseconds by Redis TIME; 0 where no freeze is known."""
+    slots_free: int
+    """At the last comparison of bucket and row."""
+    waiting: int
+    granted: int
+    """Permits that wait for their instant."""
+    calls: int
+    grants: int
+    discarded: int
+    confirmed: int
+    round_trip_s: float
+    reachable: bool
+
+
+class Limiter:
+    """Permits of one bucket for the tasks of one process."""
+
+    def __init__(
+        self,
+        redis: Redis,
+        bucket: str,
+        ledger: BucketLedger,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        settings: LimiterSettings = DEFAULT_SETTINGS,
+        gate: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.gate = gate
+        """Asked before permits are taken: a worker closes it while its ledger is behind."""
+        self._redis = redis
+        self._ledger = ledger
+        self._clock = clock
+        self._settings = settings
+        self._queue = PermitQueue(clock, on_demand=self._on_demand)
+        self._record = BucketRecord(Bucket(redis, bucket), ledger, clock=clock, on_epoch=self._queue.withdraw)
+        self._returns = Returns()
+        self._alarm: asyncio.Future[None] | None = None
+        self._unrecorded = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failure: BaseException | None = None
+        self._ask_at_s = self._linger_until_s = self._ahead_until_s = self._warned_at_s = -math.inf
+        self._horizon_s = 0.1
+        self._losses = self._failures = 0
+        self._calls = self._grants = self._discarded = self._confirmed = 0
+        self._round_trip_s = 0.0
+
+    async def __aenter__(self) -> Limiter:
+        await self._check_memory_policy()
+        running = (self._acquire_always(), self._reconcile_always())
+        self._tasks = [asyncio.create_task(self._guard(one)) for one in running]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._queue.close()
+        with suppress(UnavailableError, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._ask()
+
+    async def acquire(self) -> Permit:
+        """A permit, at its instant: first come, first served among this process's tasks."""
+        if self._failure:
+            raise self._failure
+        return await self._queue.take()
+
+    async def freeze(self, *, until_us: int | None = None, retry_after_s: float | None = None) -> int:
+        """Pause the bucket for everybody, because of a 429. Returns until when, by Redis TIME.
+
+        Until Redis and the ledger both have it, this process takes no permit.
+        """
+        frozen_until_us = await self._record.freeze(until_us=until_us or 0, retry_after_s=retry_after_s)
+        if not self._record.recorded:
+            self._unrecorded.set()
+        self._wake()
+        return frozen_until_us
+
+    async def unfreeze(self) -> None:
+        """Lift the freeze for everybody."""
+        await unfreeze(self._redis, self._ledger, self._record.bucket.name)
+        await self._record.reconcile()
+        self._ask_at_s = -math.inf
+        self._wake()
+
+    def state(self) -> LimiterState:
+        """What the process knows and has done."""
+        view = self._record.view
+        return LimiterState(
+            limits=view.limits if view else None,
+            epoch=self._record.epoch,
+            frozen_until_us=self._record.newest[1],
+            slots_free=view.slots_free if view else 0,
+            waiting=self._queue.waiting,
+            granted=self._queue.granted,
+            calls=self._calls,
+            grants=self._grants,
+            discarded=self._discarded,
+            confirmed=self._confirmed,
+            round_trip_s=self._round_trip_s,
+            reachable=self._failures == 0,
+        )
+
+    @property
+    def epoch(self) -> int:
+        """The freeze epoch last heard of: what permits compare theirs with."""
+        return self._record.epoch
+
+    def give_back(self, permit: Permit) -> None:
+        """A permit was never used: cancel it."""
+        self._discarded += 1
+        self._returns.add_unsent(permit, now_s=self._clock.monotonic())
+        self._wake()
+
+    def confirm(self, permit: Permit, answered_at_s: float) -> None:
+        """A permit's request has arrived, not later than this instant."""
+        self._confirmed += 1
+        due_s = self._clock.monotonic() + self._horizon_s / 2
+        earlier = due_s < self._returns.due_s
+        self._returns.add_answer(permit, answered_at_s, due_s=due_s)
+        if earlier:
+            self._wake()
+
+    async def _acquire_always(self) -> None:
+        while True:
+            await self._sleep_until_due()
+            try:
+                await self._ask()
+                self._failures = 0
+            except UnavailableError as error:
+                self._failures += 1
+                if self._failures in (1, 10) or self._failures % 100 == 0:
+                    log.warning("no permits: %s", error, extra=self._fields("limiter.waits", failures=self._failures))
+                backoff_s = self._settings.backoff_s * 2 ** min(self._failures, 10)
+                await self._clock.sleep(min(backoff_s, self._settings.backoff_max_s) * random.uniform(0.5, 1.0))
+
+    async def _sleep_until_due(self) -> None:
+        while True:
+            now_s = self._clock.monotonic()
+            due_s = self._returns.due_s
+            if self._queue.demand:
+                due_s = min(due_s, max(self._ask_at_s, self._linger_until_s, self._may_take_at_s(now_s)))
+            if due_s <= now_s:
+                return
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.create_future()
+            timer = None if due_s == math.inf else loop.call_later(due_s - now_s, self._wake)
+            try:
+                await self._alarm
+            finally:
+                self._alarm = None
+                if timer:
+                    timer.cancel()
+
+    def _may_take_at_s(self, now_s: float) -> float:
+        paused_until_s = self._record.paused_until_s()
+        if self._record.recorded and now_s >= paused_until_s and self.gate():
+            return now_s
+        return max(paused_until_s, now_s + self._settings.poll_s)
+
+    def _on_demand(self) -> None:
+        if self._queue.demand == 1:
+            now_s = self._clock.monotonic()
+            ahead_s = self._ahead_until_s - now_s
+            self._linger_until_s = now_s + max(0.0, min(self._settings.linger_s, ahead_s / 2 - 0.005))
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._alarm and not self._alarm.done():
+            self._alarm.set_result(None)
+
+    async def _ask(self) -> None:
+        """One call: tell what is to be told, and ask for what is needed."""
+        returns = self._returns.take()
+        sent_s = self._clock.monotonic()
+        contended = sent_s >= self._ask_at_s
+        may_take = self._may_take_at_s(sent_s) <= sent_s
+        count = min(self._queue.demand, self._settings.max_batch) if may_take else 0
+        self._calls += 1
+        try:
+            reply = await self._record.bucket.acquire(
+                count, answered=returns.answers_by_age(sent_s), unsent=returns.unsent_as_granted()
+            )
+        except BaseException:
+            self._returns.put_back(returns, due_s=sent_s)
+            raise
+        if isinstance(reply, Unknown):
+            await self._record.introduce(reply)
+            return
+        received_s = self._clock.monotonic()
+        self._note_round_trip(received_s - sent_s, received_s)
+        self._record.clock_offset_us = reply.now_us - received_s * MICROSECONDS
+        self._horizon_s = reply.horizon_us / MICROSECONDS
+        self._record.hear(reply.epoch, reply.frozen_until_us)
+        permits = self._permits(reply, sent_s=sent_s, received_s=received_s)
+        self._grants += len(permits)
+        if reply.wait_us >= 0:
+            self._wait(reply.wait_us / MICROSECONDS, received_s, won=bool(permits), contended=contended)
+        if permits and received_s - sent_s > SEND_DEADLINE_S:
+            # Every one is too late already. Asking at once would only hold slots from those whose Redis is near.
+            self._ask_at_s = max(self._ask_at_s, received_s + 4 * (received_s - sent_s))
+            for permit in permits:
+                permit.unused()
+        elif permits:
+            self._ahead_until_s = permits[-1].not_before_s
+            self._queue.add(permits)
+
+    def _permits(self, reply: Grant, *, sent_s: float, received_s: float) -> list[Permit]:
+        permits = []
+        for at in range(0, len(reply.permits), 3):
+            permit_id, delay_us, free_us = reply.permits[at : at + 3]
+            permit = Permit(
+                self,
+                self._clock,
+                permit_id=permit_id,
+                epoch=reply.epoch,
+                not_before_s=received_s + delay_us / MICROSECONDS,
+                send_by_s=sent_s + delay_us / MICROSECONDS + SEND_DEADLINE_S,
+                request_timeout_s=reply.timeout_us / MICROSECONDS,
+                free_us=free_us,
+                window_us=reply.window_us,
+            )
+            permits.append(permit)
+        return permits
+
+    def _wait(self, wait_s: float, received_s: float, *, won: bool, contended: bool) -> None:
+        """Ask again at the instant common to all, or a little later: those who lost most often ask first.
+
+        Without that the process nearest to Redis would win every race. A permit is granted a horizon before its
+        instant, so that a quarter of the horizon costs nothing.
+        """
+        if won:
+            self._losses = 0
+        elif contended:
+            self._losses = min(self._losses + 1, 10)
+        self._ask_at_s = received_s + wait_s + self._horizon_s / 4 / 2**self._losses
+
+    async def _reconcile_always(self) -> None:
+        while True:
+            try:
+                await self._record.reconcile()
+                self._wake()
+            except UnavailableError as error:
+                log.info("bucket and row not compared: %s", error, extra=self._fields("limiter.reconcile_failed"))
+            if self._record.view and self._record.recorded:
+                # Spread over processes that started together.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._settings.reconcile_s * random.uniform(0.8, 1.0)):
+                        await self._unrecorded.wait()
+                self._unrecorded.clear()
+            else:
+                await self._clock.sleep(self._settings.unrecorded_retry_s)
+
+    def _note_round_trip(self, round_trip_s: float, now_s: float) -> None:
+        self._round_trip_s = round_trip_s
+        if round_trip_s > self._settings.warn_round_trip_s and now_s - self._warned_at_s > 10.0:
+            self._warned_at_s = now_s
+            extra = self._fields("limiter.slow_redis", round_trip_s=round(round_trip_s, 3))
+            log.warning("redis is slow: above 0.25 s no permit can be used", extra=extra)
+
+    async def _check_memory_policy(self) -> None:
+        with suppress(RedisError, OSError):
+            policy = (await self._redis.info("memory")).get("maxmemory_policy", "noeviction")
+            if policy != "noeviction":
+                extra = self._fields("limiter.eviction", policy=policy)
+                log.warning("redis may evict buckets and leases: set its maxmemory-policy to noeviction", extra=extra)
+
+    async def _guard(self, running: Coroutine[None, None, None]) -> None:
+        """Nothing goes on without its acquirer: an unexpected error reaches everybody who waits."""
+        try:
+            await running
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._failure = error
+            self._queue.fail(error)
+            raise
+
+    def _fields(self, action: str, **values: object) -> dict[str, object]:
+        return fields(action, bucket=self._record.bucket.name, **values)

@@ -1,0 +1,60 @@
+"""What a bucket allows, and the ledger's record of it.
+
+It refuses to know where a bucket's rows live: `crawl_core.ledger` implements `BucketLedger`, so that the limiter can
+be tested, and used, with any durable record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class BucketLimits:
+    """At most `requests` arrivals in any `window_s` seconds, of requests that take at most `request_timeout_s`."""
+
+    requests: int
+    window_s: float
+    request_timeout_s: float
+    even: bool
+    """Whether grants are spread over the window (at least 0.9 window/requests apart)."""
+
+    @staticmethod
+    def strictest(many: Iterable[BucketLimits]) -> BucketLimits:
+        """The one that satisfies all: the fewest requests, the longest window and timeout, even where any is."""
+        limits = list(many)
+        if not limits:
+            raise ValueError("the strictest of no limits: give at least one")
+        return BucketLimits(
+            requests=min(one.requests for one in limits),
+            window_s=max(one.window_s for one in limits),
+            request_timeout_s=max(one.request_timeout_s for one in limits),
+            even=any(one.even for one in limits),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRow:
+    """A bucket as the ledger has it."""
+
+    name: str
+    limits: BucketLimits
+    frozen_until_us: int
+    """Epoch microseconds by Redis TIME; 0 when it was never frozen, or a freeze was lifted."""
+    epoch: int
+    """Raised by each 429 and each unfreeze: of two records of a bucket the one with the higher epoch is the newer."""
+
+
+class BucketLedger(Protocol):
+    """The ledger's bucket rows, which outlive Redis's memory."""
+
+    async def ensure(self, name: str) -> tuple[BucketRow, bool]:
+        """The row, inserted where it was missing. True: this call inserted it, so that nobody ever had a permit."""
+        ...
+
+    async def reconcile(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
+        """Merge a freeze into the row: the higher epoch wins, on a tie the later instant. The merged row, with the
+        limits of now."""
+        ...

@@ -1,0 +1,150 @@
+"""What this process knows of its bucket, and how bucket and ledger row are kept alike.
+
+It refuses to let a freeze be forgotten: until Redis and the ledger both have it, `recorded` is false and the process
+takes no permit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+
+from crawl_core.clock import Clock
+from crawl_core.errors import RedisUnavailableError, UnavailableError
+from crawl_core.limiter.bucket import MICROSECONDS, Bucket, BucketView, Freeze, Unknown
+from crawl_core.limiter.freeze import freeze_bounds_s, freeze_duration_s
+from crawl_core.limiter.limits import BucketLedger
+from crawl_core.logs import fields
+
+log = logging.getLogger(__name__)
+
+_DEFAULT_WINDOW_S = 30.0
+"""Seconds a 429 freezes that comes before the bucket was ever seen."""
+
+
+class BucketRecord:
+    """A bucket in Redis, its row in the ledger, and the freeze last heard of."""
+
+    def __init__(
+        self, bucket: Bucket, ledger: BucketLedger, *, clock: Clock, on_epoch: Callable[[], None] = lambda: None
+    ) -> None:
+        self.bucket = bucket
+        self.epoch = 0
+        """The freeze epoch of the last reply. Permits of another one are void."""
+        self.newest = (0, 0)
+        """The newest freeze ever heard of: (epoch, frozen until, us). Redis may have forgotten it."""
+        self.view: BucketView | None = None
+        self.recorded = True
+        self.clock_offset_us: float | None = None
+        """Redis TIME less this process's monotonic clock."""
+        self._ledger = ledger
+        self._clock = clock
+        self._on_epoch = on_epoch
+        self._introducing = asyncio.Lock()
+        self._paused_until_s = -math.inf
+        self._alone = 0
+
+    def hear(self, epoch: int, frozen_until_us: int) -> None:
+        """A reply of the bucket carried this freeze."""
+        self.newest = max(self.newest, (epoch, frozen_until_us))
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self._on_epoch()
+
+    async def freeze(self, *, until_us: int, retry_after_s: float | None) -> int:
+        """Pause the bucket, in Redis at once and then in the ledger. Returns until when, by Redis TIME."""
+        self.recorded = False
+        window_s = self.view.limits.window_s if self.view else _DEFAULT_WINDOW_S
+        first_s, longest_s = freeze_bounds_s(retry_after_s, window_s)
+        first_us, longest_us = round(first_s * MICROSECONDS), round(longest_s * MICROSECONDS)
+        freeze: Freeze | Unknown | None = None
+        try:
+            freeze = await self.bucket.freeze(
+                until_us=until_us, first_us=first_us, longest_us=longest_us, epoch=self.newest[0]
+            )
+        except RedisUnavailableError as error:
+            log.warning("redis does not take the freeze: %s", error, extra=self._fields("limiter.freeze_alone"))
+        if not isinstance(freeze, Freeze):
+            freeze = self._freeze_alone(retry_after_s, window_s, until_us)
+        self.recorded = False
+        self.hear(freeze.epoch, freeze.frozen_until_us)
+        seconds = (freeze.frozen_until_us - freeze.now_us) / MICROSECONDS
+        extra = self._fields("limiter.frozen", epoch=freeze.epoch, seconds=seconds, retry_after_s=retry_after_s)
+        log.warning("bucket frozen for %.0f s", seconds, extra=extra)
+        try:
+            await self.reconcile()
+        except UnavailableError as error:
+            log.warning("the freeze is not recorded yet: %s", error, extra=self._fields("limiter.unrecorded"))
+        return self.newest[1]
+
+    async def reconcile(self) -> None:
+        """Bring bucket and row together, both ways: the higher epoch wins, on a tie the later freeze."""
+        view = await self.bucket.look()
+        if isinstance(view, Unknown):
+            await self.introduce(view)
+            return
+        epoch, frozen_until_us = max(self.newest, (view.epoch, view.frozen_until_us))
+        row = await self._ledger.reconcile(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
+        self.newest = max(self.newest, (row.epoch, row.frozen_until_us))
+        if (row.epoch, row.frozen_until_us, row.limits) != (view.epoch, view.frozen_until_us, view.limits):
+            brought = await self.bucket.bring(row, read_us=view.now_us)
+            if isinstance(brought, Unknown):
+                return
+            view = brought
+        self._see(view)
+
+    async def introduce(self, asked: Unknown) -> None:
+        """Redis does not know the bucket: make it from the ledger's row."""
+        async with self._introducing:
+            row, inserted = await self._ledger.ensure(self.bucket.name)
+            if self.newest > (row.epoch, row.frozen_until_us):
+                epoch, frozen_until_us = self.newest
+                row = await self._ledger.reconcile(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
+            if await self.bucket.init(row, asked=asked, fresh=inserted):
+                log.info("bucket made", extra=self._fields("limiter.bucket_made", fresh=inserted))
+
+    def paused_until_s(self) -> float:
+        """Until when this process may not ask, on the monotonic clock."""
+        return self._paused_until_s
+
+    def _see(self, view: BucketView) -> None:
+        if self.view is None or view.limits != self.view.limits:
+            limits = view.limits
+            extra = self._fields("limiter.limits", requests=limits.requests, window_s=limits.window_s, even=limits.even)
+            log.info("%d requests per %g s are in force", limits.requests, limits.window_s, extra=extra)
+        self.view = view
+        self.hear(view.epoch, view.frozen_until_us)
+        if (view.epoch, view.frozen_until_us) >= self.newest:
+            self.recorded = True
+            self._alone = 0
+            self._paused_until_s = -math.inf
+
+    def _freeze_alone(self, retry_after_s: float | None, window_s: float, until_us: int) -> Freeze:
+        """Without Redis this process pauses by its own clock, and hands the freeze to the ledger's row."""
+        now_s = self._clock.monotonic()
+        if self.clock_offset_us is None:
+            now_us = self._clock.time() * MICROSECONDS
+        else:
+            now_us = now_s * MICROSECONDS + self.clock_offset_us
+        if now_s >= self._paused_until_s:
+            self._alone += 1
+        duration_s = freeze_duration_s(retry_after_s, window_s, self._alone - 1)
+        self._paused_until_s = max(self._paused_until_s, now_s + duration_s)
+        frozen_until_us = max(until_us, round(now_us + duration_s * MICROSECONDS), self.newest[1])
+        return Freeze(round(now_us), self.newest[0] + 1, frozen_until_us)
+
+    def _fields(self, action: str, **values: object) -> dict[str, object]:
+        return fields(action, bucket=self.bucket.name, **values)
+
+
+async def unfreeze(redis: Redis, ledger: BucketLedger, name: str) -> None:
+    """Lift the freeze of a bucket for everybody, in Redis and in the ledger."""
+    row, _ = await ledger.ensure(name)
+    freeze = await Bucket(redis, name).unfreeze(epoch=row.epoch)
+    epoch = freeze.epoch if isinstance(freeze, Freeze) else row.epoch + 1
+    await ledger.reconcile(name, epoch=epoch, frozen_until_us=0)
+    log.info("bucket unfrozen", extra=fields("limiter.unfrozen", bucket=name, epoch=epoch))

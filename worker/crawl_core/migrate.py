@@ -46,10 +46,10 @@ def known_version() -> int:
 async def migrate(url: str, *, known: Sequence[Migration] | None = None) -> list[str]:
     """Apply what is missing; return the names of what was applied. Raises SchemaVersionError when it is newer."""
     steps = migrations() if known is None else known
+    connection = await connect(url, application_name="artistcrawl-migrate")
     with mapped_errors():
-        async with await connect(url, application_name="artistcrawl-migrate") as connection:
-            async with connection.transaction():
-                return await _apply_missing(connection, steps)
+        async with connection, connection.transaction():
+            return await _apply_missing(connection, steps)
 
 
 async def _apply_missing(connection: AsyncConnection[TupleRow], steps: Sequence[Migration]) -> list[str]:

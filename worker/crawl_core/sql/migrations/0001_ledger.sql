@@ -9,8 +9,8 @@ CREATE TABLE crawl_job (
     namespace          text NOT NULL,
     name               text NOT NULL,
     uid                text NOT NULL,                 -- names the frontier's keys, nothing else
-    spec               jsonb NOT NULL,                -- the CrawlJob as applied last
-    fingerprint        text NOT NULL,                 -- of keyspace and source: what makes it the same crawl
+    spec               jsonb NOT NULL,                -- as applied last
+    identity           jsonb NOT NULL,                -- keyspace and source: what makes it the same crawl
     total              bigint NOT NULL,               -- strings in the keyspace
     bucket             text,                          -- null: named by each worker (scope Node)
     bucket_scope       text NOT NULL CHECK (bucket_scope IN ('Credential', 'Node', 'Job', 'Named')),
@@ -21,7 +21,7 @@ CREATE TABLE crawl_job (
     page_size          integer,                       -- null: as in the spec; else what the API was found to allow
     problem_reason     text,
     problem_message    text,
-    request_bin        bigint NOT NULL,               -- where commits write their requests
+    request_bin        bigint NOT NULL DEFAULT 0,     -- where commits write their requests
     replays            bigint NOT NULL DEFAULT 0,     -- counts what reopens the job: see jobs.finish
     retention_s        double precision NOT NULL,     -- of the request log
     started_at         timestamptz NOT NULL DEFAULT now(),
@@ -72,7 +72,7 @@ CREATE TABLE search (
 CREATE TABLE artist (
     first_seen   timestamptz NOT NULL,
     last_seen    timestamptz NOT NULL,
-    followers    integer,
+    followers    bigint,
     popularity   smallint,
     id           text COLLATE "C" PRIMARY KEY,
     name         text NOT NULL,
@@ -99,27 +99,6 @@ CREATE TABLE dead_letter (
     PRIMARY KEY (job_id, string)
 );
 
--- The recent requests, in bins of one job each: old ones are dropped whole, since DELETE would cost more than INSERT.
-CREATE TABLE api_request (
-    at           timestamptz NOT NULL,
-    bin          bigint NOT NULL,
-    duration_s   real NOT NULL,
-    page_offset  smallint NOT NULL,
-    page_size    smallint NOT NULL,
-    status       smallint,                            -- null: no answer
-    string       text COLLATE "C" NOT NULL,
-    outcome      text NOT NULL,
-    worker       text NOT NULL
-) PARTITION BY LIST (bin);
-
-CREATE TABLE request_bin (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    job_id     bigint NOT NULL,
-    opened_at  timestamptz NOT NULL DEFAULT now(),
-    closed_at  timestamptz
-);
-CREATE INDEX request_bin_job ON request_bin (job_id);
-
 CREATE TABLE bucket (
     name               text PRIMARY KEY,
     limit_requests     integer NOT NULL CHECK (limit_requests > 0),
@@ -129,3 +108,15 @@ CREATE TABLE bucket (
     epoch              bigint NOT NULL DEFAULT 0,     -- each 429 and each unfreeze raises it
     frozen_until       timestamptz                    -- null: never frozen
 );
+
+-- A bucket's limits are the strictest of the unfinished jobs that use it.
+--
+-- One row (nulls when no unfinished job uses the bucket). Jobs of scope Node use the bucket of every node.
+CREATE FUNCTION strictest_limits(bucket_name text)
+RETURNS TABLE (requests integer, window_s double precision, timeout_s double precision, even boolean)
+LANGUAGE sql STABLE AS $$
+    SELECT min(limit_requests), max(limit_window_s), max(limit_timeout_s), bool_or(limit_even)
+    FROM crawl_job
+    WHERE finished_at IS NULL AND deleted_at IS NULL
+      AND (bucket = bucket_name OR (bucket_scope = 'Node' AND bucket_name LIKE 'node:%'))
+$$;

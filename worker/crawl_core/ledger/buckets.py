@@ -1,0 +1,52 @@
+"""The ledger's bucket rows: what outlives Redis's memory of a rate limit.
+
+It refuses to be a limiter: nothing here counts requests.
+"""
+
+from __future__ import annotations
+
+from crawl_core.errors import ConfigurationError
+from crawl_core.ledger.ledger import Ledger, Row
+from crawl_core.limiter.limits import BucketLimits, BucketRow
+
+
+class BucketRows:
+    """Bucket rows as the limiter wants them: its `BucketLedger`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def ensure(self, name: str) -> tuple[BucketRow, bool]:
+        """The row, inserted where it was missing. True: this call inserted it, so nobody ever had a permit."""
+        row = await self._ledger.row("buckets.insert", {"name": name})
+        if row is not None:
+            return _bucket(row), True
+        return await self._read(name), False
+
+    async def reconcile(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
+        """Merge a freeze into the row: the higher epoch wins, on a tie the later instant. The merged row.
+
+        Its limits are the strictest of the jobs that are unfinished now; the last ones when there is none.
+        """
+        arguments = {"name": name, "epoch": epoch, "frozen_until_us": frozen_until_us}
+        await self._ledger.run("buckets.reconcile", arguments)
+        return await self._read(name)
+
+    async def _read(self, name: str) -> BucketRow:
+        row = await self._ledger.row("buckets.read", {"name": name})
+        if row is None:
+            raise ConfigurationError(
+                f"the ledger knows no bucket {name!r} and no job that uses one: apply a CrawlJob first"
+            )
+        return _bucket(row)
+
+
+async def all(ledger: Ledger) -> list[BucketRow]:
+    """All buckets, by name."""
+    return [_bucket(row) for row in await ledger.rows("buckets.all")]
+
+
+def _bucket(row: Row) -> BucketRow:
+    name, requests, window_s, timeout_s, even, epoch, frozen_until_us = row
+    limits = BucketLimits(requests=requests, window_s=window_s, request_timeout_s=timeout_s, even=even)
+    return BucketRow(name=name, limits=limits, frozen_until_us=frozen_until_us, epoch=epoch)

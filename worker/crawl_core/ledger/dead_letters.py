@@ -1,0 +1,38 @@
+"""Strings that were given up, and their second chance.
+
+It refuses to judge which errors are worth a replay: a person does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from crawl_core.ledger.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A string that was given up, as listed. `replaying`: a range that searches it again is open."""
+
+    string: str
+    reason: str
+    attempts: int
+    last_error: str
+    at_us: int
+    replaying: bool
+
+
+async def all(ledger: Ledger, job_id: int) -> list[DeadLetter]:
+    """A job's dead letters, in string order."""
+    return [DeadLetter(*row) for row in await ledger.rows("dead_letters.list", {"job_id": job_id})]
+
+
+async def replay(ledger: Ledger, job_id: int, strings: Sequence[str] | None = None) -> list[int]:
+    """Search dead letters again (all, or those of `strings`); ids of the new ranges, to be seeded.
+
+    The job is unfinished from the same instant. What is being replayed already is passed over.
+    """
+    wanted = None if strings is None else list(strings)
+    found = await ledger.rows("dead_letters.replay", {"job_id": job_id, "strings": wanted})
+    return [row[0] for row in found]

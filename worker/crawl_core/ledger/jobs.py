@@ -1,0 +1,206 @@
+"""Jobs: recorded with all their ranges or not at all, found again, counted, finished and deleted.
+
+A job's identity is (namespace, name) with its keyspace and source; the uid only names its keys in Redis. It refuses to
+decide what a finished or troubled job means for workers: that is the operator's and the local run's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from crawl_core.errors import NameTakenError
+from crawl_core.ledger.cursors import cursor_text
+from crawl_core.ledger.ledger import Ledger, Row
+from crawl_core.ledger.rows import Cursor
+from crawl_core.queries import query
+from crawl_core.spec import API_VERSION, KIND, CrawlJob, Spec, crawljob_of, differences, identity
+
+BucketScope = Literal["Credential", "Node", "Job", "Named"]
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as it stands in the ledger."""
+
+    id: int
+    namespace: str
+    name: str
+    uid: str
+    spec: dict[str, Any]
+    """As it was applied last, in the CrawlJob's own words."""
+    total: int
+    """Strings of the keyspace."""
+    bucket: str | None
+    """None: each worker names its node's."""
+    bucket_scope: str
+    page_size: int | None
+    """What the API was found to allow; None: as in the spec."""
+    problem_reason: str | None
+    problem_message: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    deleted_at: datetime | None
+
+    @cached_property
+    def crawl_job(self) -> CrawlJob:
+        """The CrawlJob as it was applied last."""
+        metadata = {"namespace": self.namespace, "name": self.name, "uid": self.uid}
+        data = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": self.spec}
+        return crawljob_of(data, origin=f"the ledger's job {self.namespace}/{self.name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """All of a job's counts, as of one instant."""
+
+    covered: int
+    total: int
+    open_ranges: int
+    done_ranges: int
+    searches: int
+    requests: int
+    artists: int
+    artists_new: int
+    truncated: int
+    dead_letters: int
+    retries: int
+    rate_limited: int
+    last_commit_at: datetime | None
+    requests_last_minute: int
+
+
+async def record(
+    ledger: Ledger, job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: BucketScope | str
+) -> JobRow:
+    """Record a job and all its ranges in one transaction, or go on with the one of this name and identity.
+
+    Raises NameTakenError when the job of this name crawls something else.
+    """
+    arguments = _columns(job, uid=uid, bucket=bucket, bucket_scope=bucket_scope)
+    async with ledger.transaction() as connection:
+        job_id = await _insert(connection, job.spec, arguments)
+        if job_id is None:
+            job_id = await _adopt(connection, job, arguments)
+    found = await get(ledger, job_id)
+    if found is None:
+        raise NameTakenError(f"job {job.metadata.namespace}/{job.metadata.name} was deleted meanwhile: apply it again")
+    return found
+
+
+def _columns(job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: str) -> dict[str, Any]:
+    spec, limit = job.spec, job.spec.rate_limit
+    return {
+        "namespace": job.metadata.namespace,
+        "name": job.metadata.name,
+        "uid": uid,
+        "spec": msgspec.json.encode(spec.model_dump(mode="json", by_alias=True, exclude_none=True)).decode(),
+        "identity": msgspec.json.encode(identity(spec)).decode(),
+        "total": spec.keyspace.to_keyspace().total,
+        "bucket": bucket,
+        "bucket_scope": bucket_scope,
+        "limit_requests": limit.requests,
+        "limit_window_s": limit.window.seconds,
+        "limit_timeout_s": spec.source.request_timeout.seconds,
+        "limit_even": limit.spacing == "Even",
+        "retention_s": spec.request_log_retention.seconds,
+    }
+
+
+async def _insert(connection: AsyncConnection[TupleRow], spec: Spec, arguments: dict[str, Any]) -> int | None:
+    row = await (await connection.execute(query("jobs.insert"), arguments)).fetchone()
+    if row is None:
+        return None
+    job_id = int(row[0])
+    async with connection.cursor().copy(query("jobs.copy_ranges")) as copy:
+        for strings in spec.keyspace.to_keyspace().root_ranges():
+            cursor = cursor_text(Cursor(string=strings.first))
+            await copy.write_row((job_id, strings.length, strings.first, strings.last, cursor))
+    await connection.execute(query("jobs.open_bin"), {"job_id": job_id})
+    return job_id
+
+
+async def _adopt(connection: AsyncConnection[TupleRow], job: CrawlJob, arguments: dict[str, Any]) -> int:
+    row = await (await connection.execute(query("jobs.lock_by_name"), arguments)).fetchone()
+    full_name = f"{job.metadata.namespace}/{job.metadata.name}"
+    if row is None:
+        raise NameTakenError(f"job {full_name} was deleted meanwhile: apply it again")
+    told_apart = differences(row[1], job.spec)
+    if told_apart:
+        changes = ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in told_apart.items())
+        raise NameTakenError(
+            f"the ledger has a job {full_name} that crawls something else ({changes}). Write another metadata.name, or "
+            "the recorded values to go on with that crawl"
+        )
+    await connection.execute(query("jobs.adopt"), {**arguments, "job_id": row[0]})
+    return int(row[0])
+
+
+async def get(ledger: Ledger, job_id: int) -> JobRow | None:
+    """A job by its id, deleted ones too."""
+    row = await ledger.row("jobs.get", {"job_id": job_id})
+    return None if row is None else JobRow(*row)
+
+
+async def find(ledger: Ledger, namespace: str, name: str) -> JobRow | None:
+    """The living job of a name."""
+    row = await ledger.row("jobs.find", {"namespace": namespace, "name": name})
+    return None if row is None else JobRow(*row)
+
+
+async def all(ledger: Ledger) -> list[JobRow]:
+    """All living jobs, in the order they were recorded."""
+    return [JobRow(*row) for row in await ledger.rows("jobs.all")]
+
+
+async def note_page_size(ledger: Ledger, job_id: int, page_size: int) -> None:
+    """Remember what page size the API was found to allow."""
+    await ledger.run("jobs.note_page_size", {"job_id": job_id, "page_size": page_size})
+
+
+async def note_problem(ledger: Ledger, job_id: int, reason: str, message: str) -> None:
+    """Remember what a person must see to; `reason` is one CamelCase word."""
+    await ledger.run("jobs.note_problem", {"job_id": job_id, "reason": reason, "message": message})
+
+
+async def clear_problem(ledger: Ledger, job_id: int) -> None:
+    """Forget the problem."""
+    await ledger.run("jobs.note_problem", {"job_id": job_id, "reason": None, "message": None})
+
+
+async def progress(ledger: Ledger, job_id: int) -> Progress:
+    """Count. Raises KeyError when there is no such job."""
+    row: Row | None = await ledger.row("jobs.progress", {"job_id": job_id})
+    if row is None:
+        raise KeyError(f"no job {job_id}")
+    return Progress(*row)
+
+
+async def finish(ledger: Ledger, job_id: int) -> bool:
+    """Declare the job finished if it is: not deleted, no open range, and every string covered. True: just now."""
+    return await ledger.row("jobs.finish", {"job_id": job_id}) is not None
+
+
+async def mark_deleted(ledger: Ledger, job_id: int) -> None:
+    """Give the job's name free and stop it. `reap` deletes its rows."""
+    await ledger.run("jobs.mark_deleted", {"job_id": job_id})
+
+
+async def reap(ledger: Ledger, *, chunk: int = 5_000) -> bool:
+    """Delete some rows of a deleted job; artists stay. False: nothing is left to delete."""
+    row = await ledger.row("reaper.pick")
+    if row is None:
+        return False
+    for table in ("ranges", "searches", "artists", "dead_letters"):
+        if await ledger.run(f"reaper.{table}", {"job_id": row[0], "max_rows": chunk}):
+            return True
+    dropped, bins = await ledger.row("reaper.bins", {"job_id": row[0]}) or (0, 0)
+    if dropped == bins:
+        await ledger.run("reaper.job", {"job_id": row[0]})
+    return True

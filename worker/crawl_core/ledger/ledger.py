@@ -1,0 +1,72 @@
+"""The way to the ledger: a pool of connections, and named queries on it.
+
+It refuses to hold rules. What a statement means stands in `sql/`, who calls it in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+
+from crawl_core.migrate import check_schema
+from crawl_core.postgres import Pool
+from crawl_core.queries import query
+
+Row = tuple[Any, ...]
+Arguments = Mapping[str, object] | None
+
+
+class Ledger:
+    """An open ledger, of the schema that this process knows.
+
+    Every call raises LedgerUnavailableError when PostgreSQL cannot be reached and ConfigurationError when a person must
+    act. Nothing is repeated by itself.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(
+        cls, url: str, *, max_connections: int = 2, application_name: str = "artistcrawl", prepare: bool = True
+    ) -> Ledger:
+        """Connect and check the schema. `prepare=False` behind a PgBouncer in transaction mode."""
+        ledger = cls(Pool(url, max_connections=max_connections, application_name=application_name, prepare=prepare))
+        await ledger.check_schema()
+        return ledger
+
+    async def check_schema(self) -> None:
+        """Raise SchemaVersionError when the ledger was migrated past (or not up to) what this process knows."""
+        async with self._pool.connection() as connection:
+            await check_schema(connection)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """A connection inside a transaction, for what one statement cannot do."""
+        async with self._pool.connection() as connection, connection.transaction():
+            yield connection
+
+    async def rows(self, name: str, arguments: Arguments = None) -> Sequence[Row]:
+        """All rows of the query GROUP.NAME, autocommitted."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query(name), arguments)
+            return await cursor.fetchall()
+
+    async def row(self, name: str, arguments: Arguments = None) -> Row | None:
+        """The only row of the query GROUP.NAME, or None."""
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(query(name), arguments)
+            return await cursor.fetchone()
+
+    async def run(self, name: str, arguments: Arguments = None) -> int:
+        """Run the query GROUP.NAME, which returns no rows; how many it changed."""
+        async with self._pool.connection() as connection:
+            return (await connection.execute(query(name), arguments)).rowcount

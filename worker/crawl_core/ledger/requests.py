@@ -1,0 +1,26 @@
+"""Keeps the request log to its retention and to about the last 100,000 requests a job.
+
+It refuses to delete rows: whole bins go. See migration 0002.
+"""
+
+from __future__ import annotations
+
+from crawl_core.ledger.ledger import Ledger
+
+FULL_BIN_BYTES = 1_600_000
+"""Size at which a bin gets a successor: at most 25,000 rows, since none is smaller than 64 bytes."""
+
+KEEP_CLOSED_BINS = 3
+"""Closed bins a job keeps beside the one that fills: four bins are at most 100,000 rows."""
+
+
+async def rotate(
+    ledger: Ledger, *, full_bin_bytes: int = FULL_BIN_BYTES, keep_closed_bins: int = KEEP_CLOSED_BINS
+) -> int:
+    """Open and drop bins as needed; how many. To be called every few seconds: the log overshoots by what comes between.
+
+    Costs a lookup when nothing is due. Several callers at once do no harm.
+    """
+    arguments = {"full_bytes": full_bin_bytes, "keep_closed": keep_closed_bins}
+    row = await ledger.row("requests.rotate", arguments)
+    return 0 if row is None else int(row[0])

@@ -1,0 +1,127 @@
+"""What goes into the ledger and comes out of it, as values. Field names are the ledger's columns."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a range goes on. Everything before it is committed.
+
+    Stored and compared as jsonb without its defaults, so that a field added later leaves stored cursors equal.
+    """
+
+    string: str
+    offset: int = 0
+    total: int | None = None
+    """What the string's first page said."""
+    first_at_us: int | None = None
+    """When the string's first page came."""
+    pages: int = 0
+    results: int = 0
+    """Items on the string's pages so far."""
+    batch: int = 0
+    """Counts the range's commits, so that no two of its cursors are equal."""
+
+
+class RangeRow(msgspec.Struct, frozen=True):
+    """One range, as it stands in the ledger."""
+
+    id: int
+    job_id: int
+    length: int
+    first: str
+    last: str
+    cursor: Cursor | None
+    fence: int
+    state: str
+    counts_coverage: bool
+
+
+class SearchRow(msgspec.Struct, frozen=True):
+    """A finished search: one row a string."""
+
+    string: str
+    pages: int
+    total: int
+    truncated: bool
+    results: int
+    finished_at_us: int
+
+
+class ArtistRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a batch knows of one artist. A field that the answer did not have is None and overwrites nothing."""
+
+    id: str
+    name: str
+    popularity: int | None
+    followers: int | None
+    genres: list[str] | None
+    images: list[msgspec.Raw] | list[dict[str, object]] | None
+    first_query: str
+    seen_at_us: int
+
+
+class RequestRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request. `status` is None where no answer came."""
+
+    at_us: int
+    string: str
+    page_offset: int
+    page_size: int
+    status: int | None
+    outcome: str
+    duration_s: float
+    worker: str
+
+
+class DeadLetterRow(msgspec.Struct, frozen=True):
+    """A string that was given up."""
+
+    string: str
+    reason: str
+    attempts: int
+    last_error: str
+    at_us: int
+
+
+class ChildRange(msgspec.Struct, frozen=True):
+    """A range that a truncated string spawns."""
+
+    length: int
+    first: str
+    last: str
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """What a batch adds to its range's counters; the statement counts its rows itself."""
+
+    requests: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    covered: int = 0
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a worker found in one range since its last commit. `cursor` is None when the range is done."""
+
+    job_id: int
+    range_id: int
+    owner: str
+    fence: int
+    expected: Cursor
+    cursor: Cursor | None
+    searches: list[SearchRow] = []
+    artists: list[ArtistRow] = []
+    requests: list[RequestRow] = []
+    dead_letters: list[DeadLetterRow] = []
+    children: list[ChildRange] = []
+    counters: Counters = Counters()
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """What a commit did: the ids of the child ranges, and its artists new to this job and to the ledger."""
+
+    children: list[int]
+    artists: int
+    artists_new: int

@@ -1,0 +1,54 @@
+"""Finds named SQL. Each file in `sql/` is one group; in it `-- name: NAME` begins a query, and comments its contract.
+
+It refuses to build SQL from parts: what runs is what stands in the file, without comments and indentation.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+
+_MARK = "-- name: "
+
+
+@cache
+def query(name: str) -> bytes:
+    """The query NAME of `sql/GROUP.sql`, asked for as `GROUP.NAME`. Raises KeyError when there is none."""
+    group, _, wanted = name.partition(".")
+    try:
+        return _queries(group)[wanted]
+    except (FileNotFoundError, KeyError):
+        raise KeyError(f"no query {name!r}: sql/{group}.sql needs a line '{_MARK}{wanted}'") from None
+
+
+def groups() -> list[str]:
+    """The groups there are."""
+    files = (resources.files("crawl_core") / "sql").iterdir()
+    return sorted(file.name.removesuffix(".sql") for file in files if file.name.endswith(".sql"))
+
+
+def names(group: str) -> list[str]:
+    """The full names of a group's queries."""
+    return [f"{group}.{name}" for name in _queries(group)]
+
+
+@cache
+def _queries(group: str) -> dict[str, bytes]:
+    text = (resources.files("crawl_core") / "sql" / f"{group}.sql").read_text(encoding="utf-8")
+    return parse(text)
+
+
+def parse(text: str) -> dict[str, bytes]:
+    """The queries of one file. psycopg remembers texts below 4 KiB only, so nothing superfluous is sent."""
+    found: dict[str, list[str]] = {}
+    current: list[str] = []
+    for line in text.splitlines():
+        code = line.strip()
+        if code.startswith(_MARK):
+            name = code.removeprefix(_MARK)
+            if name in found:
+                raise ValueError(f"two queries are named {name!r}")
+            current = found[name] = []
+        elif code and not code.startswith("--"):
+            current.append(code.partition(" -- ")[0].rstrip())
+    return {name: "\n".join(lines).rstrip(";").encode() for name, lines in found.items()}

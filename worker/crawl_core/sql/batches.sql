@@ -1,0 +1,118 @@
+-- name: commit
+-- Everything a worker found since its last commit, in one statement that is all or nothing.
+--
+-- ARGS    range_id, owner, fence, expected: who may commit, and where the range stood when the work began
+--         cursor: jsonb, where it stands now; null when the range is done
+--         searches, artists, requests, dead_letters, children: JSON arrays
+--         new_requests, retries, rate_limited, covered: what to add to the range's counters
+-- RESULT  one row (children: ids of the new ranges in order, artists: not returned to this job before,
+--         artists_new: not in the ledger before), or no row: somebody else's range, or another cursor; nothing written
+-- TIME    the worker's, in the rows; now() for the range
+--
+-- `checkpoint` decides. It waits for a commit in flight and then looks at what that left, so a batch sent twice lands
+-- once. Every other part selects from it: a part that does not would run even where the fence fails. Artists come
+-- before job_artist and both in id order, so that no two batches wait for each other.
+--
+-- Artists that are known and unchanged are left out before the upsert, since even an upsert that changes nothing locks
+-- its row and so writes its page. `known` asks for the next id instead of an equal one because the plan is made while
+-- the table may be tiny, and kept when it is large: an ordered LIMIT 1 is an index scan at any size.
+WITH checkpoint AS MATERIALIZED (
+    SELECT r.id, r.job_id, r.counts_coverage, r.string_new, r.cursor ->> 'string' AS string
+    FROM crawl_range r
+    WHERE r.id = %(range_id)s AND r.owner = %(owner)s AND r.fence = %(fence)s AND r.state = 'open'
+      AND r.cursor = %(expected)s::jsonb
+    FOR UPDATE
+), found AS MATERIALIZED (
+    SELECT c.job_id, a.*
+    FROM checkpoint c, jsonb_to_recordset(%(artists)s::jsonb) AS a(
+        id text COLLATE "C", name text, popularity smallint, followers bigint, genres text[], images jsonb,
+        first_query text COLLATE "C", seen_at_us bigint)
+), stored AS (
+    INSERT INTO artist AS a (id, name, popularity, followers, genres, images, first_query, first_seen, last_seen)
+    SELECT f.id, f.name, f.popularity, f.followers, f.genres, f.images, f.first_query,
+           to_timestamp(f.seen_at_us::float8 / 1000000), to_timestamp(f.seen_at_us::float8 / 1000000)
+    FROM found f LEFT JOIN LATERAL (
+        SELECT k.* FROM artist k WHERE k.id >= f.id ORDER BY k.id LIMIT 1
+    ) known ON known.id = f.id
+    WHERE known.id IS NULL
+       OR known.last_seen < to_timestamp(f.seen_at_us::float8 / 1000000) - interval '24 hours'
+       OR (f.name, coalesce(f.popularity, known.popularity), coalesce(f.followers, known.followers),
+           coalesce(f.genres, known.genres), coalesce(f.images, known.images))
+          IS DISTINCT FROM (known.name, known.popularity, known.followers, known.genres, known.images)
+    ORDER BY f.id
+    ON CONFLICT (id) DO UPDATE SET
+        name = excluded.name,
+        popularity = coalesce(excluded.popularity, a.popularity),
+        followers = coalesce(excluded.followers, a.followers),
+        genres = coalesce(excluded.genres, a.genres),
+        images = coalesce(excluded.images, a.images),
+        last_seen = greatest(a.last_seen, excluded.last_seen)
+    RETURNING (xmax = 0) AS is_new, first_query
+), returned AS (
+    INSERT INTO job_artist (job_id, artist_id)
+    SELECT f.job_id, f.id FROM found f WHERE (SELECT count(*) FROM stored) >= 0 ORDER BY f.id
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+), news AS (
+    SELECT first_query AS string, count(*) AS artists FROM stored WHERE is_new GROUP BY first_query
+), searched AS (
+    INSERT INTO search (job_id, string, pages, total, truncated, results, new_artists, finished_at)
+    SELECT c.job_id, s.string, s.pages, s.total, s.truncated, s.results,
+           coalesce(n.artists, 0) + CASE WHEN s.string = c.string THEN c.string_new ELSE 0 END,
+           to_timestamp(s.finished_at_us::float8 / 1000000)
+    FROM checkpoint c, jsonb_to_recordset(%(searches)s::jsonb) AS s(
+        string text COLLATE "C", pages smallint, total integer, truncated boolean, results smallint,
+        finished_at_us bigint)
+    LEFT JOIN news n USING (string)
+    RETURNING string, truncated
+), answered AS (
+    DELETE FROM dead_letter d USING checkpoint c, searched s
+    WHERE NOT c.counts_coverage AND d.job_id = c.job_id AND d.string = s.string
+), buried AS (
+    INSERT INTO dead_letter (job_id, string, reason, attempts, last_error, at)
+    SELECT c.job_id, d.string, d.reason, d.attempts, d.last_error, to_timestamp(d.at_us::float8 / 1000000)
+    FROM checkpoint c, jsonb_to_recordset(%(dead_letters)s::jsonb) AS d(
+        string text, reason text, attempts integer, last_error text, at_us bigint)
+    ON CONFLICT (job_id, string) DO UPDATE SET
+        reason = excluded.reason, attempts = excluded.attempts, last_error = excluded.last_error,
+        at = excluded.at, replay_range = NULL
+), logged AS (
+    INSERT INTO api_request (at, bin, duration_s, page_offset, page_size, status, string, outcome, worker)
+    SELECT to_timestamp(q.at_us::float8 / 1000000), j.request_bin, q.duration_s, q.page_offset, q.page_size, q.status,
+           q.string, q.outcome, q.worker
+    FROM checkpoint c JOIN crawl_job j ON j.id = c.job_id, jsonb_to_recordset(%(requests)s::jsonb) AS q(
+        at_us bigint, duration_s real, page_offset smallint, page_size smallint, status smallint,
+        string text, outcome text, worker text)
+), spawned AS (
+    INSERT INTO crawl_range (job_id, length, first, last, cursor, counts_coverage)
+    SELECT c.job_id, k.length, k.first, k.last, jsonb_build_object('string', k.first), c.counts_coverage
+    FROM checkpoint c, jsonb_to_recordset(%(children)s::jsonb) AS k(length smallint, first text, last text)
+    RETURNING id
+)
+UPDATE crawl_range r SET
+    cursor = %(cursor)s::jsonb,
+    state = CASE WHEN %(cursor)s::jsonb IS NULL THEN 'done' ELSE 'open' END,
+    changed_at = now(),
+    searches = r.searches + (SELECT count(*) FROM searched),
+    truncated = r.truncated + (SELECT count(*) FROM searched WHERE truncated),
+    artists = r.artists + (SELECT count(*) FROM returned),
+    artists_new = r.artists_new + (SELECT count(*) FROM stored WHERE is_new),
+    requests = r.requests + %(new_requests)s,
+    retries = r.retries + %(retries)s,
+    rate_limited = r.rate_limited + %(rate_limited)s,
+    covered = r.covered + CASE WHEN c.counts_coverage THEN %(covered)s ELSE 0 END,
+    string_new = coalesce((SELECT artists FROM news WHERE string = %(cursor)s::jsonb ->> 'string'), 0)
+               + CASE WHEN c.string = %(cursor)s::jsonb ->> 'string' THEN c.string_new ELSE 0 END
+FROM checkpoint c
+WHERE r.id = c.id
+RETURNING (SELECT array_agg(id ORDER BY id) FROM spawned) AS children,
+          (SELECT count(*) FROM returned) AS artists,
+          (SELECT count(*) FROM stored WHERE is_new) AS artists_new;
+
+-- name: landed
+-- After a lost acknowledgement or a refusal: where does the range stand? Waits for a commit in flight.
+--
+-- ARGS    range_id, owner, fence
+-- RESULT  one row (cursor: jsonb or null when done) when the range is still mine, none when it is not
+-- TIME    none
+SELECT cursor FROM crawl_range WHERE id = %(range_id)s AND owner = %(owner)s AND fence = %(fence)s FOR UPDATE;

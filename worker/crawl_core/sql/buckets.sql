@@ -1,0 +1,61 @@
+-- name: insert
+-- A bucket's row, where it is missing. Its limits are those of unfinished jobs, else of any job that ever used it.
+--
+-- ARGS    name
+-- RESULT  one row (name, requests, window_s, timeout_s, even, epoch, frozen_until in us since 1970, 0 for never) when
+--         this call inserted it, else none: it is there, or no job uses such a bucket
+-- TIME    none
+INSERT INTO bucket (name, limit_requests, limit_window_s, limit_timeout_s, limit_even)
+SELECT %(name)s, coalesce(s.requests, past.requests), coalesce(s.window_s, past.window_s),
+       coalesce(s.timeout_s, past.timeout_s), coalesce(s.even, past.even)
+FROM strictest_limits(%(name)s) s, (
+    SELECT min(limit_requests) AS requests, max(limit_window_s) AS window_s, max(limit_timeout_s) AS timeout_s,
+           bool_or(limit_even) AS even
+    FROM crawl_job WHERE bucket = %(name)s OR (bucket_scope = 'Node' AND %(name)s LIKE 'node:%%')
+) past
+WHERE past.requests IS NOT NULL
+ON CONFLICT (name) DO NOTHING
+RETURNING name, limit_requests, limit_window_s, limit_timeout_s, limit_even, epoch, 0::bigint;
+
+-- name: reconcile
+-- Merge what a worker knows of a freeze into the row, and bring the row's limits up to date. The higher epoch wins, on
+-- a tie the later instant. Writes nothing when nothing changes: every worker calls this every 10 s.
+--
+-- ARGS    name, epoch, frozen_until_us (0: never frozen)
+-- RESULT  no row: call read
+-- TIME    the caller's frozen_until_us
+UPDATE bucket b SET
+    limit_requests = coalesce(s.requests, b.limit_requests), limit_window_s = coalesce(s.window_s, b.limit_window_s),
+    limit_timeout_s = coalesce(s.timeout_s, b.limit_timeout_s), limit_even = coalesce(s.even, b.limit_even),
+    epoch = greatest(b.epoch, %(epoch)s),
+    frozen_until = CASE WHEN b.epoch > %(epoch)s THEN b.frozen_until
+                        WHEN b.epoch = %(epoch)s THEN greatest(b.frozen_until, n.frozen_until)
+                        ELSE n.frozen_until END
+FROM strictest_limits(%(name)s) s,
+     (SELECT to_timestamp(nullif(%(frozen_until_us)s::bigint, 0)::float8 / 1000000) AS frozen_until) n
+WHERE b.name = %(name)s
+  AND (b.epoch < %(epoch)s
+       OR (b.epoch = %(epoch)s AND n.frozen_until > coalesce(b.frozen_until, '-infinity'))
+       OR (coalesce(s.requests, b.limit_requests), coalesce(s.window_s, b.limit_window_s),
+           coalesce(s.timeout_s, b.limit_timeout_s), coalesce(s.even, b.limit_even))
+          IS DISTINCT FROM (b.limit_requests, b.limit_window_s, b.limit_timeout_s, b.limit_even));
+
+-- name: read
+-- A bucket's row.
+--
+-- ARGS    name
+-- RESULT  one row (name, requests, window_s, timeout_s, even, epoch, frozen_until in us since 1970, 0 for never) or none
+-- TIME    none
+SELECT name, limit_requests, limit_window_s, limit_timeout_s, limit_even, epoch,
+       coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint
+FROM bucket WHERE name = %(name)s;
+
+-- name: all
+-- All buckets, by name.
+--
+-- ARGS    none
+-- RESULT  rows as of read
+-- TIME    none
+SELECT name, limit_requests, limit_window_s, limit_timeout_s, limit_even, epoch,
+       coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint
+FROM bucket ORDER BY name;

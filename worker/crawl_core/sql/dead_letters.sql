@@ -1,0 +1,35 @@
+-- name: list
+-- A job's dead letters, in string order.
+--
+-- ARGS    job_id
+-- RESULT  rows (string, reason, attempts, last_error, at in us since 1970, being replayed)
+-- TIME    none
+SELECT string, reason, attempts, last_error, (extract(epoch FROM at) * 1000000)::bigint, replay_range IS NOT NULL
+FROM dead_letter WHERE job_id = %(job_id)s ORDER BY string;
+
+-- name: replay
+-- Search dead letters again: one range each, which covers nothing (they are counted as covered), and the job is
+-- unfinished from the same instant. What is being replayed already is passed over.
+--
+-- ARGS    job_id, strings: an array of them, or null for all
+-- RESULT  rows (id of a new range), in string order; none for a deleted job
+-- TIME    none
+WITH job AS MATERIALIZED (
+    SELECT id FROM crawl_job WHERE id = %(job_id)s AND deleted_at IS NULL FOR UPDATE
+), letters AS MATERIALIZED (
+    SELECT d.job_id, d.string
+    FROM dead_letter d JOIN job ON job.id = d.job_id
+    WHERE d.replay_range IS NULL AND (%(strings)s::text[] IS NULL OR d.string = ANY (%(strings)s::text[]))
+    ORDER BY d.string FOR UPDATE OF d
+), added AS (
+    INSERT INTO crawl_range (job_id, length, first, last, cursor, counts_coverage)
+    SELECT job_id, length(string), string, string, jsonb_build_object('string', string), false FROM letters
+    RETURNING id, first
+), marked AS (
+    UPDATE dead_letter d SET replay_range = a.id FROM added a
+    WHERE d.job_id = %(job_id)s AND d.string = a.first
+), reopened AS (
+    UPDATE crawl_job SET finished_at = NULL, replays = replays + 1
+    WHERE id = %(job_id)s AND EXISTS (SELECT FROM added)
+)
+SELECT id FROM added ORDER BY first;

@@ -1,0 +1,155 @@
+-- name: lock_by_name
+-- The living job of a name, for the rest of the transaction nobody else's to change.
+--
+-- ARGS    namespace, name
+-- RESULT  one row (id, identity) or none
+-- TIME    none
+SELECT id, identity FROM crawl_job
+WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_at IS NULL FOR UPDATE;
+
+-- name: insert
+-- A new job, without ranges yet: in a transaction with those only.
+--
+-- ARGS    as the columns
+-- RESULT  one row (id), or none: another transaction has just recorded the name
+-- TIME    now()
+INSERT INTO crawl_job (namespace, name, uid, spec, identity, total, bucket, bucket_scope,
+                       limit_requests, limit_window_s, limit_timeout_s, limit_even, retention_s)
+VALUES (%(namespace)s, %(name)s, %(uid)s, %(spec)s::jsonb, %(identity)s::jsonb, %(total)s, %(bucket)s,
+        %(bucket_scope)s, %(limit_requests)s, %(limit_window_s)s, %(limit_timeout_s)s, %(limit_even)s,
+        %(retention_s)s)
+ON CONFLICT (namespace, name) WHERE deleted_at IS NULL DO NOTHING
+RETURNING id;
+
+-- name: copy_ranges
+-- All root ranges of a new job; more than 100,000 never come.
+--
+-- ARGS    COPY rows (job_id, length, first, last, cursor)
+-- RESULT  none
+-- TIME    none
+COPY crawl_range (job_id, length, first, last, cursor) FROM STDIN;
+
+-- name: open_bin
+-- Where the job's commits write their requests. Last in the transaction, since it locks the table's list of bins.
+--
+-- ARGS    job_id
+-- RESULT  none
+-- TIME    now()
+UPDATE crawl_job SET request_bin = open_request_bin(id) WHERE id = %(job_id)s;
+
+-- name: adopt
+-- The job goes on where it was, under a new uid and with a new spec of the same identity.
+--
+-- ARGS    as the columns
+-- RESULT  none
+-- TIME    none
+UPDATE crawl_job SET
+    uid = %(uid)s, spec = %(spec)s::jsonb, bucket = %(bucket)s, bucket_scope = %(bucket_scope)s,
+    limit_requests = %(limit_requests)s, limit_window_s = %(limit_window_s)s, limit_timeout_s = %(limit_timeout_s)s,
+    limit_even = %(limit_even)s, retention_s = %(retention_s)s
+WHERE id = %(job_id)s;
+
+-- name: get
+-- One job, deleted ones too.
+--
+-- ARGS    job_id
+-- RESULT  one row, the fields of JobRow, or none
+-- TIME    none
+SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
+       started_at, finished_at, deleted_at
+FROM crawl_job WHERE id = %(job_id)s;
+
+-- name: find
+-- The living job of a name.
+--
+-- ARGS    namespace, name
+-- RESULT  one row, the fields of JobRow, or none
+-- TIME    none
+SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
+       started_at, finished_at, deleted_at
+FROM crawl_job WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_at IS NULL;
+
+-- name: all
+-- All living jobs, in the order they were recorded.
+--
+-- ARGS    none
+-- RESULT  rows, the fields of JobRow
+-- TIME    none
+SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
+       started_at, finished_at, deleted_at
+FROM crawl_job WHERE deleted_at IS NULL ORDER BY id;
+
+-- name: note_page_size
+-- What page size the API was found to allow.
+--
+-- ARGS    job_id, page_size
+-- RESULT  none
+-- TIME    none
+UPDATE crawl_job SET page_size = %(page_size)s
+WHERE id = %(job_id)s AND page_size IS DISTINCT FROM %(page_size)s;
+
+-- name: note_problem
+-- What a person must see to, or nothing (nulls).
+--
+-- ARGS    job_id, reason, message
+-- RESULT  none
+-- TIME    none
+UPDATE crawl_job SET problem_reason = %(reason)s, problem_message = %(message)s
+WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(reason)s, %(message)s);
+
+-- name: progress
+-- All of a job's counts, as of one instant.
+--
+-- ARGS    job_id
+-- RESULT  one row, the fields of Progress, or none
+-- TIME    now() for the last minute; the request log's times are the workers'
+--
+-- The request log is bounded: where it does not reach back a minute, its rate is carried over the minute.
+SELECT coalesce(r.covered, 0)::bigint, j.total, r.open_ranges, r.done_ranges, coalesce(r.searches, 0)::bigint,
+       coalesce(r.requests, 0)::bigint, coalesce(r.artists, 0)::bigint, coalesce(r.artists_new, 0)::bigint,
+       coalesce(r.truncated, 0)::bigint, (SELECT count(*) FROM dead_letter WHERE job_id = j.id),
+       coalesce(r.retries, 0)::bigint, coalesce(r.rate_limited, 0)::bigint, r.changed_at,
+       round(CASE WHEN bins.oldest > j.started_at + interval '1 second' AND bins.oldest > now() - interval '1 minute'
+                  THEN bins.requests * 60 / greatest(extract(epoch FROM clock_timestamp() - bins.oldest), 1)
+                  ELSE bins.requests END)::bigint
+FROM crawl_job j, LATERAL (
+    SELECT sum(covered) AS covered, count(*) FILTER (WHERE state = 'open') AS open_ranges,
+           count(*) FILTER (WHERE state = 'done') AS done_ranges, sum(searches) AS searches,
+           sum(requests) AS requests, sum(artists) AS artists, sum(artists_new) AS artists_new,
+           sum(truncated) AS truncated, sum(retries) AS retries, sum(rate_limited) AS rate_limited,
+           max(changed_at) AS changed_at
+    FROM crawl_range WHERE job_id = j.id
+) r, LATERAL (
+    SELECT coalesce(sum(recent.requests), 0) AS requests, min(b.opened_at) AS oldest
+    FROM request_bin b, LATERAL (
+        SELECT count(*) AS requests FROM api_request q
+        WHERE q.bin = b.id AND q.at > now() - interval '1 minute'
+          AND (b.closed_at IS NULL OR b.closed_at > now() - interval '1 minute')
+    ) recent
+    WHERE b.job_id = j.id
+) bins
+WHERE j.id = %(job_id)s;
+
+-- name: finish
+-- Declare the job finished if it is. Called as often as one likes.
+--
+-- ARGS    job_id
+-- RESULT  one row (id) when this call finished it, none when it is not finished, or was
+-- TIME    now()
+--
+-- `replays` guards against a replay that commits while this waits for the job's row: the row is then looked at again,
+-- but the ranges are still those of this statement's snapshot.
+UPDATE crawl_job j SET finished_at = now()
+WHERE j.id = %(job_id)s AND j.finished_at IS NULL AND j.deleted_at IS NULL
+  AND j.replays = (SELECT replays FROM crawl_job WHERE id = %(job_id)s)
+  AND NOT EXISTS (SELECT FROM crawl_range WHERE job_id = %(job_id)s AND state = 'open')
+  AND j.total = (SELECT coalesce(sum(covered), 0) FROM crawl_range WHERE job_id = %(job_id)s)
+RETURNING j.id;
+
+-- name: mark_deleted
+-- Give the name free. Nothing is seeded or claimed any more; the reaper deletes the rows.
+--
+-- ARGS    job_id
+-- RESULT  none
+-- TIME    now()
+UPDATE crawl_job SET deleted_at = now() WHERE id = %(job_id)s AND deleted_at IS NULL;

@@ -1,0 +1,38 @@
+-- name: open_ids
+-- The next ids of a job's open ranges, to seed the frontier with.
+--
+-- ARGS    job_id, after (0 at first), max_rows
+-- RESULT  rows (id), in order
+-- TIME    none
+SELECT id FROM crawl_range WHERE job_id = %(job_id)s AND state = 'open' AND id > %(after)s
+ORDER BY id LIMIT %(max_rows)s;
+
+-- name: count_open
+-- How many of a job's ranges are open.
+--
+-- ARGS    job_id
+-- RESULT  one row (count)
+-- TIME    none
+SELECT count(*) FROM crawl_range WHERE job_id = %(job_id)s AND state = 'open';
+
+-- name: read
+-- One range as it stands.
+--
+-- ARGS    range_id
+-- RESULT  one row, the fields of RangeRow, or none
+-- TIME    none
+SELECT id, job_id, length, first, last, cursor, fence, state, counts_coverage
+FROM crawl_range WHERE id = %(range_id)s;
+
+-- name: take
+-- Own a range: from now on only this owner's commits are taken. The fence must be the one read before the lease was
+-- renewed, so that a claimer that slept past its lease cannot throw out the rightful owner.
+--
+-- ARGS    range_id, fence, owner, job_uid: of the frontier that the lease came from
+-- RESULT  one row, the fields of RangeRow with the new fence, or none: taken meanwhile, done, or the job is deleted or
+--         was applied again under another uid
+-- TIME    none
+UPDATE crawl_range r SET fence = r.fence + 1, owner = %(owner)s
+WHERE r.id = %(range_id)s AND r.fence = %(fence)s AND r.state = 'open'
+  AND EXISTS (SELECT FROM crawl_job j WHERE j.id = r.job_id AND j.uid = %(job_uid)s AND j.deleted_at IS NULL)
+RETURNING r.id, r.job_id, r.length, r.first, r.last, r.cursor, r.fence, r.state, r.counts_coverage;

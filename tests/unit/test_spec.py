@@ -102,6 +102,17 @@ def test_a_file_that_is_not_there_is_a_problem_not_a_traceback(tmp_path: Path) -
         read_crawljob(tmp_path / "missing.yaml")
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(HEADER, encoding="utf-8-sig")
+    assert read_crawljob(tmp_path / "job.yaml").spec == Spec()
+
+
+def test_a_control_character_is_a_problem_of_one_line() -> None:
+    with pytest.raises(SpecError) as refused:
+        parse_crawljob("kind: \0", origin="test")
+    assert len(str(refused.value).splitlines()) == 2
+
+
 def test_a_file_that_is_no_text_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="UTF-8"):

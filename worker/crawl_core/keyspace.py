@@ -112,13 +112,8 @@ class Keyspace:
         following = self._next.get(string[-1])
         if following is not None:
             return string[:-1] + following
-        return self._carry(string)
-
-    def _carry(self, string: str) -> str | None:
-        highest = self.alphabet[-1]
-        head = string.rstrip(highest)
-        if not head:
-            return None
+        # Below `last`, so some character before the highest ones at the end can still grow.
+        head = string.rstrip(self.alphabet[-1])
         return head[:-1] + self._next[head[-1]] + self.alphabet[0] * (len(string) - len(head))
 
     def strings_in(self, strings: StringRange) -> Iterator[str]:

@@ -19,6 +19,7 @@ from crawl_core.spec.fields import ABSENT
 from crawl_core.spec.remedies import Location, path_of
 
 _TEXT = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def _as_text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
@@ -46,6 +47,8 @@ class Document:
     data: Any
     written: dict[Location, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    odd_names: list[Problem] = field(default_factory=list)
+    """Names that YAML reads as something else than text. Only worth telling where the field is not refused anyway."""
 
 
 def read_documents(text: str, *, origin: str) -> list[Document]:
@@ -84,6 +87,11 @@ def _visit(node: yaml.Node, at: Location, document: Document, seen: set[int]) ->
         names: set[str] = set()
         for key, value in node.value:
             name = str(key.value)
+            if isinstance(key, yaml.ScalarNode) and key.tag not in (_TEXT, _MERGE):
+                # kubectl makes "true" of an unquoted yes. Here it stays yes, and is refused.
+                key.tag = _TEXT
+                odd = Problem(path_of((*at, name)), name, f'not text to YAML; write the name in quotes: "{name}"')
+                document.odd_names.append(odd)
             if name in names:
                 line = key.start_mark.line + 1
                 document.problems.append(_twice((*at, name), f" (again in line {line})"))
@@ -113,7 +121,7 @@ def _twice(location: Location, where: str) -> Problem:
 
 def _unreadable(error: Exception, text: str) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    reason = getattr(error, "problem", None) or str(error) or type(error).__name__
+    reason = getattr(error, "problem", None) or " ".join(str(error).split()) or type(error).__name__
     remedy = "write spaces instead of the tab" if "\\t" in reason else "mend it there"
     if mark is None:
         return Problem("file", ABSENT, f"is neither YAML nor JSON ({reason}); write a CrawlJob as in k8s/samples")

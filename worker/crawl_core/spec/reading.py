@@ -18,13 +18,13 @@ from crawl_core.spec.checks import cross_field_problems
 from crawl_core.spec.crawljob import API_VERSION, KIND, LATER, CrawlJob, Spec
 from crawl_core.spec.documents import Document, read_documents
 from crawl_core.spec.fields import ABSENT
-from crawl_core.spec.remedies import Location, Written, path_of, problem_of
+from crawl_core.spec.remedies import Location, path_of, problem_of
 
 
 def read_crawljob(path: Path) -> CrawlJob:
     """The CrawlJob of a file. Raises SpecError with every problem, also when the file cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "is no UTF-8 text"
         problem = Problem("file", str(path), f"{reason}; write the path of a CrawlJob's YAML file")
@@ -34,13 +34,12 @@ def read_crawljob(path: Path) -> CrawlJob:
 
 def parse_crawljob(text: str, *, origin: str) -> CrawlJob:
     """The one CrawlJob in a YAML or JSON text; other kinds in it, such as its Secret, are passed over."""
-    document = _the_crawljob(read_documents(text, origin=origin), origin)
-    return _checked(document.data, document.written, document.problems, origin)
+    return _checked(_the_crawljob(read_documents(text, origin=origin), origin), origin)
 
 
 def crawljob_of(data: Mapping[str, Any], *, origin: str) -> CrawlJob:
     """The CrawlJob that an object of the Kubernetes API says. Its status is passed over."""
-    return _checked(data, {}, [], origin)
+    return _checked(Document(data), origin)
 
 
 def _the_crawljob(documents: Sequence[Document], origin: str) -> Document:
@@ -62,12 +61,13 @@ def _field(document: Document, name: str) -> Any:
     return document.data.get(name) if isinstance(document.data, dict) else None
 
 
-def _checked(data: Any, written: Written, found: Sequence[Problem], origin: str) -> CrawlJob:
+def _checked(document: Document, origin: str) -> CrawlJob:
+    data = document.data
     if not isinstance(data, Mapping):
         remedy = f"no CrawlJob; write one that begins with apiVersion: {API_VERSION} and kind: {KIND}"
         raise SpecError(origin, [Problem("file", data, remedy)])
     whole = {name: value for name, value in data.items() if name != "status"}
-    problems = list(found)
+    problems = list(document.problems)
     invalid: list[str] = []
     job: CrawlJob | None = None
     spec: Spec | None = None
@@ -76,12 +76,13 @@ def _checked(data: Any, written: Written, found: Sequence[Problem], origin: str)
         spec = job.spec
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        problems += [problem_of(each, written) for each in errors]
+        problems += [problem_of(each, document.written) for each in errors]
         locations = [tuple(each["loc"][1:]) for each in errors if each["loc"][:1] == ("spec",)]
         invalid = [path_of(location) for location in locations]
         spec = _what_is_valid(whole.get("spec", {}), locations)
     if spec is not None:
         problems += cross_field_problems(spec, invalid=invalid)
+    problems += [odd for odd in document.odd_names if odd.path not in {problem.path for problem in problems}]
     if job is None or problems:
         raise SpecError(origin, _once(problems))
     return job

@@ -57,7 +57,7 @@ def problem_of(error: ErrorDetails, written: Written) -> Problem:
         return Problem(
             path_of(error["loc"][:-1]),
             value,
-            "no such field; the names of fields are texts, without surprises such as on, off, yes and no",
+            "no such field; the names of fields are texts",
         )
     if error["type"] == "extra_forbidden":
         return Problem(path_of(location), value, _unknown_field(location))

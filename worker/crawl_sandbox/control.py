@@ -8,8 +8,9 @@
           "faults": {...} | null, "outage": {an action, such as "status": 503} | null, "expire_tokens": true,
           "clear": true}
 
-An outage is an action (faults.py) for every request and for tokens, until it is set to null. It refuses to be an
-administration interface: there is no protection, because a sandbox has nothing to protect.
+An outage is an action (faults.py) for every request and for tokens, until it is set to null. `clear` forgets
+the log, the counts and the places taken in the window, as a new process would. It refuses to be an administration
+interface: there is no protection, because a sandbox has nothing to protect.
 """
 
 from __future__ import annotations

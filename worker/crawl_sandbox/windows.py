@@ -116,12 +116,10 @@ class Doors:
         self.limit, self._since_us = limit, now_us
 
     def clear(self, *, now_us: int) -> None:
-        """Begin all counts anew; the places taken stay taken."""
+        """Forget everybody: all counts, and the places taken."""
         self._past.clear()
         self._since_us = now_us
-        for door in self.by_key.values():
-            door.begin_period()
-            door.arrivals = door.accepted = door.rate_limited = 0
+        self.by_key.clear()
 
     def report(self) -> dict[str, Any]:
         """Return the totals, the periods, and the clients one by one (their windows: in this period)."""

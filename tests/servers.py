@@ -48,7 +48,7 @@ class Postgres:
     def database(self, template: str = "template0") -> Iterator[str]:
         """A database of its own, dropped at the end however many connections are left. Yields its URL."""
         name = f"t_{uuid.uuid4().hex[:12]}"
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         try:
             yield self.url(name)
         finally:

@@ -1,0 +1,160 @@
+"""Claiming a range: lease first, then the fence, so that a claimer that slept cannot throw out the rightful owner."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from redis.asyncio import Redis
+
+from crawl_core.clock import SYSTEM_CLOCK
+from crawl_core.frontier import Empty, Frontier, Lease
+from crawl_core.ledger import JobRow, Ledger, RangeRow, jobs, ranges
+from crawl_core.lifecycle import reseed
+from crawl_core.scripts import connect_redis
+from crawl_core.spec import parse_crawljob
+from crawl_worker.claim import Claimed, Claimer, Nothing
+
+JOB = """
+apiVersion: artistcrawl.dev/v1alpha1
+kind: CrawlJob
+metadata: {name: claims}
+spec: {keyspace: {alphabet: abc, minLength: 1, maxLength: 1, rangeSize: 3}}
+"""
+LEASE_TTL_S = 0.1
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    client = connect_redis(redis_url, max_connections=50)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
+    opened = await Ledger.open(ledger_url, max_connections=8, application_name="test")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def job(ledger: Ledger) -> JobRow:
+    return await jobs.record(ledger, parse_crawljob(JOB, origin="t"), uid="u", bucket="b", bucket_scope="Named")
+
+
+def _claimer(frontier: Frontier, ledger: Ledger) -> Claimer:
+    return Claimer(frontier=frontier, ledger=ledger, owner=str(uuid.uuid4()), clock=SYSTEM_CLOCK)
+
+
+async def _claimed(claimer: Claimer) -> Claimed:
+    """Claim as a worker does, asking again as long as there is nothing."""
+    while isinstance(claimed := await claimer.claim(), Nothing):
+        await asyncio.sleep(min(claimed.wait_s, LEASE_TTL_S / 4))
+    return claimed
+
+
+class _Sleepy(Frontier):
+    """A frontier client whose process is stopped at one point of a claim, until `wake`."""
+
+    def __init__(self, redis: Redis, uid: str, *, before: str) -> None:
+        super().__init__(redis, uid, lease_ttl_s=LEASE_TTL_S)
+        self.wake = asyncio.Event()
+        self.asleep = asyncio.Event()
+        self._before = before
+
+    async def renew(self, leases: list[Lease]) -> list[bool]:  # type: ignore[override]
+        if self._before == "renew":
+            await self._sleep()
+        mine = await super().renew(leases)
+        if self._before == "take":
+            await self._sleep()
+        return mine
+
+    async def _sleep(self) -> None:
+        self.asleep.set()
+        await self.wake.wait()
+
+
+async def test_a_claim_owns_the_range_in_frontier_and_ledger(redis: Redis, ledger: Ledger, job: JobRow) -> None:
+    frontier = Frontier(redis, "u")
+    await reseed(ledger, frontier, job)
+    claimed = await _claimed(_claimer(frontier, ledger))
+    assert (claimed.row.first, claimed.row.last, claimed.row.fence) == ("a", "c", 1)
+    assert await frontier.renew([claimed.lease]) == [True]
+
+
+@pytest.mark.parametrize("before", ["renew", "take"])
+async def test_a_claimer_that_slept_past_its_lease_does_not_throw_out_the_owner(
+    redis: Redis, ledger: Ledger, job: JobRow, before: str
+) -> None:
+    frontier = Frontier(redis, "u", lease_ttl_s=LEASE_TTL_S)
+    await reseed(ledger, frontier, job)
+    sleepy = _Sleepy(redis, "u", before=before)
+    sleeping = asyncio.create_task(_claimer(sleepy, ledger).claim())
+    await sleepy.asleep.wait()
+    rightful = await _claimed(_claimer(frontier, ledger))
+    sleepy.wake.set()
+    assert isinstance(await sleeping, Nothing)
+    row = await ranges.read(ledger, rightful.row.id)
+    assert row is not None
+    assert row.fence == rightful.row.fence
+
+
+async def test_a_range_that_the_ledger_has_done_is_dropped(redis: Redis, ledger: Ledger, job: JobRow) -> None:
+    frontier = Frontier(redis, "u")
+    await frontier.seed([999_999])
+    assert isinstance(await _claimer(frontier, ledger).claim(), Nothing)
+    assert (await frontier.stats()).completed == 1
+    assert isinstance(await frontier.claim(), Empty)
+
+
+async def test_a_worker_of_a_job_applied_again_gets_nothing(redis: Redis, ledger: Ledger, job: JobRow) -> None:
+    old = Frontier(redis, "u")
+    await reseed(ledger, old, job)
+    await jobs.record(ledger, parse_crawljob(JOB, origin="t"), uid="another", bucket="b", bucket_scope="Named")
+    assert isinstance(await _claimer(old, ledger).claim(), Nothing)
+    assert (await old.stats()).pending == 1
+
+
+async def test_a_deleted_job_is_neither_claimed_nor_seeded(redis: Redis, ledger: Ledger, job: JobRow) -> None:
+    frontier = Frontier(redis, "u")
+    await reseed(ledger, frontier, job)
+    await jobs.mark_deleted(ledger, job.id)
+    assert isinstance(await _claimer(frontier, ledger).claim(), Nothing)
+    deleted = await jobs.get(ledger, job.id)
+    assert deleted is not None
+    await redis.flushall()
+    assert await reseed(ledger, frontier, deleted) == 0
+
+
+async def test_racing_claimers_never_own_a_range_together(redis: Redis, ledger: Ledger) -> None:
+    text = JOB.replace("rangeSize: 3", "rangeSize: 1").replace("abc", "abcdefghijklmnopqrstuvwxyz")
+    many = await jobs.record(ledger, parse_crawljob(text, origin="t"), uid="u", bucket="b", bucket_scope="Named")
+    frontier = Frontier(redis, "u")
+    await reseed(ledger, frontier, many)
+    claims = await asyncio.gather(*(_claimer(frontier, ledger).claim() for _ in range(40)))
+    rows: list[RangeRow] = [claimed.row for claimed in claims if isinstance(claimed, Claimed)]
+    assert sorted(row.first for row in rows) == list("abcdefghijklmnopqrstuvwxyz")
+
+
+async def test_a_frontier_that_lost_its_memory_is_seeded_again(redis: Redis, ledger: Ledger, job: JobRow) -> None:
+    frontier = Frontier(redis, "u")
+    await reseed(ledger, frontier, job)
+    await redis.flushall()
+    claimer = _claimer(frontier, ledger)
+    assert isinstance(await claimer.claim(), Nothing)
+    assert await reseed(ledger, frontier, job) == 1
+    assert isinstance(await claimer.claim(), Claimed)
+
+
+async def test_seeding_adds_a_range_that_the_counts_hide_only_when_told_to_look(
+    redis: Redis, ledger: Ledger, job: JobRow
+) -> None:
+    """A completed range left pending can make the counts agree although an open one is missing."""
+    frontier = Frontier(redis, "u")
+    await frontier.seed([999_999])
+    assert await reseed(ledger, frontier, job) == 0
+    assert await reseed(ledger, frontier, job, force=True) == 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,7 +55,13 @@ def read_documents(text: str, *, origin: str) -> list[Document]:
     """The non-empty documents of a text. Raises SpecError when it is neither YAML nor JSON."""
     if text.lstrip().startswith("{") and (json_document := _json_document(text)):
         return [json_document]
-    documents = []
+    try:
+        return [document for document in _yaml_documents(text) if document.data is not None]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SpecError(origin, [_unreadable(error, text)]) from error
+
+
+def _yaml_documents(text: str) -> Iterator[Document]:
     loader = _Loader(text)
     try:
         while loader.check_node():
@@ -64,13 +70,9 @@ def read_documents(text: str, *, origin: str) -> list[Document]:
             if node is not None:
                 _visit(node, (), document, set())
                 document.data = loader.construct_document(node)
-            if document.data is not None:
-                documents.append(document)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise SpecError(origin, [_unreadable(error, text)]) from error
+            yield document
     finally:
         loader.dispose()
-    return documents
 
 
 def _visit(node: yaml.Node, at: Location, document: Document, seen: set[int]) -> None:

@@ -91,16 +91,25 @@ def _checked(document: Document, origin: str) -> CrawlJob:
 def _what_is_valid(data: Any, refused: Sequence[Location]) -> Spec | None:
     """The spec with the refused fields taken out, so that their defaults stand in. None when nothing can be told."""
     rest = copy.deepcopy(data)
-    for location in refused:
-        _take_out(rest, location)
+    # Where a field is needed by what is around it, that is refused next and has to go as well.
+    while refused:
+        taken = [_take_out(rest, location) for location in refused]
+        if not any(taken):
+            return None
+        refused = _refused(rest)
+    return Spec.model_validate(rest, by_alias=True, by_name=False, context=LATER)
+
+
+def _refused(data: Any) -> list[Location]:
     try:
-        return Spec.model_validate(rest, by_alias=True, by_name=False, context=LATER)
-    except ValidationError:
-        return None
+        Spec.model_validate(data, by_alias=True, by_name=False, context=LATER)
+    except ValidationError as error:
+        return [tuple(each["loc"]) for each in error.errors(include_url=False)]
+    return []
 
 
-def _take_out(data: Any, location: Location) -> None:
-    """Remove the field at a location, or the nearest one around it: of a list, or of a name that is no text."""
+def _take_out(data: Any, location: Location) -> bool:
+    """Remove the field at a location, or the nearest one around it. Tells whether there was one."""
     around: list[tuple[dict[Any, Any], Any]] = []
     for part in location:
         if isinstance(data, list) and isinstance(part, int):
@@ -111,9 +120,11 @@ def _take_out(data: Any, location: Location) -> None:
                 break
             around.append((data, name))
             data = data[name]
-    if around:
-        parent, name = around[-1]
-        del parent[name]
+    if not around:
+        return False
+    parent, name = around[-1]
+    del parent[name]
+    return True
 
 
 def _once(problems: Sequence[Problem]) -> list[Problem]:

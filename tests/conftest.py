@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from servers import Postgres, Valkey, server_folder, unavailable
 
 from crawl_core.errors import ConfigurationError
+
+# How long an example takes says something about the machine's other work, not about the code.
+settings.register_profile("artistcrawl", deadline=None)
+settings.load_profile("artistcrawl")
 
 CATALOGUE = Path(__file__).parents[2] / "shared" / "catalogue" / "artists.parquet"
 

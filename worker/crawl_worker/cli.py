@@ -86,9 +86,8 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
     except Exception as error:
         _trace()
         what = f"{type(error).__name__}: {error}".rstrip(": ")
-        return _fail(
-            f"{name} met an error of its own: {what}\nPlease report it with what ARTISTCRAWL_DEBUG=1 shows.", 1
-        )
+        remedy = "please report it, with what ARTISTCRAWL_DEBUG=1 shows"
+        return _fail(f"{name} met an error of its own: {what} ({remedy})", 1)
 
 
 def _load(name: str) -> Main:

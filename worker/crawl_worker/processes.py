@@ -85,7 +85,8 @@ class Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                env={**os.environ, **environment, PARENT_VARIABLE: str(os.getpid())},
+                # Its output is a file that only people with a question open: they want the traceback.
+                env={**os.environ, **environment, PARENT_VARIABLE: str(os.getpid()), "ARTISTCRAWL_DEBUG": "1"},
             )
         self.id = ProcessId.of(self._popen.pid, command)
 

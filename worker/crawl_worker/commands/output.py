@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from typing import Any
 
 
@@ -37,3 +38,9 @@ def duration(seconds: float) -> str:
     while len(parts) > 1 and parts[0][0] == 0:
         parts.pop(0)
     return " ".join(f"{amount} {unit}" for amount, unit in parts[:2] if amount or unit == parts[0][1])
+
+
+def instant(epoch_s: float, *, now_s: float | None = None) -> str:
+    """A point in time as a clock on the wall shows it, with the day unless it is today."""
+    there, here = time.localtime(epoch_s), time.localtime(now_s)
+    return time.strftime("%H:%M:%S" if there[:3] == here[:3] else "%b %d %H:%M", there)

@@ -17,14 +17,16 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from crawl_core import lifecycle
+from crawl_core import keys, lifecycle
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.frontier import Frontier
-from crawl_core.ledger import Ledger, jobs, requests
+from crawl_core.ledger import Ledger, buckets, jobs, requests
 from crawl_core.migrate import migrate
 from crawl_core.scripts import connect_redis
 from crawl_core.spec import CrawlJob
 from crawl_worker.backends import POSTGRES_VARIABLE, REDIS_VARIABLE, Urls
+from crawl_worker.commands.output import instant
+from crawl_worker.credentials import read_credentials
 from crawl_worker.local.crew import Crew
 from crawl_worker.local.data_folder import DataFolder
 from crawl_worker.local.plan import limit_per_minute, process_count
@@ -32,6 +34,7 @@ from crawl_worker.local.sandbox import SandboxProcess
 from crawl_worker.local.snapshot import Pace, Snapshot, State
 from crawl_worker.local.view import View
 from crawl_worker.processes import own_command
+from crawl_worker.spotify import Credentials
 
 _TICK_S = 0.2
 _LOOK_INTERVAL_S = 1.0
@@ -131,8 +134,11 @@ class LocalCrawl:
         redis: Redis = connect_redis(urls.redis)
         stack.push_async_callback(redis.aclose)
         await _check_redis(redis, urls.redis)
-        self._client_id, self._client_secret = credentials(self._job)
-        self._row = await lifecycle.prepare(self._ledger, self._job, uid=await self._uid(), client_id=self._client_id)
+        self._credentials = credentials(self._job)
+        self._row = await lifecycle.prepare(
+            self._ledger, self._job, uid=await self._uid(), client_id=self._credentials.client_id
+        )
+        self._bucket = self._row.bucket or keys.node_bucket(NODE)
         self._frontier = Frontier(redis, self._row.uid)
 
     async def _open_servers(self, stack: AsyncExitStack) -> Urls:
@@ -183,8 +189,8 @@ class LocalCrawl:
             environment={
                 POSTGRES_VARIABLE: self._urls.postgres,
                 REDIS_VARIABLE: self._urls.redis,
-                "ARTISTCRAWL_CLIENT_ID": self._client_id,
-                "ARTISTCRAWL_CLIENT_SECRET": self._client_secret,
+                "ARTISTCRAWL_CLIENT_ID": self._credentials.client_id,
+                "ARTISTCRAWL_CLIENT_SECRET": self._credentials.client_secret,
             },
             event=self._view.event,
         )
@@ -206,7 +212,7 @@ class LocalCrawl:
                 state = "Stalled"
             elif self._interrupts.count and state is None:
                 state = "Interrupted"
-            self._show(crew, state or "Crawling")
+            self._show(crew, state or ("Frozen" if self._snapshot.frozen_s else "Crawling"))
             if state is None:
                 await self._interrupts.wait(_TICK_S)
         await self._drain(crew, state)
@@ -258,6 +264,7 @@ class LocalCrawl:
     async def _look(self) -> None:
         """Read how far the job is."""
         progress = await jobs.progress(self._ledger, self._row.id)
+        frozen_s = await self._frozen_s()
         now_s = time.monotonic()
         self._pace.note(now_s, covered=progress.covered, requests=progress.requests)
         self._snapshot = replace(
@@ -274,8 +281,19 @@ class LocalCrawl:
             dead_letters=progress.dead_letters,
             requests_per_minute=self._pace.requests_per_minute,
             eta_s=self._pace.eta_s(left=progress.total - progress.covered),
+            frozen_s=frozen_s,
+            frozen_until=instant(time.time() + frozen_s) if frozen_s else "",
             notes=(),
         )
+
+    async def _frozen_s(self) -> float:
+        """Seconds that the job's bucket stays frozen; says so when that is news."""
+        rows = [row for row in await buckets.all(self._ledger) if row.name == self._bucket]
+        frozen_s = max(0.0, rows[0].frozen_until_us / 1e6 - time.time()) if rows else 0.0
+        if frozen_s and not self._snapshot.frozen_s:
+            until = instant(time.time() + frozen_s)
+            self._view.event(f"the API asks to pause (429): bucket {self._bucket} is frozen until {until}")
+        return frozen_s
 
     def _remember(self, crew: Crew) -> None:
         sandbox = self._sandbox.child if self._sandbox is not None else None
@@ -309,21 +327,13 @@ class LocalCrawl:
         self._show(crew, state)
 
 
-def credentials(job: CrawlJob) -> tuple[str, str]:
+def credentials(job: CrawlJob) -> Credentials:
     """The client id and secret to crawl with. Raises ConfigurationError where the real API would need some."""
-    client_id, secret = os.environ.get("ARTISTCRAWL_CLIENT_ID", ""), os.environ.get("ARTISTCRAWL_CLIENT_SECRET", "")
     source = job.spec.source
     if source.type == "Sandbox" and source.base_url is None:
         # The sandbox is this job's own, so no other job's limit shall bind here.
-        return f"local-{job.metadata.namespace}-{job.metadata.name}", "sandbox"
-    if client_id and secret:
-        return client_id, secret
-    if source.type == "Sandbox":
-        return "artistcrawl", "sandbox"
-    raise ConfigurationError(
-        "source.type Spotify needs your app's credentials: set ARTISTCRAWL_CLIENT_ID and ARTISTCRAWL_CLIENT_SECRET "
-        "(from https://developer.spotify.com/dashboard)"
-    )
+        return Credentials(f"local-{job.metadata.namespace}-{job.metadata.name}", "sandbox")
+    return read_credentials(None, required=source.type != "Sandbox")
 
 
 async def _check_redis(redis: Redis, url: str) -> None:
@@ -333,7 +343,7 @@ async def _check_redis(redis: Redis, url: str) -> None:
     from crawl_worker.backends import masked
 
     try:
-        await redis.ping()  # type: ignore[misc]
+        await redis.ping()
     except exceptions.AuthenticationError as error:
         raise ConfigurationError(
             f"Redis at {masked(url)} refuses the password: write redis://:PASSWORD@HOST:6379/0 ({error})"

@@ -102,8 +102,8 @@ class Crew:
             child.kill()
 
     def _start(self, place: _Place) -> Child:
-        environment = {**self._environment, "ARTISTCRAWL_WORKER_NAME": place.name}
-        return Child(place.name, self._command, log=place.tail.path, environment=environment)
+        command = [*self._command, "--worker-name", place.name]
+        return Child(place.name, command, log=place.tail.path, environment=self._environment)
 
     def _bury(self, place: _Place, child: Child, now_s: float) -> None:
         status = child.exit_status
@@ -115,7 +115,8 @@ class Crew:
             delay_s = place.backoff.after(now_s - child.started_at_s)
             place.not_before_s = now_s + delay_s
             when = f"in {delay_s:.0f} s" if delay_s >= 1 else "now"
-            self._event(f"{place.name} {_end(status)}; a new one starts {when} (log: {place.tail.path})")
+            said = f", saying: {place.tail.last_message}" if status and status > 0 and place.tail.last_message else ""
+            self._event(f"{place.name} {_end(status)}{said}; a new one starts {when} (log: {place.tail.path})")
 
 
 def _end(status: int | None) -> str:

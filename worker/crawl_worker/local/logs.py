@@ -58,7 +58,7 @@ class LogTail:
             entry = json.loads(line)
             message, level = str(entry["message"]), str(entry["level"])
         except (ValueError, KeyError, TypeError):
-            message, level = line, ""
+            message, level = line.removeprefix("artistcrawl: "), ""
         self.last_message = message
         if level in ("warning", "error", "critical"):
             detail = entry.get("error")

@@ -1,0 +1,62 @@
+"""`artistcrawl retry-dead-letters`: strings that were given up, listed or put back into the keyspace.
+
+It refuses to search them itself: a run or the workers do, as soon as the frontier has their ranges.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+from crawl_core.ledger import DeadLetter, Ledger, dead_letters
+from crawl_worker.backends import add_flags, backends
+from crawl_worker.commands.jobs import full_name, named
+from crawl_worker.commands.output import number, say, say_json
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """List dead letters, or replay them."""
+    parser = argparse.ArgumentParser(
+        prog="artistcrawl retry-dead-letters", description="Search the strings again that were given up."
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the job: name or namespace/name")
+    parser.add_argument("--list", action="store_true", help="only show them")
+    parser.add_argument("--string", action="append", metavar="STRING", help="only this one; may be repeated")
+    parser.add_argument("--json", action="store_true", help="with --list: print a JSON array")
+    add_flags(parser)
+    arguments = parser.parse_args(argv)
+    with backends(arguments) as urls:
+        return asyncio.run(_act(urls.postgres, arguments))
+
+
+async def _act(url: str, arguments: argparse.Namespace) -> int:
+    ledger = await Ledger.open(url, application_name="artistcrawl-retry-dead-letters")
+    try:
+        job = await named(ledger, arguments.name)
+        if arguments.list:
+            _show(await dead_letters.all(ledger, job.id), as_json=arguments.json)
+            return 0
+        ranges = await dead_letters.replay(ledger, job.id, arguments.string)
+    finally:
+        await ledger.close()
+    if not ranges:
+        say(f"{full_name(job)} has no dead letters to search again")
+    else:
+        say(
+            f"{number(len(ranges))} strings of {full_name(job)} will be searched again: "
+            "by its workers, or by artistcrawl run with the same file"
+        )
+    return 0
+
+
+def _show(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
+    if as_json:
+        names = ("string", "reason", "attempts", "last_error", "replaying")
+        say_json([{name: getattr(letter, name) for name in names} for letter in letters])
+        return
+    if not letters:
+        say("no dead letters")
+    for letter in letters:
+        again = "  (is being searched again)" if letter.replaying else ""
+        say(f"{letter.string}  {letter.reason} after {letter.attempts} attempts: {letter.last_error}{again}")

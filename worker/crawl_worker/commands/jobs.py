@@ -1,0 +1,29 @@
+"""Finds the job that a command is about. Names are `name` or `namespace/name`.
+
+It refuses to guess between several jobs.
+"""
+
+from __future__ import annotations
+
+from crawl_core.errors import ConfigurationError
+from crawl_core.ledger import JobRow, Ledger, jobs
+
+
+def full_name(row: JobRow) -> str:
+    """namespace/name."""
+    return f"{row.namespace}/{row.name}"
+
+
+async def named(ledger: Ledger, name: str | None) -> JobRow:
+    """The job of that name; without a name the only one there is. Raises ConfigurationError with the names to use."""
+    every = await jobs.all(ledger)
+    known = ", ".join(full_name(row) for row in every) or "none"
+    if name is None:
+        if len(every) == 1:
+            return every[0]
+        raise ConfigurationError(f"which job? The ledger has: {known}; write one of them after the command")
+    matching = [row for row in every if name in (full_name(row), row.name)]
+    if len(matching) != 1:
+        problem = "is the name of several jobs" if matching else "is no job of this ledger"
+        raise ConfigurationError(f"{name!r} {problem}; it has: {known}")
+    return matching[0]

@@ -44,7 +44,7 @@ def _error(status: int, message: str, **more: str) -> str:
 
 def test_a_search_asks_for_its_own_offset_and_limit() -> None:
     url = _source().search("ab12", offset=50, limit=50, token="t").url
-    assert (url.path, dict(url.params)) == (
+    assert (url.path, dict(url.query)) == (
         "/v1/search",
         {"type": "artist", "q": "ab12", "limit": "50", "offset": "50"},
     )
@@ -52,7 +52,7 @@ def test_a_search_asks_for_its_own_offset_and_limit() -> None:
 
 def test_the_query_template_and_the_market_are_sent_encoded() -> None:
     request = _source('artist:"{}"', market="SE").search("ab", offset=0, limit=5, token="t")
-    assert (request.url.params["q"], request.url.params["market"]) == ('artist:"ab"', "SE")
+    assert (request.url.query["q"], request.url.query["market"]) == ('artist:"ab"', "SE")
 
 
 def test_a_new_token_is_used_at_once() -> None:

@@ -17,6 +17,7 @@ It refuses to hold errors of one module only, such as an expired permit: those l
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -41,10 +42,18 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        shown = repr(self.value)
-        if len(shown) > 80:
-            shown = shown[:77] + "..."
-        return f"{self.path}: {shown}: {self.message}"
+        return f"{self.path}: {_shown(self.value)}: {self.message}"
+
+
+_SHOWN_CHARACTERS = 80
+
+
+def _shown(value: object) -> str:
+    """A value as it stands in a file, of bounded size: aliases in YAML can make it huge before it is printed."""
+    if isinstance(value, dict | list):
+        return "{...}" if isinstance(value, dict) and value else "[...]" if value else "{}" if value == {} else "[]"
+    text = json.dumps(value[:_SHOWN_CHARACTERS] if isinstance(value, str) else value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 3]}..."
 
 
 class SpecError(ConfigurationError):

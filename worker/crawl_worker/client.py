@@ -30,7 +30,7 @@ from crawl_worker.source import (
     Unauthorized,
 )
 from crawl_worker.tokens import TokenKeeper
-from crawl_worker.transport import ApiTransport, SendError
+from crawl_worker.transport import ApiTransport, NoAnswerError, NotSentError
 
 log = logging.getLogger(__name__)
 
@@ -154,15 +154,17 @@ class Client:
     ) -> Outcome | None:
         request = self.source.search(string, offset=offset, limit=size, token=token)
         status: int | None = None
+        started_s = self._clock.monotonic()
         try:
-            answer = await self._transport.send(request, permit)
+            answer = await self._transport.get(request.url, request.headers, permit)
         except PermitExpiredError:
             return None
-        except SendError as error:
-            outcome: Outcome = Failed(error.reason, str(error))
-            duration_s = error.duration_s
+        except NotSentError as error:
+            outcome: Outcome = Failed("not_connected", str(error))
+        except NoAnswerError as error:
+            outcome = Failed(f"answer_{error.kind}", str(error))
         else:
-            status, duration_s = answer.status, answer.duration_s
+            status = answer.status
             outcome = self.source.read(string, answer.status, answer.headers, answer.body)
         row = RequestRow(
             at_us=int(self._clock.time() * 1e6),
@@ -171,7 +173,7 @@ class Client:
             page_size=size,
             status=status,
             outcome=_name(outcome),
-            duration_s=duration_s,
+            duration_s=self._clock.monotonic() - started_s,
             worker=self.settings.worker,
         )
         session.sent(row, retried=not isinstance(outcome, Page), rate_limited=isinstance(outcome, RateLimited))

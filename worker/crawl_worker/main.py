@@ -13,16 +13,18 @@ import os
 import signal
 import socket
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import uvloop
 
 from crawl_core import keys, logs
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError, LedgerUnavailableError
 from crawl_core.frontier import LEASE_TTL_S, Frontier
-from crawl_core.ledger import JobRow, Ledger, LedgerBuckets, jobs
+from crawl_core.ledger import JobRow, Ledger, BucketRows, jobs
 from crawl_core.limiter import Limiter
 from crawl_core.logs import fields
 from crawl_core.scripts import connect_redis
@@ -155,16 +157,19 @@ async def _worker(
     credentials = read_credentials(options.credentials, required=spec.source.type != "Sandbox")
     source = _source(job, credentials, options)
     transport = await stack.enter_async_context(
-        ApiTransport(request_timeout_s=spec.source.request_timeout.seconds, connections=MAX_CONNECTIONS)
+        ApiTransport(request_timeout_s=spec.source.request_timeout.seconds, concurrency=MAX_CONNECTIONS)
     )
     bucket = job.bucket or keys.node_bucket(options.node or _own_address())
-    limiter = await stack.enter_async_context(Limiter(redis, bucket, LedgerBuckets(ledger)))
+    limiter = await stack.enter_async_context(Limiter(redis, bucket, BucketRows(ledger)))
     settings = ClientSettings(
         page_size=min(spec.source.page_size, job.page_size or spec.source.page_size),
         retry=retry_rules(job),
         worker=worker_name,
     )
-    tokens = TokenKeeper(source=source, send=transport.send_free, rules=lambda: settings.retry, clock=SYSTEM_CLOCK)
+    http = await stack.enter_async_context(
+        httpx.AsyncClient(timeout=spec.source.request_timeout.seconds, follow_redirects=False)
+    )
+    tokens = TokenKeeper(source=source, send=partial(_send_by, http), rules=lambda: settings.retry, clock=SYSTEM_CLOCK)
     notes = Notes(ledger, job.id, SYSTEM_CLOCK)
     client = Client(
         source=source,
@@ -187,6 +192,11 @@ async def _worker(
     )
     drain_s = spec.source.request_timeout.seconds + DRAIN_MARGIN_S
     return Worker(parts, job, exit_when_done=options.once_done == "exit", drain_s=drain_s)
+
+
+async def _send_by(http: httpx.AsyncClient, request: httpx.Request) -> tuple[int, bytes]:
+    answer = await http.send(request)
+    return answer.status_code, answer.content
 
 
 def _source(job: JobRow, credentials: Credentials, options: argparse.Namespace) -> SpotifySource:

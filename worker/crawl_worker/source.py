@@ -6,12 +6,22 @@ It refuses to know addresses, fields or error shapes of any API.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import httpx
+from yarl import URL
 
 from crawl_core.ledger import ArtistRow
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A GET, encoded already: what the transport sends as it is."""
+
+    url: URL
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +100,12 @@ class Source(Protocol):
     small_page_size: int
     """The page size every credential may use."""
 
-    def search(self, string: str, *, offset: int, limit: int, token: str) -> httpx.Request:
+    def search(self, string: str, *, offset: int, limit: int, token: str) -> Search:
         """The request of one page."""
         ...
 
-    def read(self, string: str, status: int, headers: httpx.Headers, body: bytes) -> Outcome:
-        """What an answer means. Never raises."""
+    def read(self, string: str, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+        """What an answer means; names of headers are looked up in lower case. Never raises."""
         ...
 
     def authorize(self) -> httpx.Request:

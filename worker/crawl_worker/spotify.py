@@ -6,12 +6,13 @@ The sandbox imitates what this module expects, without sharing its code. It refu
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import httpx
 import msgspec
+from yarl import URL
 
 from crawl_worker.parse import InvalidBodyError, parse_page
 from crawl_worker.source import (
@@ -22,6 +23,7 @@ from crawl_worker.source import (
     PageSizeRefused,
     RateLimited,
     Rejected,
+    Search,
     Unauthorized,
 )
 
@@ -81,17 +83,17 @@ class SpotifySource:
         self._credentials = credentials
         self._now_us = now_us
         self._token = ""
-        self._headers: httpx.Headers = httpx.Headers()
+        self._headers: dict[str, str] = {}
 
-    def search(self, string: str, *, offset: int, limit: int, token: str) -> httpx.Request:
+    def search(self, string: str, *, offset: int, limit: int, token: str) -> Search:
         """GET /v1/search of one page."""
         if token != self._token:
             self._token = token
-            self._headers = httpx.Headers({"Authorization": f"Bearer {token}", "Accept": "application/json"})
+            self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         query = quote(f"{self._before}{string}{self._after}", safe="")
-        return httpx.Request("GET", f"{self._prefix}&q={query}&limit={limit}&offset={offset}", headers=self._headers)
+        return Search(URL(f"{self._prefix}&q={query}&limit={limit}&offset={offset}", encoded=True), self._headers)
 
-    def read(self, string: str, status: int, headers: httpx.Headers, body: bytes) -> Outcome:
+    def read(self, string: str, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
         """What an answer of /v1/search means."""
         if status == 200:
             try:

@@ -1,0 +1,211 @@
+"""A crawl made of real parts, for tests that break them: ledger, Redis, sandbox, and worker processes to kill.
+
+The supervising that a local run or the operator does (seeding again, noticing the end) runs here in the test's own
+process, so that each fault hits exactly the part it names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sandbox_process import SandboxProcess
+
+from crawl_core.errors import UnavailableError, UnknownJobError
+from crawl_core.frontier import Frontier
+from crawl_core.ledger import JobRow, Ledger, jobs
+from crawl_core.lifecycle import prepare, reseed, settle
+from crawl_core.scripts import connect_redis
+from crawl_core.spec import CrawlJob, parse_crawljob
+
+RESEED_S = 1.0
+"""Seconds between two looks at what the frontier lacks: the operator's reconcile, sped up."""
+
+
+@dataclass
+class WorkerProcess:
+    """One `artistcrawl worker`, and its log."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """SIGSTOP inside, SIGCONT after."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+    def drain(self, timeout_s: float = 30) -> int:
+        """SIGTERM; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout_s)
+
+    def actions(self) -> Counter[str]:
+        """How often each action was logged."""
+        return Counter(line.get("action", "") for line in self.lines())
+
+    def lines(self) -> list[dict[str, Any]]:
+        found = []
+        for line in self.log.read_text().splitlines():
+            with suppress(ValueError):
+                found.append(json.loads(line))
+        return found
+
+
+@dataclass
+class Crawl:
+    """A job that is being crawled. Start workers with `worker()`, then wait for `finished()`."""
+
+    job: CrawlJob
+    postgres_url: str
+    redis_url: str
+    sandbox: SandboxProcess
+    folder: Path
+    lease_ttl_s: float
+    workers: list[WorkerProcess] = field(default_factory=list)
+    row: JobRow | None = None
+    seeding: bool = True
+
+    def worker(self, *, postgres_url: str | None = None, redis_url: str | None = None, **flags: str) -> WorkerProcess:
+        """Start a worker process. URLs may lead through a proxy."""
+        log = self.folder / f"worker-{len(self.workers)}.jsonl"
+        extra = [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value)]
+        name = f"{self.job.metadata.namespace}/{self.job.metadata.name}"
+        command = [sys.executable, "-m", "crawl_worker.cli", "worker", "--job", name]
+        command += ["--postgres", postgres_url or self.postgres_url, "--redis", redis_url or self.redis_url]
+        command += ["--base-url", self.sandbox.url, "--lease-ttl", str(self.lease_ttl_s), *extra]
+        with log.open("wb") as stream:
+            process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
+        started = WorkerProcess(process, log)
+        self.workers.append(started)
+        return started
+
+    async def finished(self, *, timeout_s: float = 90) -> None:
+        """Wait until the ledger has the job finished."""
+        await self.until(
+            lambda: self.value("SELECT count(*) FROM crawl_job WHERE finished_at IS NOT NULL") == 1, timeout_s
+        )
+
+    async def searched(self, count: int, *, timeout_s: float = 60) -> None:
+        """Wait until that many searches are committed."""
+        await self.until(lambda: self.value("SELECT count(*) FROM search") >= count, timeout_s)
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 60) -> None:
+        """Wait for a condition on the outside; what it raises of an unreachable ledger counts as not yet."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            with suppress(psycopg.OperationalError):
+                if condition():
+                    return
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"not within {timeout_s} s; {self.explain()}")
+            await asyncio.sleep(0.05)
+
+    def explain(self) -> str:
+        """What the workers logged last, for a failure's message."""
+        return "\n".join(f"{worker.log.name}: {worker.log.read_text()[-1500:]}" for worker in self.workers)
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.postgres_url, connect_timeout=5) as connection:
+            return connection.execute(statement).fetchall()  # type: ignore[call-overload, no-any-return]
+
+    def value(self, statement: str) -> Any:
+        return self.rows(statement)[0][0]
+
+    # What every fault test ends with.
+
+    def missing(self) -> set[str]:
+        """Strings of the keyspace that no search and no dead letter answers for. Only for one length."""
+        keyspace = self.job.spec.keyspace.to_keyspace()
+        wanted = {string for strings in keyspace.root_ranges() for string in keyspace.strings_in(strings)}
+        return wanted - {row[0] for row in self.rows("SELECT string FROM search UNION SELECT string FROM dead_letter")}
+
+    def stored(self) -> set[str]:
+        """Ids of all artists in the ledger."""
+        return {row[0] for row in self.rows("SELECT id FROM artist")}
+
+    def answered(self) -> list[dict[str, Any]]:
+        """The sandbox's log of searches that it answered with a page."""
+        return [entry for entry in self.sandbox.requests() if entry["status"] == 200 and entry["query"]]
+
+    def repeated(self) -> int:
+        """Requests that asked for a page which had been answered before."""
+        pages = Counter((entry["query"], entry["offset"]) for entry in self.answered())
+        return sum(count - 1 for count in pages.values())
+
+    async def supervise(self) -> None:
+        """Seed what is missing and notice the end, as the operator does, whatever is out of reach meanwhile."""
+        while True:
+            with suppress(UnavailableError, UnknownJobError):
+                await self._reconcile()
+            await asyncio.sleep(RESEED_S)
+
+    async def _reconcile(self) -> None:
+        ledger = await Ledger.open(self.postgres_url, max_connections=1, application_name="test supervisor")
+        redis = connect_redis(self.redis_url)
+        try:
+            while True:
+                assert self.row is not None
+                job = await jobs.get(ledger, self.row.id)
+                if job is not None and self.seeding:
+                    await reseed(ledger, Frontier(redis, job.uid), job)
+                await settle(ledger, self.row)
+                await asyncio.sleep(RESEED_S)
+        finally:
+            await redis.aclose()
+            await ledger.close()
+
+
+@asynccontextmanager
+async def crawling(
+    spec: str,
+    *,
+    postgres_url: str,
+    redis_url: str,
+    sandbox: SandboxProcess,
+    folder: Path,
+    lease_ttl_s: float = 3.0,
+    name: str = "crawl",
+) -> AsyncIterator[Crawl]:
+    """Record and seed a job (`spec` in YAML flow or block style), supervise it, and end its workers afterwards."""
+    text = f"apiVersion: artistcrawl.dev/v1alpha1\nkind: CrawlJob\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+    crawl = Crawl(parse_crawljob(text, origin="test"), postgres_url, redis_url, sandbox, folder, lease_ttl_s)
+    ledger = await Ledger.open(postgres_url, max_connections=1, application_name="test")
+    crawl.row = await prepare(ledger, crawl.job, uid=f"uid-{name}", client_id="sandbox")
+    await ledger.close()
+    supervisor = asyncio.create_task(crawl.supervise())
+    try:
+        yield crawl
+    finally:
+        supervisor.cancel()
+        with suppress(asyncio.CancelledError):
+            await supervisor
+        for worker in crawl.workers:
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGCONT)
+                worker.process.kill()
+            worker.process.wait(10)

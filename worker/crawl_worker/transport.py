@@ -1,0 +1,169 @@
+"""Sends one request for one permit, and tells the permit what became of it.
+
+The promise about arrivals hangs on this file: the permit is asked on the open connection, right before the first byte,
+so that neither a slow connect nor a stopped process sends late, and nothing is ever sent twice. It refuses to retry, to
+follow redirects, to keep cookies, and to use a proxy it was not told to use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Literal
+
+import aiohttp
+from aiohttp.client_reqrep import ClientRequest, ClientResponse
+from aiohttp.connector import Connection
+from yarl import URL
+
+from crawl_core.errors import ArtistcrawlError
+from crawl_core.limiter import Permit, PermitExpiredError
+
+KEEPALIVE_S = 55.0
+"""Seconds an idle connection is kept. Servers commonly close after 60; one that they close first costs a request."""
+
+Headers = Mapping[str, str]
+Kind = Literal["timeout", "closed", "malformed", "error"]
+
+_permit: ContextVar[Permit] = ContextVar("permit")
+
+
+class NotSentError(ArtistcrawlError):
+    """No connection, or not in time. Nothing was written, and the permit is given back."""
+
+
+class NoAnswerError(ArtistcrawlError):
+    """The request was written, and there is no whole answer."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer, decompressed."""
+
+    status: int
+    headers: Headers
+    """Case does not matter in its names."""
+    body: bytes
+    duration_s: float
+    """From the call to the last byte, connecting included."""
+
+
+class _PermitRequest(ClientRequest):
+    """A request that asks its permit on the open connection, before the first byte."""
+
+    async def send(self, conn: Connection) -> ClientResponse:
+        try:
+            _permit.get().use()
+        except (LookupError, PermitExpiredError):
+            # The connection is good, and the next permit need not wait for one.
+            conn.release()
+            raise
+        return await super().send(conn)
+
+
+class ApiTransport:
+    """Connections to one API, at most `concurrency` of them, for requests that have a permit."""
+
+    def __init__(self, *, concurrency: int, request_timeout_s: float, trust_env: bool = False) -> None:
+        self._concurrency = concurrency
+        self._request_timeout_s = request_timeout_s
+        self._trust_env = trust_env
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> ApiTransport:
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._concurrency, keepalive_timeout=KEEPALIVE_S, socket_factory=self._socket
+            ),
+            request_class=_PermitRequest,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            trust_env=self._trust_env,
+        )
+        # aiohttp sends a GET again whose connection closed without an answer. A permit refuses its second use anyway;
+        # without this the error would be about the permit and not about the connection.
+        session._retry_connection = False  # noqa: SLF001
+        self._session = session
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session:
+            await self._session.close()
+            self._session = None
+
+    async def get(self, url: URL, headers: Headers, permit: Permit) -> Answer:
+        """Send a GET. Raises PermitExpiredError where nothing was written: take another permit."""
+        try:
+            answer = await self._exchange(url, headers, permit)
+        except PermitExpiredError as error:
+            if permit.used:
+                raise _settle(permit, aiohttp.ServerDisconnectedError(str(error))) from error
+            permit.unused()
+            raise
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+            raise _settle(permit, error) from error
+        except asyncio.CancelledError:
+            # What was written may still arrive: its slot stays held.
+            if not permit.used:
+                permit.unused()
+            raise
+        permit.answered()
+        return answer
+
+    async def _exchange(self, url: URL, headers: Headers, permit: Permit) -> Answer:
+        if self._session is None:
+            raise RuntimeError("the transport is closed: use it as `async with ApiTransport(...)`")
+        started_s = time.monotonic()
+        token = _permit.set(permit)
+        try:
+            # One timeout over everything: the wait for a connection, connecting, sending, the answer and its body.
+            async with asyncio.timeout(min(self._request_timeout_s, permit.request_timeout_s)):
+                response = await self._session.request("GET", url, headers=headers, allow_redirects=False)
+                body = await response.read()
+        finally:
+            _permit.reset(token)
+        return Answer(response.status, response.headers, body, time.monotonic() - started_s)
+
+    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
+        """A socket from which neither a timed-out request nor a dead process sends anything again."""
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            timeout_ms = max(1, round(self._request_timeout_s * 1000))
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        return made
+
+
+def _settle(permit: Permit, error: Exception) -> NotSentError | NoAnswerError:
+    """Tell the permit what became of its request, and say it in our words."""
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if not permit.used:
+        permit.unused()
+        return NotSentError(f"no connection: {what}")
+    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) or (
+        isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
+    ):
+        permit.answered(closed=True)
+        return NoAnswerError("closed", f"the connection closed before the answer was whole: {what}")
+    if isinstance(error, aiohttp.ClientResponseError):
+        permit.answered()
+        return NoAnswerError("malformed", f"the answer is not HTTP: {what}")
+    # It may still arrive: the slot stays held for the longest that can take.
+    if isinstance(error, TimeoutError):
+        return NoAnswerError("timeout", "no whole answer in time")
+    return NoAnswerError("error", what)

@@ -1,0 +1,284 @@
+"""What the transport tells the permit, against servers written by hand that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from yarl import URL
+
+from crawl_core.clock import SYSTEM_CLOCK
+from crawl_core.limiter import CLOSED_MARGIN_S, Permit, PermitExpiredError
+from crawl_worker.transport import ApiTransport, NoAnswerError, NotSentError
+
+Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Keeper:
+    """Remembers what permits told."""
+
+    epoch = 0
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.late_s = 0.0
+
+    def give_back(self, permit: Permit) -> None:
+        self.told.append("unused")
+
+    def confirm(self, permit: Permit, answered_at_s: float) -> None:
+        self.told.append("answered")
+        self.late_s = answered_at_s - SYSTEM_CLOCK.monotonic()
+
+
+def permit(keeper: Keeper, *, in_s: float = 0.0, send_by_s: float = 5.0, timeout_s: float = 5.0) -> Permit:
+    now_s = SYSTEM_CLOCK.monotonic()
+    return Permit(
+        keeper,
+        SYSTEM_CLOCK,
+        permit_id="n.1",
+        epoch=0,
+        not_before_s=now_s + in_s,
+        send_by_s=now_s + send_by_s,
+        request_timeout_s=timeout_s,
+        free_us=0,
+        window_us=1_000_000,
+    )
+
+
+class Server:
+    """Counts connections and requests; `answer` is called for each request."""
+
+    def __init__(self, answer: Streams) -> None:
+        self.answer = answer
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.url = URL()
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                self.requests.append(await reader.readuntil(b"\r\n\r\n"))
+                await self.answer(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serve(answer: Streams) -> AsyncIterator[Server]:
+    server = Server(answer)
+    listening = await asyncio.start_server(server.talk, "127.0.0.1", 0)
+    server.url = URL(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/search?q=a%20b", encoded=True)
+    yield server
+    listening.close()
+
+
+@asynccontextmanager
+async def transport(timeout_s: float = 5.0) -> AsyncIterator[ApiTransport]:
+    async with ApiTransport(concurrency=2, request_timeout_s=timeout_s) as api:
+        yield api
+
+
+async def answer_ok(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(OK)
+
+
+async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    raise ConnectionResetError
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+    await writer.drain()
+    linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+    raise ConnectionResetError
+
+
+async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    raise ConnectionResetError
+
+
+async def test_an_answer_confirms_the_permit() -> None:
+    keeper = Keeper()
+    async with serve(answer_ok) as server, transport() as api:
+        answer = await api.get(server.url, {"X-One": "1"}, permit(keeper))
+    assert (answer.status, answer.body, keeper.told) == (200, b"ok", ["answered"])
+    assert b"GET /v1/search?q=a%20b HTTP/1.1" in server.requests[0]
+    assert b"X-One: 1" in server.requests[0]
+
+
+async def test_a_closed_connection_is_one_arrival_and_frees_the_slot_a_little_late() -> None:
+    keeper = Keeper()
+    async with serve(close) as server, transport() as api:
+        with pytest.raises(NoAnswerError) as failure:
+            await api.get(server.url, {}, permit(keeper))
+    assert (failure.value.kind, len(server.requests), keeper.told) == ("closed", 1, ["answered"])
+    assert CLOSED_MARGIN_S - 0.1 < keeper.late_s <= CLOSED_MARGIN_S
+
+
+async def test_a_kept_connection_that_closes_on_the_second_request_is_one_arrival_each() -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(server.requests) > 1:
+            raise ConnectionResetError
+        writer.write(OK)
+
+    keeper = Keeper()
+    async with serve(once) as server, transport() as api:
+        await api.get(server.url, {}, permit(keeper))
+        with pytest.raises(NoAnswerError):
+            await api.get(server.url, {}, permit(keeper))
+    assert (len(server.requests), server.connections) == (2, 1)
+
+
+async def test_the_permit_alone_stops_a_second_write() -> None:
+    """Even with aiohttp's own retry switched on, as a later version might."""
+    keeper = Keeper()
+    async with serve(close) as server, transport() as api:
+        api._session._retry_connection = True  # type: ignore[union-attr]
+        with pytest.raises(NoAnswerError):
+            await api.get(server.url, {}, permit(keeper))
+    assert (len(server.requests), keeper.told) == (1, ["answered"])
+
+
+async def test_a_reset_in_the_middle_of_the_body_confirms() -> None:
+    keeper = Keeper()
+    async with serve(reset) as server, transport() as api:
+        with pytest.raises(NoAnswerError) as failure:
+            await api.get(server.url, {}, permit(keeper))
+    assert (failure.value.kind, len(server.requests), keeper.told) == ("closed", 1, ["answered"])
+
+
+async def test_a_request_without_an_answer_in_time_keeps_its_slot() -> None:
+    keeper = Keeper()
+    async with serve(stall) as server, transport(0.2) as api:
+        with pytest.raises(NoAnswerError) as failure:
+            await api.get(server.url, {}, permit(keeper))
+    assert (failure.value.kind, len(server.requests), keeper.told) == ("timeout", 1, [])
+
+
+async def test_the_timeout_is_never_longer_than_the_slot_is_held() -> None:
+    async with serve(stall) as server, transport(60) as api:
+        with pytest.raises(NoAnswerError):
+            await api.get(server.url, {}, permit(Keeper(), timeout_s=0.2))
+
+
+async def test_a_body_that_stalls_keeps_its_slot() -> None:
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+        await stall(reader, writer)
+
+    keeper = Keeper()
+    async with serve(half) as server, transport(0.2) as api:
+        with pytest.raises(NoAnswerError) as failure:
+            await api.get(server.url, {}, permit(keeper))
+    assert (failure.value.kind, keeper.told) == ("timeout", [])
+
+
+async def test_a_refused_connection_gives_the_permit_back() -> None:
+    keeper = Keeper()
+    async with serve(answer_ok) as server, transport() as api:
+        with pytest.raises(NotSentError):
+            await api.get(server.url.with_port(1), {}, permit(keeper))
+    assert keeper.told == ["unused"]
+
+
+async def test_a_permit_that_expired_while_connecting_is_given_back_and_the_connection_kept() -> None:
+    keeper = Keeper()
+    async with serve(answer_ok) as server, transport() as api:
+        with pytest.raises(PermitExpiredError):
+            await api.get(server.url, {}, permit(keeper, send_by_s=-0.1))
+        assert (server.requests, keeper.told) == ([], ["unused"])
+        await api.get(server.url, {}, permit(keeper))
+    assert server.connections == 1
+
+
+async def test_a_permit_is_not_used_before_its_instant() -> None:
+    keeper = Keeper()
+    async with serve(answer_ok) as server, transport() as api:
+        with pytest.raises(PermitExpiredError):
+            await api.get(server.url, {}, permit(keeper, in_s=1.0))
+    assert server.requests == []
+
+
+async def test_a_redirect_is_an_answer_and_not_followed() -> None:
+    async def elsewhere(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n")
+
+    async with serve(elsewhere) as server, transport() as api:
+        answer = await api.get(server.url, {}, permit(Keeper()))
+    assert (answer.status, len(server.requests)) == (302, 1)
+
+
+async def test_an_answer_that_is_not_http_confirms() -> None:
+    async def noise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello\r\n\r\n")
+
+    keeper = Keeper()
+    async with serve(noise) as server, transport() as api:
+        with pytest.raises(NoAnswerError) as failure:
+            await api.get(server.url, {}, permit(keeper))
+    assert (failure.value.kind, keeper.told) == ("malformed", ["answered"])
+
+
+async def test_a_cancelled_request_that_was_written_keeps_its_slot() -> None:
+    keeper = Keeper()
+    async with serve(stall) as server, transport() as api:
+        sending = asyncio.create_task(api.get(server.url, {}, permit(keeper)))
+        while not server.requests:
+            await asyncio.sleep(0.005)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    assert keeper.told == []
+
+
+async def test_cookies_are_not_kept() -> None:
+    async def cookie(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n")
+
+    async with serve(cookie) as server, transport() as api:
+        await api.get(server.url, {}, permit(Keeper()))
+        await api.get(server.url, {}, permit(Keeper()))
+    assert b"ookie" not in server.requests[1]
+
+
+async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(os.environ, "http_proxy", "http://127.0.0.1:1")
+    async with serve(answer_ok) as server, transport() as api:
+        answer = await api.get(server.url, {}, permit(Keeper()))
+    assert answer.status == 200
+
+
+async def test_a_compressed_body_comes_decompressed() -> None:
+    async def packed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = gzip.compress(b"hello")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    async with serve(packed) as server, transport() as api:
+        answer = await api.get(server.url, {}, permit(Keeper()))
+    assert answer.body == b"hello"
+
+
+def test_sockets_send_nothing_again_after_a_timeout() -> None:
+    api = ApiTransport(concurrency=1, request_timeout_s=7.0)
+    with api._socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))) as made:
+        linger = made.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+        assert linger == (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
+        assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
+
+
+async def test_a_request_past_its_permit_is_a_mistake_told_at_once() -> None:
+    api = ApiTransport(concurrency=1, request_timeout_s=1.0)
+    with pytest.raises(RuntimeError, match="transport is closed"):
+        await api.get(URL("http://127.0.0.1:1/"), {}, permit(Keeper()))

@@ -51,6 +51,8 @@ def translate(error: psycopg.Error) -> Exception:
             return ConfigurationError(f"{remedy} ({text})")
     if state.startswith(_REFUSED):
         return BatchRefusedError(f"PostgreSQL refuses the data: {text} (SQLSTATE {state})")
+    if state == "23514" and error.diag.constraint_name is None:
+        return LedgerUnavailableError(f"a partition was made or dropped in this very moment: {text}")
     lost = not state and isinstance(error, (errors.OperationalError, errors.InterfaceError))
     if lost or state.startswith(_UNAVAILABLE):
         return LedgerUnavailableError(f"PostgreSQL cannot be reached: {text}")

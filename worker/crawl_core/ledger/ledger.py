@@ -36,7 +36,11 @@ class Ledger:
     ) -> Ledger:
         """Connect and check the schema. `prepare=False` behind a PgBouncer in transaction mode."""
         ledger = cls(Pool(url, max_connections=max_connections, application_name=application_name, prepare=prepare))
-        await ledger.check_schema()
+        try:
+            await ledger.check_schema()
+        except BaseException:
+            await ledger.close()
+            raise
         return ledger
 
     async def check_schema(self) -> None:

@@ -14,13 +14,21 @@ KEEP_CLOSED_BINS = 3
 """Closed bins a job keeps beside the one that fills: four bins are at most 100,000 rows."""
 
 
+SPARE_AGE_S = 1.0
+"""Seconds a bin is there before commits may write to it: far longer than a statement takes to begin."""
+
+
 async def rotate(
-    ledger: Ledger, *, full_bin_bytes: int = FULL_BIN_BYTES, keep_closed_bins: int = KEEP_CLOSED_BINS
+    ledger: Ledger,
+    *,
+    full_bin_bytes: int = FULL_BIN_BYTES,
+    keep_closed_bins: int = KEEP_CLOSED_BINS,
+    spare_age_s: float = SPARE_AGE_S,
 ) -> int:
-    """Open and drop bins as needed; how many. To be called every few seconds: the log overshoots by what comes between.
+    """Open, use and drop bins as due; how many. Call it every few seconds: the log overshoots by what comes between.
 
     Costs a lookup when nothing is due. Several callers at once do no harm.
     """
-    arguments = {"full_bytes": full_bin_bytes, "keep_closed": keep_closed_bins}
+    arguments = {"full_bytes": full_bin_bytes, "keep_closed": keep_closed_bins, "spare_s": spare_age_s}
     row = await ledger.row("requests.rotate", arguments)
     return 0 if row is None else int(row[0])

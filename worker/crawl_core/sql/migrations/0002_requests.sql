@@ -46,9 +46,12 @@ EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
     RETURN false;
 END $$;
 
--- Open successors of full and of ageing bins, drop what is too old or too much; returns how many it opened and dropped.
+-- Move jobs from full and ageing bins to spare ones, open spares, drop what is too old or too much; returns how much it
+-- did. A spare is used only when it is `spare_s` old: a statement that began before a partition was attached, and took its
+-- snapshot after, would see a bin that it cannot write to. So it is opened when the bin before is half full.
 -- A bin closed less than five minutes ago is dropped for number only: a commit may still be writing to it.
-CREATE FUNCTION rotate_request_bins(full_bytes bigint, keep_closed integer) RETURNS integer LANGUAGE plpgsql AS $$
+CREATE FUNCTION rotate_request_bins(full_bytes bigint, keep_closed integer, spare_s double precision)
+RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     done integer := 0;
     job record;
@@ -58,15 +61,28 @@ BEGIN
         RETURN 0;
     END IF;
     FOR job IN
-        SELECT j.id, j.request_bin
-        FROM crawl_job j JOIN request_bin b ON b.id = j.request_bin
-        WHERE j.deleted_at IS NULL
-          AND pg_relation_size(to_regclass('api_request_' || b.id)) >=
-              CASE WHEN b.opened_at < now() - make_interval(secs => j.retention_s / 4) THEN 1 ELSE full_bytes END
+        SELECT j.id, j.request_bin, b.fill >= 1 AS is_full, s.id AS spare,
+               s.opened_at <= clock_timestamp() - make_interval(secs => spare_s) AS spare_is_ready
+        FROM crawl_job j
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN bytes = 0 THEN 0
+                        ELSE greatest(bytes / full_bytes::float8,
+                                      4 * extract(epoch FROM now() - opened_at) / j.retention_s) END AS fill
+            FROM (SELECT opened_at, pg_relation_size(to_regclass('api_request_' || id)) AS bytes
+                  FROM request_bin WHERE id = j.request_bin) current
+        ) b
+        LEFT JOIN request_bin s ON s.job_id = j.id AND s.id > j.request_bin
+        WHERE j.deleted_at IS NULL AND b.fill >= 0.5
     LOOP
-        UPDATE crawl_job SET request_bin = open_request_bin(job.id) WHERE id = job.id;
-        UPDATE request_bin SET closed_at = clock_timestamp() WHERE id = job.request_bin;
-        done := done + 1;
+        IF job.spare IS NULL THEN
+            PERFORM open_request_bin(job.id);
+            done := done + 1;
+        ELSIF job.is_full AND job.spare_is_ready THEN
+            UPDATE crawl_job SET request_bin = job.spare WHERE id = job.id;
+            UPDATE request_bin SET closed_at = clock_timestamp() WHERE id = job.request_bin;
+            UPDATE request_bin SET opened_at = clock_timestamp() WHERE id = job.spare;
+            done := done + 1;
+        END IF;
     END LOOP;
     FOR old IN
         SELECT b.id

@@ -1,0 +1,124 @@
+"""Bucket rows on a real server: the strictest limits, and freezes that the newer record decides."""
+
+import asyncio
+
+import pytest
+from ledgers import crawljob, open_ledger, record, value
+
+from crawl_core.errors import ConfigurationError
+from crawl_core.ledger import BucketRows, buckets, jobs
+from crawl_core.limiter.limits import BucketLimits
+
+UNTIL_US = 1_760_000_000_123_457
+
+
+@pytest.fixture
+async def ledger(ledger_url):
+    async with open_ledger(ledger_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def rows(ledger):
+    return BucketRows(ledger)
+
+
+def limited(name, requests, window, spacing, timeout="10s"):
+    limit = {"requests": requests, "window": window, "spacing": spacing}
+    return crawljob(name, rateLimit=limit, source={"requestTimeout": timeout})
+
+
+async def test_one_of_many_at_once_inserts_the_row(ledger, rows):
+    await record(ledger)
+    found = await asyncio.gather(*(rows.ensure("credential:test") for _ in range(8)))
+    assert sorted(inserted for _, inserted in found) == [False] * 7 + [True]
+    assert {row for row, _ in found} == {found[0][0]}
+
+
+async def test_a_bucket_that_no_job_uses_is_refused(rows):
+    with pytest.raises(ConfigurationError, match="no job that uses one: apply a CrawlJob"):
+        await rows.ensure("credential:unknown")
+
+
+async def test_two_jobs_of_a_bucket_get_the_strictest_of_each_limit(ledger, rows):
+    await record(ledger, limited("one", 10, "30s", "Burst"))
+    await record(ledger, limited("two", 50, "10s", "Even", timeout="20s"), uid="uid-2")
+    row, _ = await rows.ensure("credential:test")
+    assert row.limits == BucketLimits(requests=10, window_s=30.0, request_timeout_s=20.0, even=True)
+
+
+async def ended_by_finish(ledger, job):
+    await value(ledger, f"UPDATE crawl_job SET finished_at = now() WHERE id = {job.id} RETURNING 1")
+
+
+async def ended_by_deletion(ledger, job):
+    await jobs.mark_deleted(ledger, job.id)
+
+
+@pytest.mark.parametrize("end", [ended_by_finish, ended_by_deletion])
+async def test_the_limits_are_computed_again_when_a_job_ends(ledger, rows, end):
+    strict = await record(ledger, limited("one", 10, "30s", "Even"))
+    await record(ledger, limited("two", 50, "10s", "Burst"), uid="uid-2")
+    await rows.ensure("credential:test")
+    await end(ledger, strict)
+    row = await rows.reconcile("credential:test", epoch=0, frozen_until_us=0)
+    assert row.limits == BucketLimits(requests=50, window_s=10.0, request_timeout_s=10.0, even=False)
+
+
+async def test_the_limits_stay_when_the_last_job_ends(ledger, rows):
+    job = await record(ledger, limited("one", 7, "30s", "Even"))
+    before, _ = await rows.ensure("credential:test")
+    await ended_by_finish(ledger, job)
+    assert await rows.reconcile("credential:test", epoch=0, frozen_until_us=0) == before
+
+
+async def test_a_changed_spec_changes_the_limits(ledger, rows):
+    await record(ledger, limited("one", 7, "30s", "Even"))
+    await rows.ensure("credential:test")
+    await record(ledger, limited("one", 9, "30s", "Even"))
+    assert (await rows.reconcile("credential:test", epoch=0, frozen_until_us=0)).limits.requests == 9
+
+
+async def test_every_node_has_the_limits_of_the_jobs_that_count_nodes(ledger, rows):
+    await record(ledger, limited("one", 7, "30s", "Even"), bucket=None, bucket_scope="Node")
+    await record(ledger, limited("two", 3, "30s", "Even"), uid="uid-2")
+    assert (await rows.ensure("node:10.0.0.1"))[0].limits.requests == 7
+    assert (await rows.ensure("node:10.0.0.2"))[0].limits.requests == 7
+
+
+@pytest.mark.parametrize(
+    ("stored", "told", "expected"),
+    [
+        ((3, UNTIL_US), (2, UNTIL_US + 9), (3, UNTIL_US)),
+        ((3, UNTIL_US), (4, UNTIL_US - 9), (4, UNTIL_US - 9)),
+        ((3, UNTIL_US), (3, UNTIL_US - 9), (3, UNTIL_US)),
+        ((3, UNTIL_US), (3, UNTIL_US + 9), (3, UNTIL_US + 9)),
+        ((3, UNTIL_US), (4, 0), (4, 0)),
+        ((3, 0), (3, UNTIL_US), (3, UNTIL_US)),
+        ((0, 0), (0, 0), (0, 0)),
+    ],
+)
+async def test_the_higher_epoch_wins_and_on_a_tie_the_later_instant(ledger, rows, stored, told, expected):
+    await record(ledger)
+    await rows.ensure("credential:test")
+    await rows.reconcile("credential:test", epoch=stored[0], frozen_until_us=stored[1])
+    row = await rows.reconcile("credential:test", epoch=told[0], frozen_until_us=told[1])
+    assert (row.epoch, row.frozen_until_us) == expected
+    assert await buckets.all(ledger) == [row]
+
+
+async def test_the_latest_of_many_freezes_at_once_stays(ledger, rows):
+    await record(ledger)
+    await rows.ensure("credential:test")
+    told = [rows.reconcile("credential:test", epoch=1, frozen_until_us=UNTIL_US + n) for n in range(20)]
+    await asyncio.gather(*told)
+    assert (await buckets.all(ledger))[0].frozen_until_us == UNTIL_US + 19
+
+
+async def test_a_reconcile_that_changes_nothing_writes_nothing(ledger, rows):
+    await record(ledger)
+    await rows.ensure("credential:test")
+    await rows.reconcile("credential:test", epoch=1, frozen_until_us=UNTIL_US)
+    before = await value(ledger, "SELECT ctid::text FROM bucket")
+    await rows.reconcile("credential:test", epoch=1, frozen_until_us=UNTIL_US)
+    assert await value(ledger, "SELECT ctid::text FROM bucket") == before

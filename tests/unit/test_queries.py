@@ -1,0 +1,39 @@
+"""Named SQL: found by name, each with its contract, and small enough for psycopg to remember."""
+
+from importlib import resources
+
+import pytest
+
+from crawl_core import queries
+
+ALL = [name for group in queries.groups() for name in queries.names(group)]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_query_states_its_arguments_result_and_time(name):
+    group, _, wanted = name.partition(".")
+    text = (resources.files("crawl_core") / "sql" / f"{group}.sql").read_text()
+    header = text.split(f"-- name: {wanted}\n")[1].split("-- name: ")[0]
+    assert [word for word in ("-- ARGS ", "-- RESULT ", "-- TIME ") if word not in header] == []
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_comment_and_no_end_mark_is_sent(name):
+    sent = queries.query(name).decode()
+    assert "--" not in sent
+    assert ";" not in sent
+
+
+def test_a_missing_query_says_what_to_add():
+    with pytest.raises(KeyError, match=r"sql/jobs\.sql needs a line '-- name: nothing'"):
+        queries.query("jobs.nothing")
+
+
+def test_a_missing_group_says_what_to_add():
+    with pytest.raises(KeyError, match=r"sql/nothing\.sql needs"):
+        queries.query("nothing.get")
+
+
+def test_two_queries_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="two queries are named 'a'"):
+        queries.parse("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;")

@@ -139,11 +139,15 @@ def arguments(options: dict[str, Any], folder: Path) -> list[str]:
 
 
 @contextmanager
-def sandbox(*args: str, **options: Any) -> Iterator[SandboxProcess]:
-    """Start a sandbox, wait until it listens, and end it with the block."""
+def sandbox(*args: str, traced: bool = True, **options: Any) -> Iterator[SandboxProcess]:
+    """Start a sandbox, wait until it listens, and end it with the block.
+
+    Coverage makes it several times slower: where its speed matters, write traced=False.
+    """
+    environment = {key: value for key, value in os.environ.items() if traced or not key.startswith("COVERAGE_")}
     with tempfile.TemporaryDirectory(prefix="acr-sandbox-") as name, (Path(name) / "stderr").open("w+b") as errors:
         command = [sys.executable, "-m", "crawl_sandbox", *arguments(options, Path(name)), *args]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process:
             try:
                 api = SandboxProcess(process, _wait_until_it_listens(process, Path(name) / "stderr"))
                 yield api

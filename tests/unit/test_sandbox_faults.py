@@ -1,9 +1,11 @@
 """A fault strikes whom its rule names, as often as it says, and a plan with a slip of the pen is refused."""
 
+import textwrap
 from typing import Any
 
 import pytest
 
+from crawl_sandbox import faults
 from crawl_sandbox.answers import Answer
 from crawl_sandbox.delivery import changed
 from crawl_sandbox.errors import FaultError
@@ -17,7 +19,7 @@ def plan(match: str, seed: int = 0) -> Faults:
     return Faults(parse_plan(text, origin="test"), now_us=0)
 
 
-def struck(faults: Faults, queries: list[str], **where: Any) -> list[bool]:
+def struck(struck_by: Faults, queries: list[str], **where: Any) -> list[bool]:
     call = {"path": "search", "offset": 0, "client_id": "me", "now_us": 0} | where
     return [faults.decide(query=query, **call) is not None for query in queries]
 
@@ -45,9 +47,15 @@ def test_a_rule_strikes_only_what_it_names(match: str, expected: list[bool]) -> 
     assert struck(plan(match), ["ab", "abc", "ac"]) == expected
 
 
+def test_a_rule_can_strike_the_first_attempts_at_every_page() -> None:
+    struck_by = plan("attempts: 1")
+    assert struck(struck_by, ["a", "b", "a", "b"]) == [True, True, False, False]
+    assert struck(struck_by, ["a"], offset=50) == [True]
+
+
 def test_a_rule_ends_when_its_time_is_over() -> None:
-    faults = plan("from_s: 1, until_s: 2")
-    assert [struck(faults, ["a"], now_us=now_us) for now_us in (999_999, 1_000_000, 2_000_000)] == [
+    struck_by = plan("from_s: 1, until_s: 2")
+    assert [struck(struck_by, ["a"], now_us=now_us) for now_us in (999_999, 1_000_000, 2_000_000)] == [
         [False],
         [True],
         [False],
@@ -61,9 +69,9 @@ def test_a_seed_decides_who_is_struck() -> None:
 
 
 def test_it_is_reported_how_often_a_rule_matched_and_fired() -> None:
-    faults = plan("first_n: 1")
-    struck(faults, ["a", "b"])
-    assert faults.report() == [{"name": "", "matched": 2, "fired": 1}]
+    struck_by = plan("first_n: 1")
+    struck(struck_by, ["a", "b"])
+    assert struck_by.report() == [{"name": "", "matched": 2, "fired": 1}]
 
 
 @pytest.mark.parametrize(
@@ -128,3 +136,10 @@ def test_retry_after_is_sent_as_it_is_written(given: str | int | None, sent: str
 def test_the_token_endpoint_has_its_own_error_shape() -> None:
     answer = changed(None, Action(status=503), for_token=True)
     assert answer.body == b'{"error": "server_error", "error_description": "Service unavailable"}'
+
+
+def test_the_plan_in_the_documentation_is_one() -> None:
+    example = str(faults.__doc__).split("\n\n")[1]
+    plan = parse_plan(textwrap.dedent(example), origin="documentation")
+    assert (len(plan.rules), plan.quirks.wobble_total) == (1, 7)
+    assert plan.rules[0].match.attempts == 2

@@ -126,6 +126,7 @@ class Sandbox:
         else:
             await deliver(answer, action, scope=scope, receive=receive, send=send)
 
+    # A request whose token is unknown is nobody's: it counts as an arrival, but in no client's window.
     def _judge(
         self,
         scope: Scope,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from crawl_sandbox import catalogue, synthetic
+from crawl_sandbox import catalogue, control, faults, latency, synthetic
 from crawl_sandbox.app import Sandbox, Settings
 from crawl_sandbox.errors import OptionError, SandboxError
 from crawl_sandbox.faults import NO_FAULTS, Plan, parse_plan
@@ -34,7 +34,13 @@ _LARGEST_SIZE = 20_000_000
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
     options = argparse.ArgumentParser(
-        prog="artistcrawl sandbox", description="Answer like the Spotify Web API, from an artist catalogue of your own."
+        prog="artistcrawl sandbox",
+        description="Answer like the Spotify Web API, from an artist catalogue of your own.",
+        epilog="\n".join(
+            f"{about}:\n{module.__doc__}"
+            for about, module in (("--faults FILE", faults), ("--latency SPEC", latency), ("while it runs", control))
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = options.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

@@ -3,7 +3,9 @@
     seed: 1
     rules:                                   # the first rule that fires decides
       - match: {path: search, query: abcd, prefix: ab, offset: 0, client_id: me,     # all that are given must hold
-                every: 10, probability: 0.01, from_s: 5, until_s: 10, first_n: 3}    # seconds since the plan began
+                from_s: 5, until_s: 10,                         # seconds since the plan began
+                attempts: 2,                                    # only the first 2 requests for one query and offset
+                every: 10, probability: 0.01, first_n: 3}       # of those that match: each 10th, 1 %, 3 in all
         action: {status: 429, retry_after: "3", message: text, body: json,
                  stall_s: 2.5, stall_at: before,       # or inside: half of the answer, the stall, the rest
                  reset: true,                          # or close_after_read, or drop (never answered)
@@ -18,6 +20,7 @@ It refuses keys it does not know, because a fault that silently never happens is
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -43,6 +46,7 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     from_s: Seconds = 0.0
     until_s: Seconds | None = None
     first_n: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    attempts: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -136,6 +140,7 @@ class Faults:
         self._began_us = now_us
         self._matched = [0] * len(plan.rules)
         self._fired = [0] * len(plan.rules)
+        self._attempts: list[Counter[tuple[str, int]]] = [Counter() for _ in plan.rules]
         self._rng = random.Random(plan.seed)
 
     def decide(self, path: Path, query: str, offset: int, client_id: str, now_us: int) -> Action | None:
@@ -145,6 +150,10 @@ class Faults:
             match = rule.match
             if not _applies(match, path, query, offset, client_id, at_s):
                 continue
+            if match.attempts is not None:
+                self._attempts[number][query, offset] += 1
+                if self._attempts[number][query, offset] > match.attempts:
+                    continue
             self._matched[number] += 1
             if match.every is not None and self._matched[number] % match.every:
                 continue

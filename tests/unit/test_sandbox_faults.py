@@ -19,9 +19,9 @@ def plan(match: str, seed: int = 0) -> Faults:
     return Faults(parse_plan(text, origin="test"), now_us=0)
 
 
-def struck(struck_by: Faults, queries: list[str], **where: Any) -> list[bool]:
+def struck(at_work: Faults, queries: list[str], **where: Any) -> list[bool]:
     call = {"path": "search", "offset": 0, "client_id": "me", "now_us": 0} | where
-    return [faults.decide(query=query, **call) is not None for query in queries]
+    return [at_work.decide(query=query, **call) is not None for query in queries]
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_a_rule_strikes_only_what_it_names(match: str, expected: list[bool]) -> 
 
 
 def test_a_rule_can_strike_the_first_attempts_at_every_page() -> None:
-    struck_by = plan("attempts: 1")
-    assert struck(struck_by, ["a", "b", "a", "b"]) == [True, True, False, False]
-    assert struck(struck_by, ["a"], offset=50) == [True]
+    at_work = plan("attempts: 1")
+    assert struck(at_work, ["a", "b", "a", "b"]) == [True, True, False, False]
+    assert struck(at_work, ["a"], offset=50) == [True]
 
 
 def test_a_rule_ends_when_its_time_is_over() -> None:
-    struck_by = plan("from_s: 1, until_s: 2")
-    assert [struck(struck_by, ["a"], now_us=now_us) for now_us in (999_999, 1_000_000, 2_000_000)] == [
+    at_work = plan("from_s: 1, until_s: 2")
+    assert [struck(at_work, ["a"], now_us=now_us) for now_us in (999_999, 1_000_000, 2_000_000)] == [
         [False],
         [True],
         [False],
@@ -69,9 +69,9 @@ def test_a_seed_decides_who_is_struck() -> None:
 
 
 def test_it_is_reported_how_often_a_rule_matched_and_fired() -> None:
-    struck_by = plan("first_n: 1")
-    struck(struck_by, ["a", "b"])
-    assert struck_by.report() == [{"name": "", "matched": 2, "fired": 1}]
+    at_work = plan("first_n: 1")
+    struck(at_work, ["a", "b"])
+    assert at_work.report() == [{"name": "", "matched": 2, "fired": 1}]
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ def test_clients_have_windows_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "requests", "window_us"), [("10/30s", 10, 30_000_000), ("50/500ms", 50, 500_000), ("1/1.5h", 1, 5.4e9)]
+    ("text", "requests", "window_us"),
+    [("10/30s", 10, 30_000_000), ("50/500ms", 50, 500_000), ("1/1.5h", 1, 5.4e9), ("9/1m30s", 9, 90_000_000)],
 )
 def test_a_limit_is_read(text: str, requests: int, window_us: int) -> None:
     assert Limit.parse(text) == Limit(requests, int(window_us), text)

@@ -19,7 +19,8 @@ from typing import Any
 
 from crawl_sandbox.errors import OptionError
 
-_LIMIT = re.compile(r"(\d+)/(\d+(?:\.\d+)?)(ms|s|m|h)")
+_LIMIT = re.compile(r"(\d+)/((?:\d+(?:\.\d+)?(?:ms|s|m|h))+)")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNIT_US = {"ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000}
 
 
@@ -33,13 +34,15 @@ class Limit:
 
     @classmethod
     def parse(cls, text: str) -> Limit | None:
-        """Read `10/30s`; `none` is no limit."""
+        """Read `10/30s` or `10/1m30s`; `none` is no limit."""
         if text == "none":
             return None
         match = _LIMIT.fullmatch(text)
-        if match is None or int(match[1]) < 1 or float(match[2]) <= 0:
+        requests, window = (int(match[1]), match[2]) if match else (0, "")
+        window_us = round(sum(float(number) * _UNIT_US[unit] for number, unit in _PART.findall(window)))
+        if requests < 1 or window_us < 1:
             raise OptionError(f"limit {text!r}: write requests/window such as 10/30s or 50/500ms, or none")
-        return cls(int(match[1]), round(float(match[2]) * _UNIT_US[match[3]]), text)
+        return cls(requests, window_us, text)
 
 
 @dataclass(slots=True)

@@ -28,7 +28,14 @@ def test_failures_of_an_outage_never_exhaust_a_string() -> None:
 def test_failures_count_once_another_string_has_succeeded() -> None:
     attempts = Attempts(successes_before=10)
     attempts.failed(successes=10)
-    for _ in range(3):
+    for successes in (11, 12, 13):
         assert not attempts.exhausted(RULES)
-        assert attempts.failed(successes=11)
+        assert attempts.failed(successes=successes)
     assert (attempts.failures, attempts.exhausted(RULES)) == (4, True)
+
+
+def test_an_outage_spares_a_string_that_had_failed_before_it() -> None:
+    attempts = Attempts(successes_before=10)
+    assert attempts.failed(successes=11)
+    assert not any(attempts.failed(successes=11) for _ in range(1_000))
+    assert not attempts.exhausted(RULES)

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from crawl_core.clock import Clock
-from crawl_core.errors import FenceLostError
+from crawl_core.errors import FenceLostError, UnavailableError
 from crawl_core.keyspace import Keyspace
 from crawl_core.ledger import ChildRange, Cursor, DeadLetterRow, RangeRow, RequestRow, SearchRow
 from crawl_core.logs import fields
@@ -24,6 +24,10 @@ from crawl_worker.steps import Step
 from crawl_worker.writer import Writer
 
 log = logging.getLogger(__name__)
+
+
+BEHIND_POLL_S = 0.2
+"""Seconds between two looks at a ledger that is out of reach."""
 
 
 class StoppedError(Exception):
@@ -99,8 +103,11 @@ class RangeCrawl:
     async def ready(self) -> None:
         """The client's question before it asks for a permit."""
         while not self.stopping:
-            if self.writer.full or self._ledger_behind():
+            if self.writer.full:
                 await self._flush()
+            elif self._ledger_behind():
+                # The process's flusher goes on trying; only the spending stops.
+                await self._clock.sleep(BEHIND_POLL_S)
             elif self._keeper.good(self.held) or await self._keeper.confirm(self.held):
                 return
             else:
@@ -140,17 +147,17 @@ class RangeCrawl:
         )
 
     async def _flush(self) -> None:
+        """Commit now; this cannot be interrupted, since it does not wait for permits or people."""
         self._waiting = False
         try:
             await self.writer.flush()
         except FenceLostError:
             self.held.lose()
             raise StoppedError from None
-        except Exception:
-            # Out of reach: everything is kept, and the process's flusher goes on trying. Only the spending stops.
-            log.debug("flush failed", exc_info=True)
+        except UnavailableError:
+            # Everything is kept.
             self._waiting = True
-            await self._clock.sleep(0.2)
+            await self._clock.sleep(BEHIND_POLL_S)
         self._waiting = True
 
     async def _search(self, cursor: Cursor) -> Cursor | None:

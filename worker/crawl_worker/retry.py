@@ -1,7 +1,8 @@
 """When to try again, and when a failure is the string's own. Pure, but for the random number it is given.
 
-A failure counts against its string only when another string has succeeded since the string was first tried: until
-then nothing tells a bad string from an outage, and an outage must dead-letter nothing.
+A failure counts against its string only when another string has succeeded since the string was last tried: until then
+nothing tells a bad string from an outage, and an outage must dead-letter nothing, not even a string that had failed
+before it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class RetryRules:
 
 @dataclass(slots=True)
 class Attempts:
-    """The failures of one page of one string. `successes_before` is the process's count when it was first tried."""
+    """The failures of one page of one string. `successes_before` is the process's count when it was last tried."""
 
     successes_before: int
     failures: int = 0
@@ -36,6 +37,7 @@ class Attempts:
         """Note a failure, when the process has had that many successes; True when it counts against the string."""
         self.failures += 1
         counts = successes > self.successes_before
+        self.successes_before = successes
         self.counted += counts
         return counts
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from dataclasses import dataclass
 
 from crawl_core.clock import Clock
@@ -64,6 +65,7 @@ class Worker:
         self._working: set[_Slot] = set()
         self._group: asyncio.TaskGroup | None = None
         self._flushing: set[RangeCrawl] = set()
+        self._failure: Exception | None = None
         self._draining = asyncio.Event()
         self._rng = random.Random()
 
@@ -78,8 +80,12 @@ class Worker:
             self._resize()
             await self._draining.wait()
             await asyncio.gather(*(slot.task for slot in self._working if slot.task is not None))
+            with suppress(UnavailableError):
+                await self._parts.notes.write()
             for chore in chores:
                 chore.cancel()
+        if self._failure is not None:
+            raise self._failure
 
     def drain(self) -> None:
         """Finish what is in flight, commit it, give the ranges back, and return from `run`."""
@@ -106,6 +112,16 @@ class Worker:
             slot.task = self._group.create_task(self._work(slot))
 
     async def _work(self, slot: _Slot) -> None:
+        """Work until retired. What nobody foresaw ends the process, but the other ranges' work is committed first."""
+        try:
+            await self._work_on(slot)
+        except Exception as error:
+            self._failure = self._failure or error
+            self.drain()
+        finally:
+            self._working.discard(slot)
+
+    async def _work_on(self, slot: _Slot) -> None:
         while not slot.retired:
             claimed = await self._claimer.claim()
             if isinstance(claimed, Nothing):
@@ -115,7 +131,6 @@ class Worker:
                 await self._claimer.give_back(claimed.lease, done=False)
             else:
                 await self._crawl(claimed, slot)
-        self._working.discard(slot)
 
     async def _crawl(self, claimed: Claimed, slot: _Slot) -> None:
         crawl = self._range_crawl(claimed)

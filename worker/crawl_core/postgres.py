@@ -132,6 +132,10 @@ class Pool:
             connection = self._idle.pop()
             if not connection.closed:
                 return connection
+        return await self.connect()
+
+    async def connect(self) -> AsyncConnection[TupleRow]:
+        """A connection outside the pool, the caller's to close."""
         return await connect(self._url, application_name=self._application_name, prepare=self._prepare)
 
     async def _give_back(self, connection: AsyncConnection[TupleRow], *, sound: bool) -> None:

@@ -13,11 +13,14 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from crawl_core.migrate import check_schema
-from crawl_core.postgres import Pool
+from crawl_core.postgres import Pool, mapped_errors
 from crawl_core.queries import query
 
 Row = tuple[Any, ...]
 Arguments = Mapping[str, object] | None
+
+_STREAM = "artistcrawl_stream"
+"""Name of the server's cursor; it lives in one transaction only."""
 
 
 class Ledger:
@@ -57,6 +60,23 @@ class Ledger:
         """A connection inside a transaction, for what one statement cannot do."""
         async with self._pool.connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def stream(
+        self, name: str, arguments: Arguments = None, *, chunk: int
+    ) -> AsyncIterator[AsyncIterator[list[Row]]]:
+        """The rows of the query GROUP.NAME as of one instant, `chunk` at a time, however many they are and however long
+        it takes. Has a connection of its own, so that nobody waits for its end."""
+        connection = await self._pool.connect()
+        with mapped_errors():
+            async with connection, connection.transaction(), connection.cursor(_STREAM, binary=True) as cursor:
+                await cursor.execute(query(name), arguments)
+
+                async def chunks() -> AsyncIterator[list[Row]]:
+                    while rows := await cursor.fetchmany(chunk):
+                        yield rows
+
+                yield chunks()
 
     async def rows(self, name: str, arguments: Arguments = None) -> Sequence[Row]:
         """All rows of the query GROUP.NAME, autocommitted."""

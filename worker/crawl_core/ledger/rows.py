@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 
@@ -57,7 +59,8 @@ class ArtistRow(msgspec.Struct, frozen=True, omit_defaults=True):
     popularity: int | None
     followers: int | None
     genres: list[str] | None
-    images: list[msgspec.Raw] | list[dict[str, object]] | None
+    images: Sequence[object] | None
+    """Whatever encodes as JSON objects."""
     first_query: str
     seen_at_us: int
 

@@ -1,0 +1,137 @@
+"""Data out of a real ledger: every row, in every format, whole or not at all, in bounded memory."""
+
+import csv
+import datetime as dt
+import json
+import tracemalloc
+
+import pytest
+from ledgers import NOW_US, artist, batch_of, crawljob, open_ledger, record, take, taken_first_range, value
+from pyarrow import parquet
+
+from crawl_core.errors import ConfigurationError, LedgerUnavailableError
+from crawl_core.ledger import RequestRow, batches, ranges
+from crawl_worker import export as module
+from crawl_worker.export import export
+
+SEEN = dt.datetime.fromtimestamp(NOW_US // 1_000_000, dt.UTC).replace(microsecond=NOW_US % 1_000_000)
+BEYONCE = artist("B", name='Beyoncé, "Queen"\nB', images=[{"url": "u", "height": 640, "width": 640}])
+BARE = artist("C", popularity=None, followers=None, genres=None, images=None)
+
+
+@pytest.fixture
+async def ledger(ledger_url):
+    async with open_ledger(ledger_url) as opened:
+        job = await record(opened)
+        row, owner = await taken_first_range(opened, job)
+        now_us = int(await value(opened, "SELECT extract(epoch FROM now()) * 1000000"))
+        log = [RequestRow(now_us, "aa00", 0, 50, None, "timeout", 0.5, "w")]
+        batch = batch_of(row, owner, strings=["aa00", "aa01"], artists=[BEYONCE, BARE], requests=log)
+        assert await batches.commit(opened, batch) is not None
+        yield opened
+
+
+def read_csv(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(("what", "count"), [("artists", 2), ("searches", 2), ("requests", 1)])
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+async def test_every_row_is_in_the_file(ledger, tmp_path, what, count, kind):
+    output = tmp_path / f"{what}.{kind}"
+    assert await export(ledger, what, kind, output) == count
+    if kind == "parquet":
+        assert parquet.read_table(output).num_rows == count
+    elif kind == "csv":
+        assert len(read_csv(output)) == count
+    else:
+        assert len([json.loads(line) for line in output.read_text().splitlines()]) == count
+
+
+async def test_parquet_keeps_types_lists_objects_and_what_is_missing(ledger, tmp_path):
+    await export(ledger, "artists", "parquet", tmp_path / "a.parquet")
+    first, second = parquet.read_table(tmp_path / "a.parquet").to_pylist()
+    assert first["images"] == [{"url": "u", "height": 640, "width": 640}]
+    assert (first["name"], first["genres"], first["first_seen"]) == ('Beyoncé, "Queen"\nB', ["pop"], SEEN)
+    assert [second[name] for name in ("popularity", "followers", "genres", "images")] == [None] * 4
+
+
+async def test_csv_has_lists_as_json_and_times_with_their_zone(ledger, tmp_path):
+    await export(ledger, "artists", "csv", tmp_path / "a.csv")
+    first, second = read_csv(tmp_path / "a.csv")
+    assert (first["name"], first["genres"], first["first_seen"]) == ('Beyoncé, "Queen"\nB', '["pop"]', SEEN.isoformat())
+    assert (second["followers"], second["genres"]) == ("", "")
+
+
+async def test_one_job_exports_its_own_artists_and_searches_only(ledger, tmp_path):
+    other = await record(ledger, crawljob("other"), uid="uid-2")
+    row, owner = await take(ledger, (await ranges.open_ids(ledger, other.id, limit=1))[0], job_uid="uid-2")
+    await batches.commit(ledger, batch_of(row, owner, strings=["aa00"], artists=[artist("Z")]))
+    assert await export(ledger, "artists", "jsonl", tmp_path / "a", job_id=other.id) == 1
+    assert await export(ledger, "searches", "jsonl", tmp_path / "s", job_id=other.id) == 1
+    assert await export(ledger, "artists", "jsonl", tmp_path / "a") == 3
+
+
+async def test_nothing_to_export_is_a_file_of_columns(ledger_url, tmp_path):
+    async with open_ledger(ledger_url) as ledger:
+        assert await export(ledger, "searches", "parquet", tmp_path / "s.parquet") == 0
+    assert parquet.read_schema(tmp_path / "s.parquet").names[:3] == ["namespace", "job", "string"]
+
+
+async def test_an_export_that_fails_leaves_the_old_file_and_no_other(fresh_postgres, tmp_path, monkeypatch):
+    from crawl_core.migrate import migrate
+
+    monkeypatch.setattr(module, "CHUNK_ROWS", 1)
+    await migrate(fresh_postgres.url())
+    output = tmp_path / "a.jsonl"
+    output.write_text("old")
+    async with open_ledger(fresh_postgres.url()) as ledger:
+        rows = "SELECT now(), now(), n::text, 'n', 'q' FROM generate_series(1, 50000) n"
+        await value(
+            ledger,
+            "WITH added AS (INSERT INTO artist (first_seen, last_seen, id, name, first_query)"
+            f" {rows} RETURNING 1) SELECT count(*) FROM added",
+        )
+        original = module._WRITERS["jsonl"]
+        monkeypatch.setitem(module._WRITERS, "jsonl", stopping(original, fresh_postgres))
+        with pytest.raises(LedgerUnavailableError):
+            await export(ledger, "artists", "jsonl", output)
+    assert output.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def stopping(original, server):
+    """A format whose first chunk is the server's last."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def opened(file, columns):
+        with original(file, columns) as write:
+
+            def write_and_stop(rows):
+                write(rows)
+                server.stop_immediately()
+
+            yield write_and_stop
+
+    return opened
+
+
+async def test_a_folder_that_is_not_there_names_the_remedy(ledger, tmp_path):
+    with pytest.raises(ConfigurationError, match="--output with a folder that exists"):
+        await export(ledger, "artists", "csv", tmp_path / "nowhere" / "a.csv")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+async def test_memory_does_not_grow_with_the_ledger(ledger, tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(module, "CHUNK_ROWS", 200)
+    rows = "SELECT now(), now(), 'x' || n, repeat('n', 2000), 'q' FROM generate_series(1, 6000) n"
+    insert = f"INSERT INTO artist (first_seen, last_seen, id, name, first_query) {rows} RETURNING 1"
+    await value(ledger, f"WITH added AS ({insert}) SELECT count(*) FROM added")
+    await export(ledger, "searches", kind, tmp_path / "warm")
+    tracemalloc.start()
+    await export(ledger, "artists", kind, tmp_path / "a")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4_000_000  # all rows at once are 12 MB

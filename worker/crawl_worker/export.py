@@ -1,0 +1,164 @@
+"""Writes artists, searches or requests to a file: streamed, so that memory does not grow with the ledger, and whole or
+not at all.
+
+Parquet and JSON Lines keep lists and objects; CSV has them as JSON text. It refuses to write into a database or to
+choose columns: what is exported is what `sql/export.sql` says.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal, Protocol
+
+import msgspec
+
+from crawl_core.errors import ConfigurationError
+from crawl_core.ledger import Ledger
+
+What = Literal["artists", "searches", "requests"]
+Format = Literal["parquet", "csv", "jsonl"]
+
+CHUNK_ROWS = 10_000
+"""Rows held at once, and a Parquet file's row group: some 10 MB of artists."""
+
+_TIME = "timestamp"
+_COLUMNS: dict[What, dict[str, str]] = {
+    "artists": {
+        "id": "string",
+        "name": "string",
+        "popularity": "int16",
+        "followers": "int64",
+        "genres": "list<string>",
+        "images": "list<image>",
+        "first_query": "string",
+        "first_seen": _TIME,
+        "last_seen": _TIME,
+    },
+    "searches": {
+        "namespace": "string",
+        "job": "string",
+        "string": "string",
+        "pages": "int16",
+        "total": "int32",
+        "results": "int16",
+        "truncated": "bool",
+        "new_artists": "int16",
+        "finished_at": _TIME,
+    },
+    "requests": {
+        "namespace": "string",
+        "job": "string",
+        "at": _TIME,
+        "string": "string",
+        "page_offset": "int16",
+        "page_size": "int16",
+        "status": "int16",
+        "outcome": "string",
+        "duration_s": "float32",
+        "worker": "string",
+    },
+}
+
+
+class _Writer(Protocol):
+    def __call__(self, rows: Sequence[tuple[Any, ...]], /) -> None: ...
+
+
+async def export(ledger: Ledger, what: What, format: Format, output: Path, *, job_id: int | None = None) -> int:
+    """Write all rows, or those of one job; how many. The file appears, or is replaced, when it is complete."""
+    count = 0
+    with _complete_or_not_at_all(output) as file, _WRITERS[format](file, _COLUMNS[what]) as write:
+        async with ledger.stream(f"export.{what}", {"job_id": job_id}, chunk=CHUNK_ROWS) as chunks:
+            async for rows in chunks:
+                write(rows)
+                count += len(rows)
+    return count
+
+
+@contextmanager
+def _complete_or_not_at_all(output: Path) -> Iterator[IO[bytes]]:
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        file = partial.open("xb")
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot write {output} ({error.strerror}): write --output with a folder that exists and is yours"
+        ) from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _csv(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
+    lists = [number for number, kind in enumerate(columns.values()) if kind.startswith("list")]
+    times = [number for number, kind in enumerate(columns.values()) if kind == _TIME]
+    encode = msgspec.json.encode
+
+    def write(rows: Sequence[tuple[Any, ...]]) -> None:
+        for row in rows:
+            fields = list(row)
+            for number in lists:
+                fields[number] = None if row[number] is None else encode(row[number]).decode()
+            for number in times:
+                fields[number] = None if row[number] is None else row[number].isoformat()
+            writer.writerow(fields)
+
+    with open(file.fileno(), "w", encoding="utf-8", newline="", closefd=False) as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        yield write
+
+
+@contextmanager
+def _jsonl(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
+    names = list(columns)
+    encoder = msgspec.json.Encoder()
+
+    def write(rows: Sequence[tuple[Any, ...]]) -> None:
+        file.write(encoder.encode_lines([dict(zip(names, row, strict=True)) for row in rows]))
+
+    yield write
+
+
+@contextmanager
+def _parquet(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    image = pa.struct([("url", pa.string()), ("height", pa.int32()), ("width", pa.int32())])
+    types = {
+        "string": pa.string(),
+        "bool": pa.bool_(),
+        "int16": pa.int16(),
+        "int32": pa.int32(),
+        "int64": pa.int64(),
+        "float32": pa.float32(),
+        _TIME: pa.timestamp("us", tz="UTC"),
+        "list<string>": pa.list_(pa.string()),
+        "list<image>": pa.list_(image),
+    }
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+
+    def write(rows: Sequence[tuple[Any, ...]]) -> None:
+        arrays = [pa.array(column, field.type) for column, field in zip(zip(*rows, strict=True), schema, strict=True)]
+        writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        yield write
+
+
+class _Format(Protocol):
+    def __call__(self, file: IO[bytes], columns: dict[str, str], /) -> AbstractContextManager[_Writer]: ...
+
+
+_WRITERS: dict[Format, _Format] = {"parquet": _parquet, "csv": _csv, "jsonl": _jsonl}

@@ -30,6 +30,12 @@ from crawl_core.lifecycle import prepare, reseed, settle
 from crawl_core.scripts import connect_redis
 from crawl_core.spec import CrawlJob, parse_crawljob
 
+SECRET = "a-client-secret-that-no-log-may-show"
+"""Of every client: the sandbox takes any."""
+
+FORCED_RESEED_S = 3.0
+"""Seconds after which the supervisor seeds even where the counts agree: the operator's 60, sped up."""
+
 RESEED_S = 1.0
 """Seconds between two looks at what the frontier lacks: the operator's reconcile, sped up."""
 
@@ -40,6 +46,10 @@ class WorkerProcess:
 
     process: subprocess.Popen[bytes]
     log: Path
+    client_id: str = "sandbox"
+    """Who it is in the sandbox's log."""
+    broken_at_s: float = 0.0
+    """When it was killed or stopped, as epoch seconds."""
 
     @property
     def pid(self) -> int:
@@ -47,12 +57,14 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
+        self.broken_at_s = time.time()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """SIGSTOP inside, SIGCONT after."""
+        self.broken_at_s = time.time()
         self.process.send_signal(signal.SIGSTOP)
         try:
             yield
@@ -90,17 +102,25 @@ class Crawl:
     row: JobRow | None = None
     seeding: bool = True
 
-    def worker(self, *, postgres_url: str | None = None, redis_url: str | None = None, **flags: str) -> WorkerProcess:
-        """Start a worker process. URLs may lead through a proxy."""
+    def worker(
+        self,
+        *,
+        postgres_url: str | None = None,
+        redis_url: str | None = None,
+        client_id: str = "sandbox",
+        **flags: str,
+    ) -> WorkerProcess:
+        """Start a worker process. URLs may lead through a proxy; a client_id of its own tells its requests apart."""
         log = self.folder / f"worker-{len(self.workers)}.jsonl"
         extra = [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value)]
         name = f"{self.job.metadata.namespace}/{self.job.metadata.name}"
         command = [sys.executable, "-m", "crawl_worker.cli", "worker", "--job", name]
         command += ["--postgres", postgres_url or self.postgres_url, "--redis", redis_url or self.redis_url]
         command += ["--base-url", self.sandbox.url, "--lease-ttl", str(self.lease_ttl_s), *extra]
+        environment = os.environ | {"ARTISTCRAWL_CLIENT_ID": client_id, "ARTISTCRAWL_CLIENT_SECRET": SECRET}
         with log.open("wb") as stream:
-            process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
-        started = WorkerProcess(process, log)
+            process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True, env=environment)
+        started = WorkerProcess(process, log, client_id)
         self.workers.append(started)
         return started
 
@@ -157,6 +177,14 @@ class Crawl:
         pages = Counter((entry["query"], entry["offset"]) for entry in self.answered())
         return sum(count - 1 for count in pages.values())
 
+    async def apply(self, spec: str, *, uid: str | None = None) -> None:
+        """Record the job again, with another spec or (applied anew) under another uid."""
+        assert self.row is not None
+        self.job = crawljob(spec, name=self.job.metadata.name)
+        ledger = await Ledger.open(self.postgres_url, max_connections=1, application_name="test")
+        self.row = await prepare(ledger, self.job, uid=uid or self.row.uid, client_id="sandbox")
+        await ledger.close()
+
     async def supervise(self) -> None:
         """Seed what is missing and notice the end, as the operator does, whatever is out of reach meanwhile."""
         while True:
@@ -167,17 +195,26 @@ class Crawl:
     async def _reconcile(self) -> None:
         ledger = await Ledger.open(self.postgres_url, max_connections=1, application_name="test supervisor")
         redis = connect_redis(self.redis_url)
+        forced_s = time.monotonic()
         try:
             while True:
                 assert self.row is not None
                 job = await jobs.get(ledger, self.row.id)
                 if job is not None and self.seeding:
-                    await reseed(ledger, Frontier(redis, job.uid), job)
+                    force = time.monotonic() - forced_s > FORCED_RESEED_S
+                    await reseed(ledger, Frontier(redis, job.uid), job, force=force)
+                    forced_s = time.monotonic() if force else forced_s
                 await settle(ledger, self.row)
                 await asyncio.sleep(RESEED_S)
         finally:
             await redis.aclose()
             await ledger.close()
+
+
+def crawljob(spec: str, *, name: str) -> CrawlJob:
+    """A CrawlJob of a spec in YAML."""
+    text = f"apiVersion: artistcrawl.dev/v1alpha1\nkind: CrawlJob\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+    return parse_crawljob(text, origin="test")
 
 
 @asynccontextmanager
@@ -192,8 +229,7 @@ async def crawling(
     name: str = "crawl",
 ) -> AsyncIterator[Crawl]:
     """Record and seed a job (`spec` in YAML flow or block style), supervise it, and end its workers afterwards."""
-    text = f"apiVersion: artistcrawl.dev/v1alpha1\nkind: CrawlJob\nmetadata: {{name: {name}}}\nspec: {spec}\n"
-    crawl = Crawl(parse_crawljob(text, origin="test"), postgres_url, redis_url, sandbox, folder, lease_ttl_s)
+    crawl = Crawl(crawljob(spec, name=name), postgres_url, redis_url, sandbox, folder, lease_ttl_s)
     ledger = await Ledger.open(postgres_url, max_connections=1, application_name="test")
     crawl.row = await prepare(ledger, crawl.job, uid=f"uid-{name}", client_id="sandbox")
     await ledger.close()

@@ -92,11 +92,11 @@ class EmbeddedPostgres:
         process = _postmaster(self.folder)
         return None if process is None else process.pid
 
-    def program(self, name: str) -> Path:
-        """A client program that the wheel brings, such as psql."""
-        if self._server is None:
-            raise RuntimeError("start it first")
-        return Path(self._server.bin_path) / name
+    @property
+    def socket_folder(self) -> Path:
+        """Where its socket is: in its own folder, unless that path is too long for one."""
+        lines = (self.folder / "postmaster.pid").read_text().splitlines()
+        return Path(lines[_SOCKET_FOLDER_LINE].strip())
 
     def stop(self) -> None:
         """End every connection, write everything down, and stop."""

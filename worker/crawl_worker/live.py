@@ -45,7 +45,7 @@ def line(snapshot: Snapshot) -> str:
         parts.append(f"429s {number(snapshot.rate_limited)}")
     if snapshot.dead_letters:
         parts.append(f"dead letters {number(snapshot.dead_letters)}")
-    return "  ".join(parts)
+    return "  ".join([*parts, *(f"({note})" for note in snapshot.notes)])
 
 
 def _headline(snapshot: Snapshot) -> RenderableType:

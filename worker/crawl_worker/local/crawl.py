@@ -7,6 +7,7 @@ may still commit.
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import time
@@ -29,7 +30,7 @@ from crawl_worker.commands.output import instant
 from crawl_worker.credentials import read_credentials
 from crawl_worker.local.crew import Crew
 from crawl_worker.local.data_folder import DataFolder
-from crawl_worker.local.plan import limit_per_minute, process_count
+from crawl_worker.local.plan import limit_per_minute, process_count, restart_note
 from crawl_worker.local.sandbox import SandboxProcess
 from crawl_worker.local.snapshot import Pace, Snapshot, State
 from crawl_worker.local.view import View
@@ -39,6 +40,9 @@ from crawl_worker.spotify import Credentials
 _TICK_S = 0.2
 _LOOK_INTERVAL_S = 1.0
 _UPKEEP_INTERVAL_S = 5.0
+_SILENCE_S = 3.0
+"""Seconds without a first request after which people want to know why."""
+
 _DRAIN_MARGIN_S = 15.0
 """Seconds beyond the request timeout that a worker gets to commit and give back its range, as a pod does."""
 
@@ -97,6 +101,8 @@ class LocalCrawl:
         self._snapshot = Snapshot(job=self._name, limit_per_minute=limit_per_minute(job.spec))
         self._sandbox: SandboxProcess | None = None
         self._next_upkeep_s = self._next_forced_s = 0.0
+        self._crawling_since_s = math.inf
+        self._requests_before: int | None = None
 
     async def run(self) -> Outcome:
         """Crawl until the job is done, the user interrupts, or nobody but a person can go on."""
@@ -201,6 +207,7 @@ class LocalCrawl:
         """Watch and mend until there is a reason to stop; then drain."""
         state: State | None = None
         next_look_s = 0.0
+        self._crawling_since_s = time.monotonic()
         while state is None:
             now_s = time.monotonic()
             if crew.tick(now_s):
@@ -212,8 +219,8 @@ class LocalCrawl:
                 state = "Stalled"
             elif self._interrupts.count and state is None:
                 state = "Interrupted"
-            self._show(crew, state or ("Frozen" if self._snapshot.frozen_s else "Crawling"))
             if state is None:
+                self._show(crew, "Frozen" if self._snapshot.frozen_s else "Crawling")
                 await self._interrupts.wait(_TICK_S)
         await self._drain(crew, state)
         return state, crew.refusal
@@ -283,8 +290,17 @@ class LocalCrawl:
             eta_s=self._pace.eta_s(left=progress.total - progress.covered),
             frozen_s=frozen_s,
             frozen_until=instant(time.time() + frozen_s) if frozen_s else "",
-            notes=(),
+            notes=self._notes(requests_made=progress.requests),
         )
+
+    def _notes(self, *, requests_made: int) -> tuple[str, ...]:
+        """Why nothing moves at first, where that is the case."""
+        if self._requests_before is None:
+            self._requests_before = requests_made
+        silent_s = time.monotonic() - self._crawling_since_s
+        if requests_made > self._requests_before or silent_s < _SILENCE_S:
+            return ()
+        return (restart_note(self._job.spec),)
 
     async def _frozen_s(self) -> float:
         """Seconds that the job's bucket stays frozen; says so when that is news."""

@@ -37,6 +37,12 @@ def limit_per_minute(spec: Spec) -> float:
     return 60.0 * spec.rate_limit.requests / spec.rate_limit.window.seconds
 
 
+def restart_note(spec: Spec) -> str:
+    """Why a run that goes on sends nothing at first."""
+    longest_s = spec.source.request_timeout.seconds + spec.rate_limit.window.seconds + 1.0
+    return f"waiting up to {longest_s:.0f} s: what was sent before the restart must leave the rate limit's window"
+
+
 @dataclass(slots=True)
 class Backoff:
     """When the successor of a process that died may start: at once, then later and later while they keep dying."""

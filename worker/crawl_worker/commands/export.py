@@ -1,0 +1,51 @@
+"""`artistcrawl export`: artists, searches or requests in a file, while a run goes on or after it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from crawl_core.errors import ConfigurationError
+from crawl_core.ledger import Ledger
+from crawl_worker.backends import add_flags, backends
+from crawl_worker.commands.jobs import named
+from crawl_worker.commands.output import duration, number, say
+from crawl_worker.export import export
+
+_SUFFIXES = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the file, and say how much is in it."""
+    parser = argparse.ArgumentParser(prog="artistcrawl export", description="Write what was collected to a file.")
+    parser.add_argument("what", choices=("artists", "searches", "requests"))
+    parser.add_argument("--format", choices=("parquet", "csv", "jsonl"), help="default: by the file's ending")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--job", metavar="NAME", help="of one job only: name or namespace/name")
+    add_flags(parser)
+    arguments = parser.parse_args(argv)
+    arguments.format = arguments.format or _format(arguments.output)
+    started_s = time.monotonic()
+    with backends(arguments) as urls:
+        count = asyncio.run(_export(urls.postgres, arguments))
+    say(f"{number(count)} {arguments.what} in {arguments.output} ({duration(time.monotonic() - started_s)})")
+    return 0
+
+
+def _format(output: Path) -> str:
+    found = _SUFFIXES.get(output.suffix.lower())
+    if found is None:
+        raise ConfigurationError(f"{output}: which format? Write --format parquet, csv or jsonl")
+    return found
+
+
+async def _export(url: str, arguments: argparse.Namespace) -> int:
+    ledger = await Ledger.open(url, application_name="artistcrawl-export")
+    try:
+        job_id = None if arguments.job is None else (await named(ledger, arguments.job)).id
+        return await export(ledger, arguments.what, arguments.format, arguments.output, job_id=job_id)
+    finally:
+        await ledger.close()

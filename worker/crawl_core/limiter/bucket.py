@@ -43,6 +43,8 @@ class Grant:
     now_us: int
     epoch: int
     frozen_until_us: int
+    configured_us: int
+    """When the limits were set last: as in a view, whose limits are then still in force."""
     window_us: int
     timeout_us: int
     horizon_us: int
@@ -67,6 +69,7 @@ class BucketView:
     now_us: int
     epoch: int
     frozen_until_us: int
+    configured_us: int
     limits: BucketLimits
     slots_free: int
 
@@ -91,8 +94,8 @@ class Bucket:
         reply = await self._run(_ACQUIRE, args)
         if isinstance(reply, Unknown):
             return reply
-        now_us, epoch, frozen_us, window_us, timeout_us, horizon_us, wait_us = reply[1:8]
-        return Grant(now_us, epoch, frozen_us, window_us, timeout_us, horizon_us, wait_us, reply[8:])
+        now_us, epoch, frozen_us, configured_us, window_us, timeout_us, horizon_us, wait_us = reply[1:9]
+        return Grant(now_us, epoch, frozen_us, configured_us, window_us, timeout_us, horizon_us, wait_us, reply[9:])
 
     async def init(self, row: BucketRow, *, asked: Unknown, fresh: bool) -> bool:
         """Make the bucket from its row. False where somebody else made it, or too much happened since `asked`."""
@@ -148,11 +151,11 @@ def _limits_args(limits: BucketLimits) -> list[int]:
 def _view(reply: Any) -> BucketView | Unknown:
     if isinstance(reply, Unknown):
         return reply
-    now_us, epoch, frozen_until_us, requests, window_us, timeout_us, even, free = reply[1:]
+    now_us, epoch, frozen_until_us, configured_us, requests, window_us, timeout_us, even, free = reply[1:]
     limits = BucketLimits(
         requests=requests,
         window_s=window_us / MICROSECONDS,
         request_timeout_s=timeout_us / MICROSECONDS,
         even=bool(even),
     )
-    return BucketView(now_us, epoch, frozen_until_us, limits, free)
+    return BucketView(now_us, epoch, frozen_until_us, configured_us, limits, free)

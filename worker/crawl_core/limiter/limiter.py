@@ -64,8 +64,6 @@ class LimiterState:
     epoch: int
     frozen_until_us: int
     """Epoch microseconds by Redis TIME; 0 where no freeze is known."""
-    slots_free: int
-    """At the last comparison of bucket and row."""
     waiting: int
     granted: int
     """Permits that wait for their instant."""
@@ -157,7 +155,6 @@ class Limiter:
             limits=view.limits if view else None,
             epoch=self._record.epoch,
             frozen_until_us=self._record.newest[1],
-            slots_free=view.slots_free if view else 0,
             waiting=self._queue.waiting,
             granted=self._queue.granted,
             calls=self._calls,
@@ -182,7 +179,8 @@ class Limiter:
     def confirm(self, permit: Permit, answered_at_s: float) -> None:
         """A permit's request has arrived, not later than this instant."""
         self._confirmed += 1
-        due_s = self._clock.monotonic() + self._horizon_s / 2
+        # Nobody needs the slot before a window has passed. Where this process asks soon anyway, that call carries it.
+        due_s = self._clock.monotonic() + self._horizon_s * (2 if self._queue.demand else 0.5)
         earlier = due_s < self._returns.due_s
         self._returns.add_answer(permit, answered_at_s, due_s=due_s)
         if earlier:
@@ -256,9 +254,8 @@ class Limiter:
             return
         received_s = self._clock.monotonic()
         self._note_round_trip(received_s - sent_s, received_s)
-        self._record.clock_offset_us = reply.now_us - received_s * MICROSECONDS
         self._horizon_s = reply.horizon_us / MICROSECONDS
-        self._record.hear(reply.epoch, reply.frozen_until_us)
+        self._record.hear_grant(reply, received_s=received_s)
         permits = self._permits(reply, sent_s=sent_s, received_s=received_s)
         self._grants += len(permits)
         if reply.wait_us >= 0:

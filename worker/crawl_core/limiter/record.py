@@ -10,18 +10,23 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from redis.asyncio import Redis
 
 from crawl_core.clock import Clock
 from crawl_core.errors import RedisUnavailableError, UnavailableError
-from crawl_core.limiter.bucket import MICROSECONDS, Bucket, BucketView, Freeze, Unknown
+from crawl_core.limiter.bucket import MICROSECONDS, Bucket, BucketView, Freeze, Grant, Unknown
 from crawl_core.limiter.freeze import freeze_bounds_s, freeze_duration_s
 from crawl_core.limiter.limits import BucketLedger
 from crawl_core.logs import fields
 
 log = logging.getLogger(__name__)
 
+RECENT_S = 10.0
+"""Seconds for which a reply to acquire is as good as a look."""
+LOOK_S = 3600.0
+"""Seconds after which a process looks all the same: a look keeps the bucket's keys from expiring."""
 _DEFAULT_WINDOW_S = 30.0
 """Seconds a 429 freezes that comes before the bucket was ever seen."""
 
@@ -47,6 +52,15 @@ class BucketRecord:
         self._introducing = asyncio.Lock()
         self._paused_until_s = -math.inf
         self._alone = 0
+        self._last: Grant | None = None
+        self._last_s = self._looked_s = -math.inf
+
+    def hear_grant(self, grant: Grant, *, received_s: float) -> None:
+        """A reply to acquire tells much of what a look does."""
+        self.clock_offset_us = grant.now_us - received_s * MICROSECONDS
+        self._last = grant
+        self._last_s = received_s
+        self.hear(grant.epoch, grant.frozen_until_us)
 
     def hear(self, epoch: int, frozen_until_us: int) -> None:
         """A reply of the bucket carried this freeze."""
@@ -83,7 +97,7 @@ class BucketRecord:
 
     async def reconcile(self) -> None:
         """Bring bucket and row together, both ways: the higher epoch wins, on a tie the later freeze."""
-        view = await self.bucket.look()
+        view = self._recent_view() or await self._look()
         if isinstance(view, Unknown):
             await self.introduce(view)
             return
@@ -106,6 +120,23 @@ class BucketRecord:
                 row = await self._ledger.reconcile(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
             if await self.bucket.init(row, asked=asked, fresh=inserted):
                 log.info("bucket made", extra=self._fields("limiter.bucket_made", fresh=inserted))
+
+    async def _look(self) -> BucketView | Unknown:
+        looked_s = self._clock.monotonic()
+        view = await self.bucket.look()
+        if not isinstance(view, Unknown):
+            self._looked_s = looked_s
+        return view
+
+    def _recent_view(self) -> BucketView | None:
+        """What the last replies to acquire say, where that is enough: processes that crawl need not look."""
+        now_s = self._clock.monotonic()
+        last, view = self._last, self.view
+        if last is None or view is None or last.configured_us != view.configured_us:
+            return None
+        if now_s - self._last_s > RECENT_S or now_s - self._looked_s > LOOK_S:
+            return None
+        return replace(view, now_us=last.now_us, epoch=last.epoch, frozen_until_us=last.frozen_until_us)
 
     def paused_until_s(self) -> float:
         """Until when this process may not ask, on the monotonic clock."""

@@ -3,21 +3,24 @@
 -- KEYS[2] bucket hash (see bucket_init)
 -- ARGV    layout, count, c, then c times {permit id, age_us of its answer}, then {permit id, free_us, window_us} of
 --         each permit that was never sent, as it was granted
--- RETURN  {"ok", now_us, epoch, frozen_us, window_us, timeout_us, horizon_us, wait_us, then {permit id, delay_us,
---         free_us} of each permit}; wait_us is when to ask for more, -1 where all were granted
+-- RETURN  {"ok", now_us, epoch, frozen_us, configured_us, window_us, timeout_us, horizon_us, wait_us, then {permit id,
+--         delay_us, free_us} of each permit}; wait_us is when to ask for more, -1 where all were granted
 --         | {"unknown", now_us, run_id} | {"layout", found}
 -- TIME    the server's TIME, never a client's clock
 local slots_key, bucket_key = KEYS[1], KEYS[2]
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
 local b = redis.call("HMGET", bucket_key, "layout", "run_id", "seen_us", "limit", "window_us", "timeout_us", "even",
-  "slots", "floor_us", "last_us", "frozen_us", "epoch", "nonce", "counter")
+  "slots", "floor_us", "last_us", "frozen_us", "epoch", "nonce", "counter", "configured_us")
 if b[1] and b[1] ~= ARGV[1] then return {"layout", b[1]} end
+
+local function server_run_id() return string.match(redis.call("INFO", "server"), "run_id:(%w+)") end
+
 local seen = tonumber(b[3] or 0)
 -- Another run_id is another memory: a restart from a snapshot or a failover may have forgotten grants. No server dies
 -- and answers again within 1 ms of its last grant, so fast limits need not pay for INFO at each call.
 if now < seen or now - seen > 1000 then
-  local run_id = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
+  local run_id = server_run_id()
   if b[2] ~= run_id then return {"unknown", now, run_id} end
 end
 local limit, window, timeout, slots = tonumber(b[4]), tonumber(b[5]), tonumber(b[6]), tonumber(b[8])
@@ -53,7 +56,7 @@ if #ARGV > 3 then
   end
 end
 
-local reply = {"ok", now, tonumber(b[12]), frozen, window, timeout, horizon, -1}
+local reply = {"ok", now, tonumber(b[12]), frozen, tonumber(b[15]), window, timeout, horizon, -1}
 local count = tonumber(ARGV[2])
 if count == 0 then return reply end
 
@@ -72,7 +75,7 @@ count = math.min(count, limit)
 local ranked = redis.call("ZRANGE", slots_key, 0, count - 1 + surplus, "WITHSCORES")
 if #ranked ~= 2 * (count + surplus) then
   -- The slots were evicted without the marker: the bucket's memory is gone.
-  return {"unknown", now, string.match(redis.call("INFO", "server"), "run_id:(%w+)")}
+  return {"unknown", now, server_run_id()}
 end
 local spacing = b[7] == "1" and math.ceil(0.9 * window / limit) or 0
 local earliest = math.max(now, floor, frozen)
@@ -83,7 +86,7 @@ while taken < count do
   local at = math.max(earliest, tonumber(ranked[2 * (taken + surplus) + 2]), last + spacing)
   if at - now > horizon then
     -- The same instant for everybody, and never far: promises to those who vanish would strand the budget.
-    reply[8] = math.min(at - horizon - now, math.floor(window / 2), 10000000)
+    reply[9] = math.min(at - horizon - now, math.floor(window / 2), 10000000)
     break
   end
   taken, counter, last = taken + 1, counter + 1, at

@@ -2,7 +2,7 @@
 -- KEYS[1] slots zset {permit id: instant from which its slot is free, us}   KEYS[2] bucket hash (see bucket_init)
 -- ARGV    layout, ttl_s, and nothing more to look only; else read_us: now_us of a call before the row was read, epoch,
 --         frozen_us, limit, window_us, timeout_us, even
--- RETURN  {"ok", now_us, epoch, frozen_us, limit, window_us, timeout_us, even, free: slots free now}
+-- RETURN  {"ok", now_us, epoch, frozen_us, configured_us, limit, window_us, timeout_us, even, free: slots free now}
 --         | {"unknown", now_us, run_id} | {"layout", found}
 -- TIME    the server's TIME, never a client's clock
 local slots_key, bucket_key = KEYS[1], KEYS[2]
@@ -15,7 +15,7 @@ if b[1] and b[1] ~= ARGV[1] then return {"layout", b[1]} end
 if b[2] ~= run_id or redis.call("ZCARD", slots_key) ~= tonumber(b[9]) then return {"unknown", now, run_id} end
 local epoch, frozen, even = tonumber(b[3]), tonumber(b[4]), b[8]
 local limit, window, timeout = tonumber(b[5]), tonumber(b[6]), tonumber(b[7])
-local slots, floor = tonumber(b[9]), tonumber(b[10])
+local slots, floor, configured = tonumber(b[9]), tonumber(b[10]), tonumber(b[11])
 
 local function write(members)
   for i = 1, #members, 2000 do
@@ -54,8 +54,9 @@ if #ARGV > 2 then
   end
   local asked = {tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]}
   local changed = asked[1] ~= limit or asked[2] ~= window or asked[3] ~= timeout or asked[4] ~= even
-  -- A row that was read before somebody else configured the bucket may be the older one.
-  if changed and tonumber(ARGV[3]) >= tonumber(b[11]) then
+  -- A row that was read before somebody else configured the bucket may be the older one. (After a step back of the
+  -- clock that cannot be told; the next comparison mends it.)
+  if changed and (tonumber(ARGV[3]) >= configured or configured > now) then
     -- What is free and not needed goes first, else a raised limit would find it free at once.
     if slots > limit then
       local gone = redis.call("ZRANGEBYSCORE", slots_key, "-inf", now, "LIMIT", 0, slots - limit)
@@ -67,12 +68,13 @@ if #ARGV > 2 then
     if now < tonumber(b[15]) then slack = math.max(slack, tonumber(b[14])) end
     local by = asked[2] - window
     local slack_until = now + slack + math.max(window, asked[2])
-    limit, window, timeout, even = asked[1], asked[2], asked[3], asked[4]
+    limit, window, timeout, even, configured = asked[1], asked[2], asked[3], asked[4], now
     if by ~= 0 then lengthen(by) end
     if limit > slots then add(limit - slots) end
     redis.call("HSET", bucket_key, "limit", limit, "window_us", window, "timeout_us", timeout, "even", even,
-      "slots", slots, "floor_us", floor, "configured_us", now, "slack_us", slack, "slack_until_us", slack_until)
+      "slots", slots, "floor_us", floor, "configured_us", configured, "slack_us", slack, "slack_until_us", slack_until)
   end
 end
 for _, key in ipairs(KEYS) do redis.call("EXPIRE", key, ARGV[2]) end
-return {"ok", now, epoch, frozen, limit, window, timeout, tonumber(even), redis.call("ZCOUNT", slots_key, "-inf", now)}
+local free = redis.call("ZCOUNT", slots_key, "-inf", now)
+return {"ok", now, epoch, frozen, configured, limit, window, timeout, tonumber(even), free}

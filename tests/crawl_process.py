@@ -102,6 +102,12 @@ class Crawl:
     row: JobRow | None = None
     seeding: bool = True
 
+    @property
+    def uid(self) -> str:
+        """What names the frontier's keys."""
+        assert self.row is not None
+        return self.row.uid
+
     def worker(
         self,
         *,

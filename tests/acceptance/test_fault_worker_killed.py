@@ -1,0 +1,65 @@
+"""A worker that is killed costs what it had not committed yet, and nothing else."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from crawl_process import Crawl, WorkerProcess, crawling
+from crawl_proof import oracle, prove, prove_frugal, write_catalogue
+from sandbox_process import sandbox
+from servers import Valkey
+
+from crawl_core.keys import job_key
+
+SPEC = """{keyspace: {alphabet: abcdefghijklmnopqr, minLength: 2, maxLength: 2, rangeSize: 18},
+    source: {requestTimeout: 2s}, rateLimit: {requests: 80, window: 1s}, workers: {concurrency: 3}}"""
+
+
+async def test_workers_killed_at_random_moments_lose_at_most_a_flush_interval(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    catalogue = write_catalogue(tmp_path)
+    with sandbox(catalogue=catalogue, latency="20ms") as api:
+        async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
+            crew = [crawl.worker(client_id=f"worker-{number}") for number in range(2)]
+            killed = [await kill_one(crawl, crew, after=after) for after in (60, 130, 200)]
+            await crawl.finished()
+            prove(crawl, oracle(catalogue))
+            prove_frugal(crawl, *killed)
+
+
+async def kill_one(crawl: Crawl, crew: list[WorkerProcess], *, after: int) -> WorkerProcess:
+    """Kill one of the crew that has work, once so many searches are done, and put another in its place."""
+    await crawl.until(lambda: len(crawl.answered()) >= after)
+    victim = random.choice([one for one in crew if any(e["client_id"] == one.client_id for e in crawl.answered())])
+    victim.kill()
+    crew[crew.index(victim)] = crawl.worker(client_id=f"worker-{len(crawl.workers)}")
+    return victim
+
+
+async def test_children_of_a_worker_killed_before_it_could_push_them_are_found_by_the_next_seeding(
+    ledger_url: str, redis_url: str, redis_server: Valkey, tmp_path: Path
+) -> None:
+    catalogue = write_catalogue(tmp_path, size=0, dense="a", dense_size=1200, letters="abc")
+    spec = """{keyspace: {alphabet: abc, minLength: 1, maxLength: 3, rangeSize: 3}, source: {requestTimeout: 1s},
+        rateLimit: {requests: 100, window: 1s}}"""
+    with sandbox(catalogue=catalogue) as api, redis_server.client() as redis:
+        async with crawling(spec, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
+            victim = crawl.worker()
+            await crawl.until(lambda: len(crawl.answered()) > 0)
+            # Redis takes no script from here on: the commit goes through, the push of the children does not.
+            crawl.seeding = False
+            redis.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
+            await crawl.until(lambda: crawl.value("SELECT count(*) FROM crawl_range WHERE length = 2") == 1)
+            victim.kill()
+            redis.execute_command("CLIENT", "UNPAUSE")
+            child = crawl.value("SELECT id FROM crawl_range WHERE length = 2")
+            assert redis.zscore(job_key(crawl.uid, "pending"), child) is None, "the fault did not happen"
+            crawl.seeding = True
+            crawl.worker()
+            await crawl.finished()
+            assert crawl.stored() == oracle(catalogue, alphabet="abc").artists
+            assert crawl.rows("SELECT string FROM search ORDER BY 1") == [
+                ("a",), ("aa",), ("ab",), ("ac",), ("b",), ("c",)
+            ]  # fmt: skip

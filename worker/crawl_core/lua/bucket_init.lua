@@ -33,7 +33,7 @@ if b[4] then
 end
 -- Permits of the lost memory leave up to the horizon from now, and occupy a place for HOLD.
 local horizon = math.min(2000000, math.floor(window / 10))
-local floor = fresh and now or now + horizon + timeout + window + 500000
+local floor = fresh and 0 or now + horizon + timeout + window + 500000
 redis.call("DEL", slots_key, bucket_key)
 for first = 1, limit, 1000 do
   local members = {}

@@ -13,9 +13,10 @@ import os
 import signal
 import socket
 import uuid
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import uvloop
@@ -24,7 +25,7 @@ from crawl_core import keys, logs
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError, LedgerUnavailableError
 from crawl_core.frontier import LEASE_TTL_S, Frontier
-from crawl_core.ledger import JobRow, Ledger, BucketRows, jobs
+from crawl_core.ledger import BucketRows, JobRow, Ledger, jobs
 from crawl_core.limiter import Limiter
 from crawl_core.logs import fields
 from crawl_core.scripts import connect_redis
@@ -37,6 +38,8 @@ from crawl_worker.transport import ApiTransport
 from crawl_worker.worker import Parts, Worker, retry_rules
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_CONNECTIONS = 64
 """As many as `workers.concurrency` may become while the worker runs."""
@@ -104,15 +107,15 @@ async def _run(options: argparse.Namespace, worker_name: str) -> None:
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    starting = asyncio.create_task(_start(options))
-    await _first(starting, stop)
-    if not starting.done():
-        starting.cancel()
+    started = await _unless(stop, _start(options))
+    if started is None:
         return
-    ledger, job = starting.result()
+    ledger, job = started
     try:
         async with contextlib.AsyncExitStack() as stack:
-            worker = await _worker(options, worker_name, ledger, job, stack)
+            worker = await _unless(stop, _worker(options, worker_name, ledger, job, stack))
+            if worker is None:
+                return
             log.info("worker started", extra=fields("worker.started"))
             running = asyncio.create_task(worker.run())
             await _first(running, stop)
@@ -121,6 +124,18 @@ async def _run(options: argparse.Namespace, worker_name: str) -> None:
     finally:
         await ledger.close()
     log.info("worker stopped", extra=fields("worker.stopped"))
+
+
+async def _unless(stop: asyncio.Event, preparing: Coroutine[Any, Any, T]) -> T | None:
+    """What a start prepares, or None when a stop is asked for first: then it is given up."""
+    task = asyncio.create_task(preparing)
+    await _first(task, stop)
+    if task.done():
+        return task.result()
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    return None
 
 
 async def _first(task: asyncio.Task[Any], stop: asyncio.Event) -> None:

@@ -1,0 +1,81 @@
+"""SIGTERM: what is in flight is finished and committed, the rest given back, nothing repeated, status 0."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from crawl_process import crawling
+from crawl_proof import oracle, prove, prove_frugal, write_catalogue
+from sandbox_process import sandbox
+
+SPEC = """{keyspace: {alphabet: abcdefghijklmnopqr, minLength: 2, maxLength: 2, rangeSize: 54},
+    source: {requestTimeout: 2s}, rateLimit: {requests: 120, window: 1s}, workers: {concurrency: 3}}"""
+LEASE_TTL_S = 30.0
+"""Longer than the test waits: what was not given back would not be done in time."""
+
+
+async def test_a_drained_worker_repeats_nothing_and_gives_its_ranges_back_at_once(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    catalogue = write_catalogue(tmp_path)
+    with sandbox(catalogue=catalogue, latency="20ms") as api:
+        async with crawling(
+            SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path, lease_ttl_s=LEASE_TTL_S
+        ) as crawl:
+            first = crawl.worker()
+            await crawl.until(lambda: len(crawl.answered()) >= 100)
+            assert first.drain() == 0
+            assert crawl.value("SELECT sum(requests) FROM crawl_range") == len(crawl.answered())
+            crawl.worker()
+            await crawl.finished(timeout_s=20)
+            prove(crawl, oracle(catalogue))
+            prove_frugal(crawl)
+
+
+async def test_a_worker_that_waits_out_a_freeze_drains_at_once(ledger_url: str, redis_url: str, tmp_path: Path) -> None:
+    with sandbox() as api:
+        api.control(faults={"rules": [{"action": {"status": 429, "retry_after": "3600"}}]})
+        async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
+            worker = crawl.worker()
+            await crawl.until(lambda: worker.actions()["bucket.frozen"] > 0)
+            begun_s = time.monotonic()
+            assert worker.drain() == 0
+            assert time.monotonic() - begun_s < 5
+
+
+async def test_a_worker_that_waits_for_its_job_drains_at_once(ledger_url: str, redis_url: str, tmp_path: Path) -> None:
+    with sandbox() as api:
+        async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
+            worker = crawl.worker(job="default/another")
+            await crawl.until(lambda: worker.actions()["worker.waiting"] > 0)
+            assert worker.drain(timeout_s=5) == 0
+
+
+async def test_a_worker_that_waits_for_its_servers_drains_at_once(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    with sandbox() as api, silent_server() as port:
+        async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
+            without_ledger = crawl.worker(postgres_url=f"postgresql://nobody@127.0.0.1:{port}/none")
+            without_redis = crawl.worker(redis_url=f"redis://127.0.0.1:{port}/0")
+            await crawl.until(lambda: connections(port) >= 2)
+            assert without_ledger.drain(timeout_s=8) == 0
+            assert without_redis.drain(timeout_s=8) == 0
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A port that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def connections(port: int) -> int:
+    """How many clients are connected to a port of this machine."""
+    suffix = f":{port:04X}"
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[2].endswith(suffix) and line.split()[3] == "01" for line in lines)

@@ -1,0 +1,80 @@
+"""A worker that slept past its lease finds its ranges in other hands: nothing of it is committed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from crawl_process import Crawl, WorkerProcess, crawling
+from crawl_proof import oracle, prove, prove_frugal, write_catalogue
+from sandbox_process import sandbox
+
+SPEC = """{keyspace: {alphabet: abcdefghijklmnopqr, minLength: 2, maxLength: 2, rangeSize: 54},
+    source: {requestTimeout: 2s}, rateLimit: {requests: 100, window: 1s}, workers: {concurrency: 3}}"""
+
+
+async def test_the_commit_of_a_worker_that_slept_past_its_lease_is_refused(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    catalogue = write_catalogue(tmp_path)
+    with sandbox(catalogue=catalogue, latency="20ms") as api:
+        async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
+            sleeper = crawl.worker(client_id="sleeper")
+            await crawl.until(lambda: has_uncommitted_answers(crawl))
+            with sleeper.stopped():
+                crawl.worker(client_id="other")
+                await crawl.finished()
+                before = everything(crawl)
+            await crawl.until(lambda: sleeper.actions()["lease.lost"] + sleeper.actions()["range.fence_lost"] >= 3)
+            assert sleeper.drain() == 0
+            assert sleeper.actions()["range.fence_lost"] >= 1
+            assert everything(crawl) == before
+            prove(crawl, oracle(catalogue))
+            prove_frugal(crawl, sleeper)
+
+
+async def test_a_worker_that_slept_past_its_lease_works_on_with_other_ranges(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    catalogue = write_catalogue(tmp_path)
+    with sandbox(catalogue=catalogue, latency="20ms") as api:
+        async with crawling(
+            SPEC.replace("100", "60"),
+            postgres_url=ledger_url,
+            redis_url=redis_url,
+            sandbox=api,
+            folder=tmp_path,
+            lease_ttl_s=1.5,
+        ) as crawl:
+            sleeper = crawl.worker(client_id="sleeper")
+            await crawl.until(lambda: has_uncommitted_answers(crawl))
+            with sleeper.stopped():
+                crawl.worker(client_id="other")
+                # All its leases are taken back: three ranges of it have been claimed twice.
+                await crawl.until(lambda: taken_over(crawl) == 3)
+            await crawl.finished()
+            assert worked_after(crawl, sleeper)
+            prove(crawl, oracle(catalogue))
+            prove_frugal(crawl, sleeper)
+
+
+def has_uncommitted_answers(crawl: Crawl) -> bool:
+    return len(crawl.answered()) >= crawl.value("SELECT coalesce(sum(requests), 0) FROM crawl_range") + 20
+
+
+def taken_over(crawl: Crawl) -> int:
+    return int(crawl.value("SELECT count(*) FROM crawl_range WHERE fence >= 2"))
+
+
+def everything(crawl: Crawl) -> list[tuple[Any, ...]]:
+    """All that a commit writes."""
+    return crawl.rows(
+        "SELECT r.*, s.* FROM crawl_range r, search s WHERE s.string BETWEEN r.first AND r.last ORDER BY s.string"
+    )
+
+
+def worked_after(crawl: Crawl, worker: WorkerProcess) -> bool:
+    """Whether the worker asked for something, and committed it, after it had been broken for a lease."""
+    since_s = worker.broken_at_s + crawl.lease_ttl_s
+    mine = f"worker LIKE '%-{worker.pid}' AND at > to_timestamp({since_s})"
+    return bool(crawl.value(f"SELECT count(*) FROM api_request WHERE {mine}"))

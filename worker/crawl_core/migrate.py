@@ -46,7 +46,7 @@ def known_version() -> int:
 async def migrate(url: str, *, known: Sequence[Migration] | None = None) -> list[str]:
     """Apply what is missing; return the names of what was applied. Raises SchemaVersionError when it is newer."""
     steps = migrations() if known is None else known
-    connection = await connect(url, application_name="artistcrawl-migrate")
+    connection = await connect(url, application_name="artistcrawl-migrate", prepare=False)
     with mapped_errors():
         async with connection, connection.transaction():
             return await _apply_missing(connection, steps)

@@ -9,6 +9,7 @@ repeat a statement: whether that is safe is the caller's knowledge.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -25,6 +26,8 @@ TCP_USER_TIMEOUT_MS = 30_000
 """Until sent data that nobody acknowledges ends the connection. Milliseconds, since libpq wants those."""
 PREPARE_AFTER_CALLS = 2
 """A statement is prepared on a connection when it comes for the second time there."""
+
+_WITHOUT_PREPARING = re.compile(r"(?<=[?&])prepare=off(&|$)")
 
 _CONFIGURATION = (
     # SQLSTATE prefix, what libpq says when it knows no SQLSTATE (connecting), what to do.
@@ -74,12 +77,15 @@ def mapped_errors() -> Iterator[None]:
 async def connect(url: str, *, application_name: str, prepare: bool = True) -> AsyncConnection[TupleRow]:
     """One autocommitting connection. Raises what `translate` makes of a failure.
 
-    `prepare=False` is for PgBouncer in transaction mode, where the next statement meets another server session.
+    `prepare=False` is for PgBouncer in transaction mode, where the next statement meets another server session; a URL
+    that ends in `?prepare=off` says the same, wherever it is written.
     """
+    plain_url = _WITHOUT_PREPARING.sub("", url).rstrip("?&")
+    prepare = prepare and plain_url == url
     with mapped_errors():
         try:
             return await AsyncConnection.connect(
-                url,
+                plain_url,
                 autocommit=True,
                 prepare_threshold=PREPARE_AFTER_CALLS - 1 if prepare else None,
                 application_name=application_name,

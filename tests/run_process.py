@@ -8,14 +8,18 @@ It refuses to leave a process or a server behind, whatever a test kills.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +112,7 @@ class RunProcess:
     def query(self, statement: str) -> int:
         """A number from the ledger; 0 while there is none."""
         server = EmbeddedPostgres(self.data / "postgres")
-        if not server.running or not (self.data / "postgres.complete").exists():
+        if not server.ready:
             return 0
         url = f"postgresql://postgres@/artistcrawl?host={server.socket_folder}"
         try:
@@ -117,6 +121,25 @@ class RunProcess:
                 return int(row[0])
         except psycopg.Error:
             return 0
+
+
+@cache
+def initialised_postgres() -> Path:
+    """A data folder whose PostgreSQL is set up: copying it takes a tenth of the time of setting one up."""
+    folder = Path(tempfile.mkdtemp(prefix="acr-init-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with DataFolder(folder).servers(valkey=False):
+        pass
+    return folder
+
+
+def prepare_data(data: Path) -> None:
+    """Make a data folder that was used before, so that a test does not wait for initdb."""
+    source = initialised_postgres()
+    data.mkdir(parents=True, exist_ok=True)
+    for name in ("postgres", "postgres.complete"):
+        # cp keeps the owner, which is not us where we are root.
+        subprocess.run(["cp", "-a", str(source / name), str(data / name)], check=True)
 
 
 @contextmanager

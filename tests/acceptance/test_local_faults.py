@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -16,10 +17,11 @@ from typing import Any
 
 import psutil
 import pytest
-from run_process import RunProcess, clean_up, run, wait_until, write_job
+from run_process import RunProcess, clean_up, prepare_data, run, wait_until, write_job
 from sandbox_process import SandboxProcess, sandbox
 from servers import server_folder
 
+from crawl_worker import cli
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
 
 STRINGS = 36**2
@@ -29,6 +31,7 @@ SLOW = {"requests": 400, "window": "1s"}
 @pytest.fixture
 def folder() -> Iterator[Path]:
     with server_folder() as path:
+        prepare_data(path / "data")
         yield path
 
 
@@ -162,6 +165,26 @@ def test_a_run_that_only_a_person_can_mend_stalls_and_says_why(folder: Path) -> 
         summary = crawl.summary()
     assert summary["state"] == "Stalled"
     assert "credentials" in summary["message"].lower()
+
+
+def test_a_long_freeze_outlives_a_restart_and_is_lifted_by_name(folder: Path, api: SandboxProcess) -> None:
+    data = folder / "data"
+    rule = {"match": {"first_n": 1}, "action": {"status": 429, "retry_after": "86400"}}
+    api.control(faults={"rules": [rule]})
+    with run(job(folder, api), data, "--json") as crawl:
+        wait_until(lambda: "is frozen until" in crawl.stderr, "the freeze")
+        crawl.interrupt()
+        crawl.wait()
+        assert crawl.summary()["rate_limited"] == 1
+        assert crawl.summary()["frozen_until"]
+    arrived = api.stats()["arrivals"]
+    with run(job(folder, api), data, "--json") as crawl:
+        wait_until(lambda: "is frozen until" in crawl.stderr, "the freeze")
+        assert api.stats()["arrivals"] == arrived
+        bucket = re.search(r"bucket (\S+) is frozen", crawl.stderr)
+        assert bucket is not None
+        assert cli.main(["unfreeze", bucket[1], "--data", str(data)]) == 0
+        assert_complete(crawl)
 
 
 def test_a_suspended_job_says_so_and_sends_nothing(folder: Path, api: SandboxProcess) -> None:

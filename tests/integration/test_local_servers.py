@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,3 +208,16 @@ def test_a_lock_is_not_held_by_a_run_that_is_gone(data: Path) -> None:
         pass
     with (data / "run.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_postgres_that_somebody_is_just_starting_is_waited_for(data: Path) -> None:
+    first = EmbeddedPostgres(data / "postgres")
+    first.start()
+    pid_file = first.folder / "postmaster.pid"
+    whole = pid_file.read_text()
+    pid_file.write_text("".join(line for line in whole.splitlines(keepends=True)[:-1]))
+    threading.Timer(0.3, pid_file.write_text, [whole]).start()
+    second = EmbeddedPostgres(data / "postgres")
+    second.start()
+    assert second.ready
+    first.stop()

@@ -48,6 +48,9 @@ _MUTE_GRACE_S = 1.0
 _SOCKET_FOLDER_LINE = 4
 """Line of postmaster.pid, from 0, that names the socket's folder; the port stands above it."""
 
+_STATUS_LINE = 7
+"""Line of postmaster.pid, from 0, that says "ready"; it comes last."""
+
 
 class EmbeddedPostgres:
     """PostgreSQL 18 in one folder, reached by a Unix socket."""
@@ -62,6 +65,7 @@ class EmbeddedPostgres:
         if not self._complete.exists() and self.folder.exists() and not self.running:
             # The first start was cut short: initdb leaves a folder that no server starts on, and no data.
             shutil.rmtree(self.folder)
+        _await_settled(self.folder)
         _forget_dead_postmaster(self.folder)
         self._server = start_postgres(self.folder)
         self._create_database()
@@ -72,9 +76,14 @@ class EmbeddedPostgres:
         """Whether its first process lives."""
         return _postmaster(self.folder) is not None
 
+    @property
+    def ready(self) -> bool:
+        """Whether it takes connections."""
+        return self.running and _is_ready(self.folder)
+
     def found(self) -> bool:
-        """Whether somebody runs it on this folder."""
-        return self.running
+        """Whether somebody runs it on this folder, and it takes connections."""
+        return self.ready
 
     def url(self, database: str = DATABASE) -> str:
         """The libpq URL of one database."""
@@ -119,6 +128,20 @@ def _postmaster(folder: Path) -> psutil.Process | None:
         return process
     except (OSError, ValueError, IndexError, psutil.Error):
         return None
+
+
+def _await_settled(folder: Path) -> None:
+    """Wait while a server that somebody else started or stopped is about to be ready or gone."""
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while _postmaster(folder) is not None and time.monotonic() < deadline:
+        if _is_ready(folder):
+            return
+        time.sleep(0.05)
+
+
+def _is_ready(folder: Path) -> bool:
+    lines = _lines(folder / "postmaster.pid")
+    return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
 
 
 def _forget_dead_postmaster(folder: Path) -> None:

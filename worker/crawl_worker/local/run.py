@@ -16,8 +16,9 @@ from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
 from crawl_core.spec import CrawlJob, read_crawljob
 from crawl_worker.backends import DEFAULT_DATA, add_flags, given_urls
 from crawl_worker.commands.output import remark, say, say_json
-from crawl_worker.local.crawl import LocalCrawl, Options, Outcome, credentials
+from crawl_worker.local.crawl import LocalCrawl, Outcome
 from crawl_worker.local.data_folder import DataFolder
+from crawl_worker.local.opened import Options, credentials
 from crawl_worker.local.summary import as_object, as_text
 from crawl_worker.local.view import View, open_view
 

@@ -1,0 +1,133 @@
+"""What a user sees who gave the wrong file, folder, address or password: one message, the remedy, status 78."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from run_process import write_job
+from servers import Valkey
+
+from crawl_worker import cli
+
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody's data folder is in the current directory, and no address in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("POSTGRES_URL", "REDIS_URL", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.delenv(f"ARTISTCRAWL_{name}", raising=False)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> str:
+    return str(write_job(tmp_path / "job.yaml"))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 78) -> str:
+    """What stderr says, without a traceback."""
+    assert cli.main(arguments) == status
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    return err
+
+
+def test_a_missing_file(capsys) -> None:
+    assert "No such file or directory; write the path" in refused(capsys, "run", "nothing.yaml")
+
+
+def test_a_file_that_is_not_yaml(capsys, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("spec: [")
+    assert "bad.yaml: 1 problem" in refused(capsys, "run", "bad.yaml")
+
+
+def test_a_spec_with_several_problems_shows_all(capsys, tmp_path: Path) -> None:
+    write_job(tmp_path / "bad.yaml", rateLimit={"window": "30"}, workers={"max": 0})
+    said = refused(capsys, "validate", "bad.yaml")
+    assert "2 problems" in said
+    assert "spec.rateLimit.window" in said
+    assert "spec.workers.max" in said
+
+
+def test_a_missing_catalogue(capsys, job: str) -> None:
+    assert "--catalogue none.parquet: no such file" in refused(capsys, "run", job, "--catalogue", "none.parquet")
+
+
+def test_no_processes(capsys, job: str) -> None:
+    assert "write 1 or more" in refused(capsys, "run", job, "--processes", "0")
+
+
+def test_the_real_api_without_credentials(capsys, tmp_path: Path) -> None:
+    source = {"type": "Spotify", "termsAccepted": True, "credentialsSecretRef": {"name": "spotify"}}
+    write_job(tmp_path / "real.yaml", source=source)
+    assert "ARTISTCRAWL_CLIENT_ID" in refused(capsys, "run", "real.yaml")
+
+
+def test_an_unreachable_postgres(capsys, job: str, redis_url: str) -> None:
+    url = f"postgresql://me:hunter2@{NOWHERE}/ledger"
+    said = refused(capsys, "run", job, "--postgres", url, "--redis", redis_url, status=1)
+    assert "PostgreSQL cannot be reached" in said
+    assert "hunter2" not in said
+
+
+def test_a_postgres_url_that_is_none(capsys, job: str, redis_url: str) -> None:
+    said = refused(capsys, "run", job, "--postgres", "ledger", "--redis", redis_url)
+    assert "write postgresql://USER:PASSWORD@HOST:5432/DATABASE" in said
+
+
+def test_a_database_that_is_not_there(capsys, database_url: str) -> None:
+    said = refused(capsys, "status", "--postgres", database_url.replace("/t_", "/missing_"))
+    assert "no such database" in said
+
+
+def test_a_ledger_that_was_never_migrated(capsys, database_url: str) -> None:
+    assert "artistcrawl migrate" in refused(capsys, "status", "--postgres", database_url)
+
+
+def test_an_unreachable_redis(capsys, job: str, ledger_url: str) -> None:
+    said = refused(capsys, "run", job, "--postgres", ledger_url, "--redis", f"redis://:hunter2@{NOWHERE}/0")
+    assert "cannot be reached" in said
+    assert "correct --redis URL" in said
+    assert "hunter2" not in said
+
+
+def test_a_wrong_redis_password(capsys, job: str, ledger_url: str, fresh_redis: Valkey) -> None:
+    with fresh_redis.client() as client:
+        client.config_set("requirepass", "right")
+    url = f"redis://:wrong@127.0.0.1:{fresh_redis.port}/0"
+    assert "refuses the password" in refused(capsys, "run", job, "--postgres", ledger_url, "--redis", url)
+
+
+@pytest.mark.parametrize("command", ["status", "migrate", "psql", "retry-dead-letters"])
+def test_a_command_without_data(capsys, command: str) -> None:
+    assert "give the folder of a run with --data DIR" in refused(capsys, command)
+
+
+def test_an_export_without_a_format(capsys, ledger_url: str) -> None:
+    said = refused(capsys, "export", "artists", "--postgres", ledger_url, "--output", "artists.txt")
+    assert "Write --format parquet, csv or jsonl" in said
+
+
+def test_unfreeze_without_redis(capsys, ledger_url: str) -> None:
+    assert "give --redis URL" in refused(capsys, "unfreeze", "some-bucket", "--postgres", ledger_url)
+
+
+def test_an_unknown_bucket(capsys, ledger_url: str, redis_url: str) -> None:
+    said = refused(capsys, "unfreeze", "nobodys", "--postgres", ledger_url, "--redis", redis_url)
+    assert "'nobodys' is no bucket of this ledger; it has: none" in said
+
+
+def test_addresses_may_come_from_the_environment(capsys, monkeypatch, ledger_url: str) -> None:
+    monkeypatch.setenv("ARTISTCRAWL_POSTGRES_URL", ledger_url)
+    assert cli.main(["status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_migrate_says_what_it_did(capsys, database_url: str) -> None:
+    assert cli.main(["migrate", "--postgres", database_url]) == 0
+    assert "applied: ledger" in capsys.readouterr().out
+    assert cli.main(["migrate", "--postgres", database_url]) == 0
+    assert "nothing to do" in capsys.readouterr().out

@@ -1,0 +1,57 @@
+"""What a run says at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crawl_worker.backends import Urls
+from crawl_worker.local.crawl import Outcome
+from crawl_worker.local.snapshot import Snapshot, State
+from crawl_worker.local.summary import as_object, as_text
+
+LOCAL = Urls("", "")
+SEEN = Snapshot(job="default/artists", covered=10, strings=20, searches=10, requests=12, artists=3, artists_new=2)
+
+
+def text(outcome: Outcome, urls: Urls = LOCAL, data: Path = Path("/data/my crawl")) -> str:
+    return as_text(outcome, command="artistcrawl run job.yaml", data=data, urls=urls, seconds=3_723)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("Succeeded", "has succeeded: every string of the keyspace is covered"),
+        ("Interrupted", "To go on:\n  artistcrawl run job.yaml"),
+        ("Suspended", "set it to false and run again"),
+        ("Stalled", "has stalled: the password is wrong"),
+    ],
+)
+def test_the_headline_says_how_it_ended_and_what_to_do(state: State, said: str) -> None:
+    assert said in text(Outcome(state, SEEN, message="the password is wrong"))
+
+
+def test_commands_can_be_pasted_into_a_shell() -> None:
+    assert "--data '/data/my crawl' --format csv" in text(Outcome("Succeeded", SEEN))
+
+
+def test_no_password_is_printed() -> None:
+    urls = Urls("postgresql://me:hunter2@db/ledger", "redis://:hunter2@redis")
+    outcome = Outcome("Succeeded", SEEN)
+    assert "hunter2" not in text(outcome, urls)
+    assert "hunter2" not in str(as_object(outcome, data=Path("d"), urls=urls, seconds=1))
+    assert "postgresql://me:***@db/ledger" in text(outcome, urls)
+
+
+def test_dead_letters_come_with_the_command_that_retries_them() -> None:
+    seen = Snapshot(job="default/artists", dead_letters=2)
+    shown = text(Outcome("Succeeded", seen))
+    assert "artistcrawl retry-dead-letters --data '/data/my crawl' default/artists" in shown
+
+
+def test_the_object_has_every_number() -> None:
+    result = as_object(Outcome("Interrupted", SEEN), data=Path("/data"), urls=LOCAL, seconds=1.23456)
+    assert (result["state"], result["strings"], result["requests"], result["seconds"]) == ("Interrupted", 20, 12, 1.235)
+    assert result["data"] == "/data"
+    assert "message" not in result

@@ -1,0 +1,117 @@
+"""What `artistcrawl status` makes of a job's rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from crawl_core.ledger import JobRow, Progress
+from crawl_worker.commands.status import detail, status_of, table
+
+NOW_S = 1_800_000_000.0
+JOB = JobRow(
+    id=1,
+    namespace="default",
+    name="artists",
+    uid="u",
+    spec={},
+    total=1_679_616,
+    bucket="credential:abc",
+    bucket_scope="Credential",
+    page_size=None,
+    problem_reason=None,
+    problem_message=None,
+    started_at=datetime.fromtimestamp(NOW_S - 3_600, UTC),
+    finished_at=None,
+    deleted_at=None,
+)
+PROGRESS = Progress(
+    covered=839_808,
+    total=1_679_616,
+    open_ranges=600,
+    done_ranges=696,
+    searches=839_808,
+    requests=840_000,
+    artists=1_000,
+    artists_new=900,
+    truncated=3,
+    dead_letters=0,
+    retries=5,
+    rate_limited=0,
+    last_commit_at=datetime.fromtimestamp(NOW_S - 1, UTC),
+    requests_last_minute=600,
+)
+
+
+def status(job: JobRow = JOB, progress: Progress = PROGRESS, *, frozen_until_s: float = 0.0):
+    return status_of(job, progress, frozen_until_s=frozen_until_s, now_s=NOW_S)
+
+
+@pytest.mark.parametrize(
+    ("change", "state"),
+    [
+        ({}, "Crawling"),
+        ({"finished_at": JOB.started_at}, "Succeeded"),
+        ({"spec": {"suspend": True}}, "Suspended"),
+        ({"problem_reason": "Unauthorized", "problem_message": "m"}, "Stalled"),
+    ],
+)
+def test_the_state_is_the_jobs(change: dict, state: str) -> None:
+    assert status(replace(JOB, **change)).state == state
+
+
+def test_a_job_without_a_commit_is_pending() -> None:
+    assert status(progress=replace(PROGRESS, last_commit_at=None)).state == "Pending"
+
+
+def test_a_job_that_nobody_commits_to_is_paused() -> None:
+    quiet = replace(PROGRESS, last_commit_at=JOB.started_at, requests_last_minute=0)
+    assert status(progress=quiet).state == "Paused"
+
+
+def test_a_frozen_job_says_until_when_and_how_to_lift_it() -> None:
+    frozen = status(frozen_until_s=NOW_S + 3_600)
+    assert frozen.state == "Frozen"
+    assert f"frozen until {frozen.frozen_until}; to lift it: artistcrawl unfreeze credential:abc" in table([frozen])
+
+
+def test_a_freeze_that_is_over_is_not_mentioned() -> None:
+    assert status(frozen_until_s=NOW_S - 1).frozen_until == ""
+
+
+def test_the_time_left_is_at_the_pace_of_the_last_minute() -> None:
+    assert status().seconds_left == 84_000
+
+
+def test_without_requests_no_time_is_promised() -> None:
+    assert status(progress=replace(PROGRESS, requests_last_minute=0)).seconds_left is None
+
+
+def test_the_table_fits_in_80_columns() -> None:
+    lines = table([status(), status(progress=replace(PROGRESS, dead_letters=7))]).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split() == [
+        "default/artists",
+        "Crawling",
+        "50.00%",
+        "1,000",
+        "840,000",
+        "600",
+        "23",
+        "h",
+        "20",
+        "min",
+    ]
+    assert "7 dead letters: artistcrawl retry-dead-letters --list default/artists" in lines[3]
+
+
+def test_without_jobs_it_says_how_to_start_one() -> None:
+    assert "artistcrawl run FILE" in table([])
+
+
+def test_one_job_is_shown_in_full() -> None:
+    text = detail(status())
+    assert "50.00% (839,808 of 1,679,616 strings)" in text
+    assert "credential:abc" in text

@@ -1,0 +1,113 @@
+"""Everything a local run has open before it crawls: servers, ledger, Redis, and the job's row.
+
+It refuses to start a crawl: a configuration that cannot work is found here, before any worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from redis import exceptions
+from redis.asyncio import Redis
+
+from crawl_core import keys, lifecycle
+from crawl_core.errors import ConfigurationError
+from crawl_core.frontier import Frontier
+from crawl_core.ledger import JobRow, Ledger, jobs
+from crawl_core.migrate import migrate
+from crawl_core.scripts import connect_redis
+from crawl_core.spec import CrawlJob
+from crawl_worker.backends import Urls, masked
+from crawl_worker.credentials import read_credentials
+from crawl_worker.local.data_folder import DataFolder
+from crawl_worker.spotify import Credentials
+
+NODE = "127.0.0.1"
+"""This machine's name as a node. All local workers share its bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user said beside the CrawlJob."""
+
+    urls: Urls
+    processes: int | None = None
+    catalogue: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is open, and who the job is in it."""
+
+    urls: Urls
+    ledger: Ledger
+    frontier: Frontier
+    row: JobRow
+    bucket: str
+    credentials: Credentials
+
+
+async def open_all(
+    stack: AsyncExitStack, job: CrawlJob, options: Options, *, folder: DataFolder, event: Callable[[str], None]
+) -> Opened:
+    """Open it all; `stack` closes it."""
+    urls = await _servers(stack, options.urls, folder=folder, event=event)
+    await migrate(urls.postgres)
+    ledger = await Ledger.open(urls.postgres, application_name="artistcrawl-run")
+    stack.push_async_callback(ledger.close)
+    redis = connect_redis(urls.redis)
+    stack.push_async_callback(redis.aclose)
+    await _check_redis(redis, urls.redis)
+    who = credentials(job)
+    uid = await _uid(ledger, job, shared_redis=bool(options.urls.redis))
+    row = await lifecycle.prepare(ledger, job, uid=uid, client_id=who.client_id)
+    # Whoever starts a run has seen to what the last one complained about, or will hear of it again.
+    await jobs.clear_problem(ledger, row.id)
+    bucket = row.bucket or keys.node_bucket(NODE)
+    return Opened(urls, ledger, Frontier(redis, row.uid), row, bucket, who)
+
+
+async def _servers(stack: AsyncExitStack, given: Urls, *, folder: DataFolder, event: Callable[[str], None]) -> Urls:
+    embedded_postgres, embedded_valkey = not given.postgres, not given.redis
+    if embedded_postgres or embedded_valkey:
+        event(f"starting the servers in {folder.path}")
+        servers = folder.servers(postgres=embedded_postgres, valkey=embedded_valkey, supervise=True)
+        blocking = stack.enter_context(ExitStack())
+        await asyncio.to_thread(blocking.enter_context, servers)
+    return Urls(postgres=given.postgres or folder.postgres.url(), redis=given.redis or folder.valkey.url)
+
+
+async def _uid(ledger: Ledger, job: CrawlJob, *, shared_redis: bool) -> str:
+    """The name of the job's frontier.
+
+    A new one where the Redis is this run's own, so that what a killed run left leased is nobody's any more; else the
+    ledger's, so that runs on several machines share their ranges.
+    """
+    known = await jobs.find(ledger, job.metadata.namespace, job.metadata.name)
+    return known.uid if known is not None and shared_redis else str(uuid.uuid4())
+
+
+def credentials(job: CrawlJob) -> Credentials:
+    """The client id and secret to crawl with. Raises ConfigurationError where the real API would need some."""
+    source = job.spec.source
+    if source.type == "Sandbox" and source.base_url is None:
+        # The sandbox is this job's own, so no other job's limit shall bind here.
+        return Credentials(f"local-{job.metadata.namespace}-{job.metadata.name}", "sandbox")
+    return read_credentials(None, required=source.type != "Sandbox")
+
+
+async def _check_redis(redis: Redis, url: str) -> None:
+    """Fail early, with the reason, where there is no Redis; later an outage is waited for."""
+    try:
+        await redis.ping()
+    except exceptions.AuthenticationError as error:
+        raise ConfigurationError(
+            f"Redis at {masked(url)} refuses the password: write redis://:PASSWORD@HOST:6379/0 ({error})"
+        ) from error
+    except (exceptions.RedisError, OSError) as error:
+        raise ConfigurationError(f"Redis at {masked(url)} cannot be reached: {error}; correct --redis URL") from error

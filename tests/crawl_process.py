@@ -151,6 +151,11 @@ class Crawl:
             lambda: self.value(f"SELECT count(*) FROM search WHERE job_id = {self.id}") >= count, timeout_s
         )
 
+    async def ended(self, worker: WorkerProcess, *, timeout_s: float = 30) -> int:
+        """Wait until a worker has ended by itself; its exit status."""
+        await self.until(lambda: worker.process.poll() is not None, timeout_s)
+        return worker.process.wait()
+
     async def until(self, condition: Callable[[], bool], timeout_s: float = 60) -> None:
         """Wait for a condition on the outside; what it raises of an unreachable ledger counts as not yet."""
         deadline_s = time.monotonic() + timeout_s

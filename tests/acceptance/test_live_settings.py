@@ -106,7 +106,7 @@ async def test_a_string_is_given_up_after_as_many_attempts_as_the_job_says_now(
             await crawl.searched(18**2 - 9)
             await crawl.apply(spec("{requests: 500, window: 1s}", retry="{maxAttempts: 3, initialBackoff: 100ms}"))
             await crawl.finished(timeout_s=20)
-            assert worker.process.wait(10) == 0
+            assert await crawl.ended(worker) == 0
             assert crawl.rows("SELECT string, reason FROM dead_letter") == [("ba", "http_500")]
 
 

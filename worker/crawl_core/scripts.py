@@ -25,6 +25,8 @@ CONNECT_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 5.0
 """Seconds until an unanswered call counts as unreachable. Far above any healthy round trip."""
 
+_DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
+"""A person must act. The first two are connection errors to the client, so they must be looked for first."""
 _UNAVAILABLE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, OSError)
 
 
@@ -43,8 +45,9 @@ def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
             decode_responses=True,
             protocol=2,
         )
-    except ValueError as error:
-        raise ConfigurationError(f"redis URL {url!r}: {error}; write redis://HOST:6379/0") from error
+    except ValueError:
+        # Neither the URL nor what its parser quotes of it may be shown: there is a password in them.
+        raise ConfigurationError("the Redis URL cannot be read: write redis://:PASSWORD@HOST:6379/0") from None
     return client
 
 
@@ -65,6 +68,10 @@ class Script:
         """Run it. Raises RedisUnavailableError when the server does not answer as it should."""
         try:
             return await self._run(redis, keys, args)
+        except _DENIED as error:
+            raise ConfigurationError(
+                f"Redis refuses the user or the password: correct them in its URL ({error})"
+            ) from error
         except _UNAVAILABLE as error:
             raise RedisUnavailableError(f"redis does not answer {self.name}: {error}") from error
         except exceptions.ResponseError as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.bench.rows import Row
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # where the tests' own modules lie, as for pytest
 RESULTS = HERE / "results.md"
 HEADER = "| what | measured | goal | |\n|---|---:|---:|---|\n"
 

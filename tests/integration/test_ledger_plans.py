@@ -1,0 +1,42 @@
+"""How the server runs the named queries: each is valid, and the hot ones keep to indexes whatever the tables held."""
+
+import re
+
+import pytest
+from ledgers import open_ledger
+
+from crawl_core import queries
+
+PLANNED = [name for group in queries.groups() for name in queries.names(group) if name != "jobs.copy_ranges"]
+
+
+async def plan(ledger, name):
+    """The plan that a prepared statement keeps."""
+    numbers: dict[str, str] = {}
+    sql = queries.query(name).decode()
+    numbered = re.sub(r"%\((\w+)\)s", lambda match: numbers.setdefault(match[1], f"${len(numbers) + 1}"), sql)
+    async with ledger.transaction() as connection:
+        cursor = await connection.execute(f"EXPLAIN (GENERIC_PLAN) {numbered.replace('%%', '%')}".encode())
+        return "\n".join(row[0] for row in await cursor.fetchall())
+
+
+@pytest.fixture
+async def ledger(ledger_url):
+    async with open_ledger(ledger_url) as opened:
+        yield opened
+
+
+async def test_every_named_query_is_valid_on_the_schema(ledger):
+    for name in PLANNED:
+        assert await plan(ledger, name), name
+
+
+async def test_a_commit_planned_while_artists_are_few_finds_them_by_index(ledger):
+    """The plan is kept when there are millions."""
+    rows = "SELECT now(), now(), n::text, 'n', 'q' FROM generate_series(1, 60) n"
+    async with ledger.transaction() as connection:
+        await connection.execute(f"INSERT INTO artist (first_seen, last_seen, id, name, first_query) {rows}")
+        await connection.execute("ANALYZE artist")
+    kept = await plan(ledger, "batches.commit")
+    assert "Index Scan using artist_pkey" in kept
+    assert "Seq Scan on artist" not in kept

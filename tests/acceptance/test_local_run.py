@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from run_process import run, write_job
-from servers import server_folder
+from servers import Valkey, server_folder
 
 STRINGS = 36**2
 
@@ -124,3 +124,20 @@ def test_a_changed_keyspace_is_refused_with_the_remedy(finished: Finished, tmp_p
     refused = command("run", changed, "--data", finished.data)
     assert refused.returncode == 78
     assert "another metadata.name" in refused.stderr
+
+
+def test_with_addresses_it_uses_those_servers_and_starts_none(
+    tmp_path: Path, ledger_url: str, fresh_redis: Valkey
+) -> None:
+    job = write_job(
+        tmp_path / "job.yaml",
+        keyspace={"minLength": 1, "maxLength": 1},
+        rateLimit={"requests": 1000, "window": "1s"},
+    )
+    addresses = ["--postgres", ledger_url, "--redis", fresh_redis.url]
+    with run(job, tmp_path / "data", "--json", *addresses) as crawl:
+        assert crawl.wait() == 0, crawl.stderr
+        assert crawl.summary()["searches"] == 36
+        assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["logs", "run.lock"]
+    (status,) = json.loads(command("status", "--json", "--postgres", ledger_url).stdout)
+    assert status["state"] == "Succeeded"

@@ -92,7 +92,9 @@ class RangeCrawl:
     def stop(self) -> None:
         """Stop as soon as no request is in flight."""
         self.stopping = True
-        if self._task is not None and self._waiting:
+        # A task that finds its own lease lost, when it asks, goes on by itself to where it stops. A cancellation would
+        # reach it later, in the middle of its commit, and end its place in the process for good.
+        if self._task is not None and self._waiting and self._task is not asyncio.current_task():
             self._waiting = False
             self._task.cancel()
 

@@ -202,7 +202,8 @@ class Worker:
         while True:
             await self._parts.clock.sleep(FLUSH_TICK_S)
             for crawl in self._crawls - self._flushing:
-                if crawl.writer.age_s >= FLUSH_AGE_S and self._group is not None:
+                # A tick early rather than late: FLUSH_AGE_S is a promise.
+                if crawl.writer.age_s >= FLUSH_AGE_S - FLUSH_TICK_S and self._group is not None:
                     self._flushing.add(crawl)
                     self._group.create_task(self._flush(crawl))
 

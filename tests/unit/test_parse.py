@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from crawl_worker.parse import InvalidBodyError, parse_page
@@ -34,7 +35,7 @@ def test_all_stored_fields_are_read() -> None:
         59,
         306565,
     )
-    assert (artist.genres, artist.images) == (["indie folk"], ARTIST["images"])
+    assert (artist.genres, msgspec.to_builtins(artist.images)) == (["indie folk"], ARTIST["images"])
     assert (artist.first_query, artist.seen_at_us) == ("band", 7)
 
 

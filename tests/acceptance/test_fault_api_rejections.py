@@ -1,0 +1,50 @@
+"""An API that refuses a request for good: one string is given up at once, all of them are an outage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawl_process import Crawl, crawling
+from fault_proof import dead_letters, prove, spec
+from oracle import Oracle, write_catalogue
+from sandbox_process import sandbox
+
+
+async def test_a_string_that_is_refused_is_given_up_and_a_person_is_told(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    faults = {"rules": [{"match": {"query": "ab"}, "action": {"status": 403, "message": "not this one"}}]}
+    with sandbox(catalogue=file, latency="20ms", faults=faults) as api:
+        async with crawling(spec(first="a0", last="cz"), **servers, sandbox=api, folder=tmp_path) as crawl:
+            crawl.worker()
+            await crawl.finished()
+            prove(crawl, Oracle.of(file), dead=["ab"])
+            assert dead_letters(crawl)["ab"][0] == "http_403"
+            # Twice, since only what other strings get in between tells a bad string from a locked door.
+            assert api.stats()["by_status"]["403"] <= 3
+            await crawl.until(lambda: _problem(crawl)[0] == "RequestRejected")
+            assert "not this one" in _problem(crawl)[1]
+
+
+async def test_an_api_that_refuses_everything_has_no_string_given_up(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    with sandbox(catalogue=file, latency="20ms") as api:
+        async with crawling(spec(last="hz"), **servers, sandbox=api, folder=tmp_path) as crawl:
+            crawl.worker()
+            await crawl.searched(100)
+            api.control(outage={"status": 403})
+            await crawl.until(lambda: api.stats()["by_status"].get("403", 0) >= 12)
+            await crawl.until(lambda: _problem(crawl)[0] == "RequestRejected")
+            api.control(outage=None)
+            await crawl.finished()
+            prove(crawl, Oracle.of(file))
+
+
+def _problem(crawl: Crawl) -> tuple[str | None, str | None]:
+    reason, message = crawl.rows("SELECT problem_reason, problem_message FROM crawl_job")[0]
+    return reason, message

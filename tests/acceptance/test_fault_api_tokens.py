@@ -1,0 +1,71 @@
+"""Tokens that expire, a token endpoint that fails, and a credential that may not have pages of 50."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crawl_process import crawling
+from fault_proof import logged, prove, requests_agree, spec
+from oracle import Oracle, write_catalogue
+from sandbox_process import sandbox
+
+NO_SECOND_CHANCE = "{maxAttempts: 1, initialBackoff: 100ms, maxBackoff: 400ms}"
+
+
+async def test_tokens_that_expire_early_are_replaced_and_no_string_has_failed(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    with sandbox(catalogue=file, latency="20ms") as api:
+        async with crawling(spec(last="hz", retry=NO_SECOND_CHANCE), **servers, sandbox=api, folder=tmp_path) as crawl:
+            crawl.worker()
+            for searched in (100, 250, 400):
+                await crawl.searched(searched)
+                api.control(expire_tokens=True)
+            await crawl.finished()
+            prove(crawl, Oracle.of(file))
+            requests_agree(crawl)
+            # At most all that were in flight were refused, and one token was asked for, however many needed it.
+            assert 1 <= api.stats()["by_status"]["401"] <= 3 * 4
+            assert api.stats()["tokens_issued"] == 4
+
+
+async def test_a_token_endpoint_that_fails_is_asked_again(ledger_url: str, redis_url: str, tmp_path: Path) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    rules = [
+        {"match": {"path": "token", "first_n": 2}, "action": {"status": 503, "body": "html"}},
+        {"match": {"path": "token", "first_n": 1}, "action": {"reset": True}},
+        {"match": {"path": "token", "first_n": 1}, "action": {"body": "invalid-json"}},
+    ]
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    with sandbox(catalogue=file, faults={"rules": rules}) as api:
+        async with crawling(spec(first="a0", last="bz"), **servers, sandbox=api, folder=tmp_path) as crawl:
+            crawl.worker()
+            await crawl.finished()
+            prove(crawl, Oracle.of(file))
+            requests_agree(crawl)
+            reasons = [line["reason"] for line in logged(crawl, "credential.failed")]
+            assert reasons == ["token_http_503", "token_http_503", "token_network", "invalid_token_body"]
+
+
+async def test_a_refused_page_size_falls_back_once_and_is_remembered_with_the_job(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 600)
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    with sandbox(catalogue=file, latency="10ms", mode="development") as api:
+        async with crawling(
+            spec(first="a0", last="dz", retry=NO_SECOND_CHANCE), **servers, sandbox=api, folder=tmp_path
+        ) as crawl:
+            first = crawl.worker()
+            await crawl.until(lambda: crawl.value("SELECT page_size FROM crawl_job") == 10)
+            assert first.drain() == 0
+            refused = api.stats()["by_status"]["400"]
+            assert 1 <= refused <= 4
+            crawl.worker()
+            await crawl.finished()
+            assert api.stats()["by_status"]["400"] == refused
+            prove(crawl, Oracle.of(file))
+            requests_agree(crawl)
+            assert crawl.value("SELECT count(*) FROM artist WHERE followers IS NOT NULL OR popularity IS NOT NULL") == 0

@@ -1,0 +1,113 @@
+"""A 429 pauses everybody, for as long as it says, wherever that is written down, and is nobody's failure."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+
+from crawl_process import Crawl, crawling
+from fault_proof import logged, prove, requests_agree, spec
+from oracle import Oracle, write_catalogue
+from sandbox_process import sandbox
+from servers import Postgres, Valkey
+
+from crawl_core.limiter.bucket import Bucket, BucketView
+from crawl_core.migrate import migrate
+from crawl_core.scripts import connect_redis
+
+SENT_S = 0.5
+"""Seconds after a freeze in which permits granted before it may arrive: the horizon, the send deadline, the way."""
+
+DAY_S = 86_400
+NO_SECOND_CHANCE = "{maxAttempts: 1, initialBackoff: 100ms, maxBackoff: 400ms}"
+
+
+async def test_a_429_pauses_everybody_for_what_it_says_or_for_a_window(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    said = {"1k": "3", "4k": "0", "7k": "missing", "ak": "Fri, 31 Dec 1999 23:59:59 GMT", "dk": "a while"}
+    rules = [
+        {"match": {"query": query, "first_n": 1}, "action": {"status": 429, "retry_after": text, "body": "text"}}
+        for query, text in said.items()
+    ]
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    with sandbox(catalogue=file, latency="20ms", faults={"rules": rules}) as api:
+        async with crawling(
+            spec(last="hz", rate=300, retry=NO_SECOND_CHANCE), **servers, sandbox=api, folder=tmp_path
+        ) as crawl:
+            crawl.worker()
+            crawl.worker()
+            await crawl.finished()
+            prove(crawl, Oracle.of(file))
+            requests_agree(crawl)
+            assert crawl.value("SELECT sum(rate_limited) FROM crawl_range") == len(said)
+            arrivals = [entry["received_at_s"] for entry in api.requests()]
+            freezes = [(line["time"], line["frozen_until_us"] / 1e6) for line in logged(crawl, "bucket.frozen")]
+            assert len(freezes) == len(said)
+            assert not [at for at in arrivals for began, until in freezes if began + SENT_S < at < until]
+            for asked in (entry for entry in api.requests() if entry["status"] == 429):
+                pause_s = 3.0 if said[asked["query"]] == "3" else 1.0
+                assert any(until >= asked["received_at_s"] + pause_s for _, until in freezes)
+
+
+async def test_a_freeze_of_a_day_outlives_workers_redis_and_ledger_until_a_person_lifts_it(
+    fresh_postgres: Postgres, fresh_redis: Valkey, tmp_path: Path
+) -> None:
+    await migrate(fresh_postgres.url())
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    faults = {"rules": [{"match": {"query": "4a", "first_n": 1}, "action": {"status": 429, "retry_after": str(DAY_S)}}]}
+    servers = {"postgres_url": fresh_postgres.url(), "redis_url": fresh_redis.url}
+    text = spec(last="fz", source="{requestTimeout: 1s}", retry=NO_SECOND_CHANCE)
+    with sandbox(catalogue=file, latency="20ms", faults=faults) as api:
+        async with crawling(text, **servers, sandbox=api, folder=tmp_path) as crawl:
+            crawl.worker()
+            crawl.worker()
+            await crawl.until(lambda: _frozen_s(crawl) > DAY_S - 60)
+            assert (await _bucket(crawl)).frozen_until_us / 1e6 > time.time() + DAY_S - 60
+            for worker in crawl.workers:
+                assert worker.drain() == 0
+            asked = len(api.requests())
+            fresh_redis.restart(keep_data=False)
+            fresh_postgres.stop_immediately()
+            await asyncio.to_thread(fresh_postgres.start_again)
+            worker = crawl.worker()
+            await crawl.until(lambda: "limiter.bucket_made" in worker.actions())
+            made_s = time.monotonic()
+            assert (await _bucket(crawl)).frozen_until_us / 1e6 > time.time() + DAY_S - 60
+            # Only the freeze holds requests back now: the floor of a bucket made anew is the request's timeout, the
+            # window and 0.6 s away.
+            await crawl.until(lambda: time.monotonic() > made_s + 1.0 + 1.0 + 0.6 + 0.5)
+            assert len(api.requests()) == asked
+            await _unfreeze(crawl)
+            await crawl.finished()
+            prove(crawl, Oracle.of(file))
+            requests_agree(crawl)
+
+
+def _frozen_s(crawl: Crawl) -> float:
+    """Seconds that the ledger says the bucket is frozen for."""
+    rows = crawl.rows("SELECT coalesce(extract(epoch FROM frozen_until - now()), 0)::float8 FROM bucket")
+    return float(rows[0][0]) if rows else 0.0
+
+
+async def _bucket(crawl: Crawl) -> BucketView:
+    """What Redis says of it."""
+    assert crawl.row is not None
+    redis = connect_redis(crawl.redis_url)
+    try:
+        view = await Bucket(redis, str(crawl.row.bucket)).look()
+    finally:
+        await redis.aclose()
+    assert isinstance(view, BucketView)
+    return view
+
+
+async def _unfreeze(crawl: Crawl) -> None:
+    assert crawl.row is not None
+    command = [sys.executable, "-m", "crawl_worker.cli", "unfreeze", str(crawl.row.bucket)]
+    command += ["--postgres", crawl.postgres_url, "--redis", crawl.redis_url]
+    process = await asyncio.create_subprocess_exec(*command)
+    assert await process.wait() == 0

@@ -207,6 +207,17 @@ class Result:
     def instants(self) -> list[float]:
         return sorted(at for at, _ in self.arrivals)
 
+    def used_share(self, begin: float, end: float) -> float:
+        """Of what N slots allow that are each busy for a round trip and a window."""
+        inside = sum(begin <= at < end for at in self.instants)
+        limits, round_trip_s = self.limits[0][1], sum(self.held_s) / len(self.held_s)
+        return inside / ((end - begin) * limits.requests / (limits.window_s + round_trip_s))
+
+    def fairness(self) -> float:
+        """Jain's index of the permits of each worker: 1 is equal shares."""
+        shares = list(self.permits_of.values())
+        return sum(shares) ** 2 / len(shares) / sum(share * share for share in shares)
+
     def violations(self) -> list[str]:
         """Windows that hold more arrivals than the limit in force allows.
 
@@ -279,8 +290,9 @@ class World:
         await asyncio.sleep(200)  # Whatever is on its way arrives.
         return self.result
 
-    async def start_worker(self) -> Worker:
-        worker = Worker(self, len(self.result.permits_of))
+    async def start_worker(self, *, redis_s: float = 0.0) -> Worker:
+        """redis_s: how much longer each way to Redis is for this one."""
+        worker = Worker(self, len(self.result.permits_of), redis_s)
         self.result.permits_of[worker.number] = 0
         self.alive.append(worker)
         await worker.start()
@@ -288,11 +300,11 @@ class World:
 
     # Redis, as each worker reaches it.
 
-    async def evalsha(self, digest: str, _: int, *keys_and_args: Any) -> Any:
+    async def call_redis(self, digest: str, keys_and_args: tuple[Any, ...], extra_s: float) -> Any:
         """A call whose server side happens whether or not anybody still waits for the answer."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        there_s, back_s = self._redis_delay(), self._redis_delay()
+        there_s, back_s = self._redis_delay() + extra_s, self._redis_delay() + extra_s
 
         def arrive() -> None:
             if self.now < self.redis_down_until:
@@ -307,9 +319,6 @@ class World:
 
         loop.call_later(there_s, arrive)
         return await answer
-
-    async def info(self, _: str) -> dict[str, Any]:
-        return {}
 
     def _execute(self, digest: str, keys_and_args: tuple[Any, ...]) -> Any:
         name = self.server.names[digest]
@@ -443,13 +452,28 @@ def _settle(answer: asyncio.Future[Any], reply: Any = None, error: BaseException
         answer.set_result(reply)
 
 
+@dataclass
+class RedisOfWorker:
+    """What a Limiter needs of a Redis client."""
+
+    world: World
+    extra_s: float
+
+    async def evalsha(self, digest: str, _: int, *keys_and_args: Any) -> Any:
+        return await self.world.call_redis(digest, keys_and_args, self.extra_s)
+
+    async def info(self, _: str) -> dict[str, Any]:
+        return {}
+
+
 class Worker:
     """One process: a real Limiter, and tasks that send."""
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, world: World, number: int, redis_s: float) -> None:
         self.world = world
         self.number = number
-        self.limiter = Limiter(world, BUCKET, world.ledger, clock=world.clock)  # type: ignore[arg-type]
+        redis_of_worker: Any = RedisOfWorker(world, redis_s)
+        self.limiter = Limiter(redis_of_worker, BUCKET, world.ledger, clock=world.clock)
         self._crawling: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:

@@ -215,7 +215,10 @@ class Client:
         reason = f"http_{outcome.status}" if isinstance(outcome, Rejected) else outcome.reason
         if rejected:
             self._notes.problem("RequestRejected", f"the API rejects {string!r} with {reason}: {outcome.message}")
-        if counts and (rejected or attempts.exhausted(self.settings.retry)):
+        # A rejection is for good, but of the string only where others succeed after it: it is asked for twice, so that
+        # an API that begins to reject everybody costs none of the strings in flight.
+        rejected_again = rejected and attempts.failures > 1
+        if counts and (rejected_again or attempts.exhausted(self.settings.retry)):
             return Dead(reason, attempts.failures, outcome.message)
         if counts:
             delay_s = self.settings.retry.delay_s(attempts.failures, self._rng)

@@ -152,3 +152,18 @@ def test_a_killed_worker_costs_no_more_than_its_slots_held_to_the_end(client: re
     # Each task of a killed worker may hold one permit, and half of them more ahead, for a timeout longer than else.
     assert lost <= result.faults * 2 * 2 * (1 + limits.request_timeout_s / limits.window_s)
     assert result.violations() == []
+
+
+def test_the_model_finds_a_process_that_sends_late(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    def story(seed: int) -> Result:
+        faults = Faults(slow_send=0.5, no_answer=0.5)
+        return simulate(client, BucketLimits(3, 2.0, 1.0, even=False), seed=seed, seconds=300.0, faults=faults)
+
+    assert story(1).violations() == []
+    monkeypatch.setattr("crawl_core.limiter.limiter.SEND_DEADLINE_S", 5.0)
+    assert any(story(seed).violations() for seed in range(1, 11))
+
+
+def test_the_model_finds_a_connection_closed_early(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crawl_core.limiter.permit.CLOSED_MARGIN_S", 0.0)
+    assert any(under_all_faults(client, seed, seconds=300.0).violations() for seed in range(4, 44))

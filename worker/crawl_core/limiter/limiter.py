@@ -109,7 +109,7 @@ class Limiter:
 
     async def __aenter__(self) -> Limiter:
         await self._check_memory_policy()
-        running = (self._acquire_always(), self._reconcile_always())
+        running = (self._acquire_always, self._reconcile_always)
         self._tasks = [asyncio.create_task(self._guard(one)) for one in running]
         return self
 
@@ -120,6 +120,8 @@ class Limiter:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._queue.close()
+        if self._failure:
+            return
         with suppress(UnavailableError, TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._ask()
@@ -329,10 +331,10 @@ class Limiter:
                 extra = self._fields("limiter.eviction", policy=policy)
                 log.warning("redis may evict buckets and leases: set its maxmemory-policy to noeviction", extra=extra)
 
-    async def _guard(self, running: Coroutine[None, None, None]) -> None:
+    async def _guard(self, running: Callable[[], Coroutine[None, None, None]]) -> None:
         """Nothing goes on without its acquirer: an unexpected error reaches everybody who waits."""
         try:
-            await running
+            await running()
         except asyncio.CancelledError:
             raise
         except BaseException as error:

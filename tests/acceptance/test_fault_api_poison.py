@@ -54,6 +54,22 @@ async def test_a_bad_string_that_is_alone_does_not_pass_for_an_outage(
             requests_agree(crawl)
 
 
+async def test_bad_strings_that_are_alone_together_do_not_pass_for_an_outage(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    rules = [{"match": {"query": query}, "action": {"status": 500}} for query in "ab"]
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    # All that there is to search is bad: only a string that nobody wants can show that the API is well.
+    keyspace = "{alphabet: ab, minLength: 1, maxLength: 1, rangeSize: 1}"
+    with sandbox(catalogue=file, faults={"rules": rules}) as api:
+        async with crawling(spec(keyspace=keyspace), **servers, sandbox=api, folder=tmp_path) as crawl:
+            crawl.worker()
+            await crawl.finished(timeout_s=30)
+            assert dead_letters(crawl).keys() == {"a", "b"}
+            requests_agree(crawl)
+
+
 async def _replay(url: str, job_id: int) -> None:
     ledger = await Ledger.open(url, max_connections=1, application_name="test")
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,7 +93,7 @@ class Client:
         tokens: TokenKeeper,
         settings: ClientSettings,
         clock: Clock,
-        control_string: str,
+        control_strings: Sequence[str],
         notes: Notes,
     ) -> None:
         self.source = source
@@ -102,7 +103,7 @@ class Client:
         self._limiter = limiter
         self._tokens = tokens
         self._clock = clock
-        self._control_string = control_string
+        self._control_strings = control_strings
         self._notes = notes
         self._rng = random.Random()
         self._refused_tokens = 0
@@ -142,7 +143,7 @@ class Client:
             permit.unused()
             return None
         if self.outage.lasts and self._needs_control(attempts):
-            await self._control(token, permit, session)
+            await self._control(string, token, permit, session)
             return None
         # Only now: the wait for the permit may have been long enough for the string to start again.
         offset, size = session.position(self.settings.page_size)
@@ -262,14 +263,18 @@ class Client:
             log.warning("page size refused", extra=fields("page_size.refused", page_size=size, error=message))
 
     def _needs_control(self, attempts: Attempts) -> bool:
-        """Whether this probe must ask for another string: one bad string, alone, looks like an outage for ever."""
+        """Whether this probe must ask for another string: bad strings with nobody else look like an outage for ever."""
         uncounted = attempts.failures - attempts.counted
-        rules = self.settings.retry
-        return self.outage.alone and uncounted >= rules.max_attempts and self.outage.probes % 2 == 0
+        return uncounted >= self.settings.retry.max_attempts and self.outage.probes % 2 == 0
 
-    async def _control(self, token: str, permit: Permit, session: Session) -> None:
-        outcome = await self._exchange(self._control_string, 0, 1, token, permit, session)
-        if outcome is not None and not isinstance(outcome, Page):
+    async def _control(self, string: str, token: str, permit: Permit, session: Session) -> None:
+        """Ask for a string that nobody waits for; for another one each time, since it may be bad itself."""
+        others = [one for one in self._control_strings if one != string]
+        control = others[self.outage.probes // 2 % len(others)]
+        outcome = await self._exchange(control, 0, 1, token, permit, session)
+        if isinstance(outcome, RateLimited):
+            await self._freeze(outcome)
+        elif outcome is not None and not isinstance(outcome, Page):
             self.outage.failures += 1
             self.outage.probes += 1
             delay_s = self.settings.retry.delay_s(self.outage.probes, self._rng)

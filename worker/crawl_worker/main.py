@@ -193,7 +193,7 @@ async def _worker(
         tokens=tokens,
         settings=settings,
         clock=SYSTEM_CLOCK,
-        control_string=spec.keyspace.alphabet[0],
+        control_strings=[c * length for length in (1, 2) for c in spec.keyspace.alphabet],
         notes=notes,
     )
     parts = Parts(

@@ -26,11 +26,6 @@ class Outage:
         """Whether there is an outage now."""
         return self.failures > 0
 
-    @property
-    def alone(self) -> bool:
-        """Whether nobody else waits for the probe."""
-        return not self._waiting
-
     def admits(self, holder: object) -> bool:
         """Whether this one may send now."""
         return self.failures == 0 or self._holder is holder

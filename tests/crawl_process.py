@@ -104,6 +104,7 @@ class Crawl:
     workers: list[WorkerProcess] = field(default_factory=list)
     row: JobRow | None = None
     seeding: bool = True
+    supervising: asyncio.Task[None] | None = None
 
     @property
     def id(self) -> int:
@@ -274,7 +275,7 @@ async def crawling(
     ledger = await Ledger.open(postgres_url, max_connections=1, application_name="test")
     crawl.row = await prepare(ledger, crawl.job, uid=f"uid-{name}", client_id="sandbox")
     await ledger.close()
-    supervisor = asyncio.create_task(crawl.supervise())
+    supervisor = crawl.supervising = asyncio.create_task(crawl.supervise())
     try:
         yield crawl
     finally:

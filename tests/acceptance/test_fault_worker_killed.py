@@ -12,8 +12,8 @@ from servers import Valkey
 
 from crawl_core.keys import job_key
 
-SPEC = """{keyspace: {alphabet: abcdefghijklmnopqr, minLength: 2, maxLength: 2, rangeSize: 18},
-    source: {requestTimeout: 2s}, rateLimit: {requests: 80, window: 1s}, workers: {concurrency: 3}}"""
+SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 12},
+    source: {requestTimeout: 2s}, rateLimit: {requests: 50, window: 1s}, workers: {concurrency: 3}}"""
 
 
 async def test_workers_killed_at_random_moments_lose_at_most_a_flush_interval(
@@ -23,7 +23,7 @@ async def test_workers_killed_at_random_moments_lose_at_most_a_flush_interval(
     with sandbox(catalogue=catalogue, latency="20ms") as api:
         async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             crew = [crawl.worker(client_id=f"worker-{number}") for number in range(2)]
-            killed = [await kill_one(crawl, crew, after=after) for after in (60, 130, 200)]
+            killed = [await kill_one(crawl, crew, after=after) for after in (25, 60, 95)]
             await crawl.finished()
             prove(crawl, oracle(catalogue))
             prove_frugal(crawl, *killed)

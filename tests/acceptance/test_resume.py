@@ -13,8 +13,8 @@ from servers import Valkey
 
 from crawl_core.ledger import jobs
 
-SPEC = """{keyspace: {alphabet: abcdefghijklmnopqr, minLength: 2, maxLength: 2, rangeSize: 18},
-    source: {requestTimeout: 1s}, rateLimit: {requests: 120, window: 1s}, workers: {concurrency: 3}}"""
+SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 12},
+    source: {requestTimeout: 1s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 3}}"""
 
 
 async def test_a_crawl_goes_on_where_it_was_after_everything_was_stopped_and_redis_emptied(
@@ -25,7 +25,7 @@ async def test_a_crawl_goes_on_where_it_was_after_everything_was_stopped_and_red
         servers = {"postgres_url": ledger_url, "redis_url": redis_url, "sandbox": api, "folder": tmp_path}
         async with crawling(SPEC, **servers) as crawl:
             first = [crawl.worker(), crawl.worker()]
-            await crawl.searched(100)
+            await crawl.searched(40)
             assert [worker.drain() for worker in first] == [0, 0]
         redis_server.flush()
         async with crawling(SPEC, **servers) as crawl:
@@ -42,7 +42,7 @@ async def test_a_job_applied_anew_under_another_uid_goes_on_where_it_was(
     with sandbox(catalogue=catalogue, latency="10ms") as api:
         async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             old = crawl.worker(client_id="old", once_done="exit")
-            await crawl.searched(100)
+            await crawl.searched(40)
             old.broken_at_s = time.time()
             await crawl.apply(SPEC, uid="another-uid")
             crawl.worker(client_id="new")
@@ -61,7 +61,7 @@ async def test_workers_of_a_deleted_job_drain_and_the_next_job_of_its_name_start
     with sandbox(catalogue=catalogue, latency="10ms") as api:
         async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             old = crawl.worker(once_done="exit")
-            await crawl.searched(100)
+            await crawl.searched(40)
             async with open_ledger(ledger_url) as ledger:
                 await jobs.mark_deleted(ledger, crawl.id)
             assert await crawl.ended(old) == 0

@@ -23,7 +23,7 @@ ALPHABET = "abcdefghijkl"
 FLUSH_INTERVAL_S = 1.0
 """What a worker may keep to itself, as DESIGN promises."""
 
-GRACE_S = 0.5
+GRACE_S = 1.0
 """The way of an answer into the ledger on a machine that does other things too: its own latency, and the commit's."""
 
 

@@ -60,8 +60,10 @@ class Server:
         self.connections = 0
         self.requests: list[bytes] = []
         self.url = URL()
+        self.talking: list[asyncio.Task[None] | None] = []
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.talking.append(asyncio.current_task())
         self.connections += 1
         try:
             while True:
@@ -80,6 +82,10 @@ async def serve(answer: Streams) -> AsyncIterator[Server]:
     server.url = URL(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/search?q=a%20b", encoded=True)
     yield server
     listening.close()
+    for task in filter(None, server.talking):
+        task.cancel()
+    await asyncio.gather(*filter(None, server.talking), return_exceptions=True)
+    await asyncio.sleep(0)  # Closed transports close their sockets in the next turn.
 
 
 @asynccontextmanager

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 
@@ -44,3 +48,13 @@ def instant(epoch_s: float, *, now_s: float | None = None) -> str:
     """A point in time as a clock on the wall shows it, with the day unless it is today."""
     there, here = time.localtime(epoch_s), time.localtime(now_s)
     return time.strftime("%H:%M:%S" if there[:3] == here[:3] else "%b %d %H:%M", there)
+
+
+def program() -> str:
+    """How this program was called, for commands that are to be pasted: a path where the name alone is not found."""
+    called = Path(sys.argv[0])
+    if called.name != "artistcrawl" or shutil.which("artistcrawl"):
+        return "artistcrawl"
+    with suppress(ValueError):
+        called = called.absolute().relative_to(Path.cwd())
+    return shlex.quote(str(called))

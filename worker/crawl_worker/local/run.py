@@ -15,7 +15,7 @@ from pathlib import Path
 from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
 from crawl_core.spec import CrawlJob, read_crawljob
 from crawl_worker.backends import DEFAULT_DATA, add_flags, given_urls
-from crawl_worker.commands.output import remark, say, say_json
+from crawl_worker.commands.output import program, remark, say, say_json
 from crawl_worker.local.crawl import LocalCrawl, Outcome
 from crawl_worker.local.data_folder import DataFolder
 from crawl_worker.local.opened import Options, credentials
@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with folder.run(), open_view(json=arguments.json, colour=not arguments.no_color) as view:
         outcome = _crawl(job, options, folder=folder, view=view)
     seconds = time.monotonic() - started_s
-    command = "artistcrawl run " + shlex.join(_again(arguments))
-    text = as_text(outcome, command=command, data=folder.path, urls=options.urls, seconds=seconds)
+    command = f"{program()} run {shlex.join(_again(arguments))}"
+    text = as_text(outcome, command=command, data=folder.path, urls=options.urls, seconds=seconds, program=program())
     if arguments.json:
         remark(text)
         say_json(as_object(outcome, data=folder.path, urls=options.urls, seconds=seconds))

@@ -37,7 +37,9 @@ def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> di
     return result
 
 
-def as_text(outcome: Outcome, *, command: str, data: Path, urls: Urls, seconds: float) -> str:
+def as_text(
+    outcome: Outcome, *, command: str, data: Path, urls: Urls, seconds: float, program: str = "artistcrawl"
+) -> str:
     """The same for a person, with what to do next."""
     seen = outcome.snapshot
     figures = [
@@ -53,20 +55,21 @@ def as_text(outcome: Outcome, *, command: str, data: Path, urls: Urls, seconds: 
     ]
     lines = [_headline(outcome, command), *(f"  {name:<13} {text}" for name, text in figures)]
     where = masked(urls.postgres) if urls.postgres else f"{data} (PostgreSQL 18)"
-    lines += ["", f"The data is in {where}. To use it:", *(f"  {line}" for line in next_commands(data=data, urls=urls))]
+    following = next_commands(data=data, urls=urls, program=program)
+    lines += ["", f"The data is in {where}. To use it:", *(f"  {line}" for line in following)]
     if seen.dead_letters:
         lines += ["To search the dead letters again:"]
-        lines += [f"  artistcrawl retry-dead-letters {_where(data, urls)} {seen.job}", f"  {command}"]
+        lines += [f"  {program} retry-dead-letters {_where(data, urls)} {seen.job}", f"  {command}"]
     return "\n".join(lines)
 
 
-def next_commands(*, data: Path, urls: Urls) -> list[str]:
+def next_commands(*, data: Path, urls: Urls, program: str = "artistcrawl") -> list[str]:
     """Ready to paste."""
     where = _where(data, urls)
     top = "SELECT name, popularity FROM artists ORDER BY popularity DESC NULLS LAST LIMIT 10"
     return [
-        f"artistcrawl export artists {where} --format csv --output artists.csv",
-        f'artistcrawl psql {where} -c "{top}"',
+        f"{program} export artists {where} --format csv --output artists.csv",
+        f'{program} psql {where} -c "{top}"',
     ]
 
 
@@ -107,4 +110,4 @@ def _rate_limited(count: int) -> str:
 def _truncated(count: int) -> str:
     if not count:
         return ""
-    return " strings match more than the API shows; a larger maxLength refines them"
+    return " strings match more than the API shows; those shorter than maxLength are refined by longer ones"

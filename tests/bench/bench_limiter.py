@@ -55,8 +55,8 @@ def _server_cost(server: Valkey) -> list[Row]:
         stated("server time of a `limits` moving window", reference, "us"),
         stated("server time of a permit, its confirmation included", one, "us"),
         # A moving window is four commands, this is seven; what one costs shows only above some 10,000 permits a second.
-        at_most("the same, beside `limits`", one / reference, 3.5),
-        at_most("the same, 10 permits a call", ten / reference, 0.8),
+        at_most("the same, beside `limits`", one / reference, 4.0),
+        at_most("the same, 10 permits a call", ten / reference, 1.0),
     ]
 
 

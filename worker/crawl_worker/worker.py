@@ -116,10 +116,18 @@ class Worker:
         try:
             await self._work_on(slot)
         except Exception as error:
-            self._failure = self._failure or error
-            self.drain()
+            self._fail(error)
+        except asyncio.CancelledError:
+            # A task group takes no notice of a child that cancels itself: the place would be gone in silence.
+            if not slot.retired:
+                self._fail(RuntimeError("a crawling task was cancelled by nobody who may"))
+            raise
         finally:
             self._working.discard(slot)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self.drain()
 
     async def _work_on(self, slot: _Slot) -> None:
         while not slot.retired:

@@ -38,7 +38,7 @@ async def test_an_api_that_refuses_everything_has_no_string_given_up(
             crawl.worker()
             await crawl.searched(100)
             api.control(outage={"status": 403})
-            await crawl.until(lambda: api.stats()["by_status"].get("403", 0) >= 12)
+            await crawl.until(lambda: api.stats()["by_status"].get("403", 0) >= 9)
             await crawl.until(lambda: _problem(crawl)[0] == "RequestRejected")
             api.control(outage=None)
             await crawl.finished()

@@ -23,10 +23,10 @@ async def test_a_batch_whose_acknowledgement_is_lost_lands_once(
     file = write_catalogue(tmp_path / "artists.csv", 300)
     with sandbox(catalogue=file, latency="20ms") as api, _proxy(ledger_url) as proxy:
         servers = {"postgres_url": ledger_url, "redis_url": redis_url}
-        async with crawling(spec(), **servers, sandbox=api, folder=tmp_path) as crawl:
+        async with crawling(spec(last="hz"), **servers, sandbox=api, folder=tmp_path) as crawl:
             crawl.worker(postgres_url=_through(proxy, ledger_url))
             await crawl.searched(1)
-            for _ in range(5):
+            for _ in range(3):
                 cut = proxy.cut_after(BATCH, answered=True)
                 assert await asyncio.to_thread(cut.wait, 20)
             await crawl.finished()
@@ -40,9 +40,9 @@ async def test_a_batch_cut_off_while_it_is_being_committed_lands_once(
     file = write_catalogue(tmp_path / "artists.csv", 300)
     with sandbox(catalogue=file, latency="20ms") as api, _proxy(ledger_url) as proxy:
         servers = {"postgres_url": ledger_url, "redis_url": redis_url}
-        async with crawling(spec(), **servers, sandbox=api, folder=tmp_path) as crawl:
+        async with crawling(spec(last="hz"), **servers, sandbox=api, folder=tmp_path) as crawl:
             crawl.worker(postgres_url=_through(proxy, ledger_url))
-            await crawl.searched(100)
+            await crawl.searched(50)
             with psycopg.connect(ledger_url) as holder:
                 # Whoever holds the ranges' rows makes every commit wait in the middle.
                 holder.execute("SELECT FROM crawl_range WHERE state = 'open' FOR UPDATE")

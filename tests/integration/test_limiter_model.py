@@ -71,7 +71,7 @@ BREAKS: dict[str, tuple[int, tuple[str, str]]] = {
     "a late answer frees a slot it does not hold": (18, ('"XX", "LT"', '"LT"')),
     "an answer counts from before it came": (10, ("now - ARGV[i + 1] + window", "now - ARGV[i + 1] - 200000 + window")),
     "a larger limit opens slots at once": (19, ("math.max(now + window, floor), tonumber", "floor, tonumber")),
-    "a smaller limit uses the slots it has": (15, ("local surplus = slots - limit", "local surplus = 0")),
+    "a smaller limit uses the slots it has": (15, ("tonumber(b[16]), slots - limit", "tonumber(b[16]), 0")),
     "a step back of the clock cuts the hold": (
         19,
         (

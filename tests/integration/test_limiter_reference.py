@@ -30,8 +30,7 @@ class Reference:
     counter: int = 0
 
     def __post_init__(self) -> None:
-        self.counter = self.limit
-        self.slots = {f"n1.{i}": 0 for i in range(1, self.limit + 1)}
+        self.slots = {f"!{i}": 0 for i in range(self.limit)}  # "!" sorts before every permit: unused slots go first.
 
     def free(self, permit_id: str, at: int) -> None:
         if permit_id in self.slots:

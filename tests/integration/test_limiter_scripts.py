@@ -446,5 +446,25 @@ def test_many_answers_and_many_permits_fit_one_call(bucket: SteeredBucket) -> No
 
 def test_the_keys_expire_together_long_after_the_last_comparison(bucket: SteeredBucket) -> None:
     bucket.init(1, 30)
+    bucket.acquire()
     lives_s = [bucket.client.ttl(key) for key in bucket.server.keys]
     assert min(lives_s) > 6 * 24 * 3600
+
+
+def test_a_large_limit_takes_no_memory_before_it_is_used(bucket: SteeredBucket) -> None:
+    bucket.init(100_000, 30)
+    bucket.acquire(100)
+    assert bucket.client.zcard(bucket.server.keys[0]) == 100
+
+
+def test_slots_nobody_took_yet_are_no_sign_of_lost_ones(bucket: SteeredBucket) -> None:
+    bucket.init(10, 30)
+    bucket.acquire(4)
+    assert len(bucket.acquire(10).permits) == 6
+
+
+def test_surplus_slots_nobody_took_yet_go_first(bucket: SteeredBucket) -> None:
+    bucket.init(10, 30)
+    bucket.acquire(2)
+    bucket.bring(3, 30)
+    assert len(bucket.acquire(5).permits) == 1

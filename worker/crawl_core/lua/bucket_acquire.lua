@@ -1,5 +1,6 @@
 -- bucket_acquire: take back what permits no longer hold, then grant up to `count` permits, or say when to ask again.
--- KEYS[1] slots zset {permit id: instant from which its slot is free, us}: one member a slot, the permit that took it last
+-- KEYS[1] slots zset {permit id: instant from which its slot is free, us}: the permit that took a slot last stands for it;
+--         `unused` slots that nobody took yet have no member, and are free from the floor on
 -- KEYS[2] bucket hash (see bucket_init)
 -- ARGV    layout, count, c, then c times {permit id, age_us of its answer}, then {permit id, free_us, window_us} of
 --         each permit that was never sent, as it was granted
@@ -11,7 +12,7 @@ local slots_key, bucket_key = KEYS[1], KEYS[2]
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
 local b = redis.call("HMGET", bucket_key, "layout", "run_id", "seen_us", "limit", "window_us", "timeout_us", "even",
-  "slots", "floor_us", "last_us", "frozen_us", "epoch", "nonce", "counter", "configured_us")
+  "slots", "floor_us", "last_us", "frozen_us", "epoch", "nonce", "counter", "configured_us", "unused")
 if b[1] and b[1] ~= ARGV[1] then return {"layout", b[1]} end
 
 local function server_run_id() return string.match(redis.call("INFO", "server"), "run_id:(%w+)") end
@@ -62,44 +63,53 @@ if count == 0 then return reply end
 
 -- After a lowered limit there are more slots than places. Surplus slots go once they are free; until then a grant must
 -- find `surplus` free slots beside the one it takes, so that fewer than `limit` are taken.
-local surplus = slots - limit
+local unused, surplus = tonumber(b[16]), slots - limit
 if surplus > 0 then
-  local gone = redis.call("ZRANGEBYSCORE", slots_key, "-inf", now, "LIMIT", 0, surplus)
-  for i = 1, #gone do redis.call("ZREM", slots_key, gone[i]) end
-  if #gone > 0 then
-    slots, surplus = slots - #gone, surplus - #gone
-    redis.call("HSET", bucket_key, "slots", slots)
-  end
+  local gone = floor <= now and math.min(surplus, unused) or 0
+  unused, slots, surplus = unused - gone, slots - gone, surplus - gone
+  local free = redis.call("ZRANGEBYSCORE", slots_key, "-inf", now, "LIMIT", 0, surplus)
+  for i = 1, #free do redis.call("ZREM", slots_key, free[i]) end
+  slots, surplus = slots - #free, surplus - #free
+  if gone + #free > 0 then redis.call("HSET", bucket_key, "slots", slots, "unused", unused) end
 end
 count = math.min(count, limit)
-local ranked = redis.call("ZRANGE", slots_key, 0, count - 1 + surplus, "WITHSCORES")
-if #ranked ~= 2 * (count + surplus) then
+local needed = math.max(0, count + surplus - unused)
+local ranked = needed > 0 and redis.call("ZRANGE", slots_key, 0, needed - 1, "WITHSCORES") or {}
+if #ranked ~= 2 * needed or (unused > 0 and redis.call("ZCARD", slots_key) ~= slots - unused) then
   -- The slots were evicted without the marker: the bucket's memory is gone.
   return {"unknown", now, server_run_id()}
 end
+
+local function free_from(rank)
+  return rank < unused and floor or tonumber(ranked[2 * (rank - unused) + 2])
+end
+
 local spacing = b[7] == "1" and math.ceil(0.9 * window / limit) or 0
 local earliest = math.max(now, floor, frozen)
 local hold = timeout + window + 500000
 local counter = tonumber(b[14])
 local taken, held = 0, {}
 while taken < count do
-  local at = math.max(earliest, tonumber(ranked[2 * (taken + surplus) + 2]), last + spacing)
+  local at = math.max(earliest, free_from(taken + surplus), last + spacing)
   if at - now > horizon then
     -- The same instant for everybody, and never far: promises to those who vanish would strand the budget.
     reply[9] = math.min(at - horizon - now, math.floor(window / 2), 10000000)
     break
   end
-  taken, counter, last = taken + 1, counter + 1, at
+  counter, last = counter + 1, at
   local id = b[13] .. "." .. counter
   held[#held + 1] = at + hold
   held[#held + 1] = id
   reply[#reply + 1] = id
   reply[#reply + 1] = at - now
-  reply[#reply + 1] = tonumber(ranked[2 * taken])
+  reply[#reply + 1] = free_from(taken)
+  taken = taken + 1
 end
 if taken > 0 then
-  redis.call("ZREMRANGEBYRANK", slots_key, 0, taken - 1)
+  local first = math.min(taken, unused)
+  if first < taken then redis.call("ZREMRANGEBYRANK", slots_key, 0, taken - first - 1) end
   redis.call("ZADD", slots_key, unpack(held))
-  redis.call("HSET", bucket_key, "last_us", last, "counter", counter, "seen_us", now)
+  if unused == slots then redis.call("EXPIRE", slots_key, redis.call("TTL", bucket_key)) end
+  redis.call("HSET", bucket_key, "last_us", last, "counter", counter, "seen_us", now, "unused", unused - first)
 end
 return reply

@@ -1,8 +1,9 @@
 -- bucket_init: make a bucket that Redis does not know, from the ledger's row.
 -- KEYS[1] slots zset {permit id: instant from which its slot is free, us}
 -- KEYS[2] bucket hash {layout, run_id, nonce, counter: of permit ids; limit, window_us, timeout_us, even; slots: how many
---         there are; floor_us: nothing is granted before it; last_us: the last grant; frozen_us, epoch, strikes: the
---         freeze; seen_us: TIME at the last grant; configured_us; slack_us, slack_until_us: an older, longer timeout}
+--         there are, unused: how many of them have no member, floor_us: nothing is granted before it; last_us: the last
+--         grant; frozen_us, epoch, strikes: the freeze; seen_us: TIME at the last grant; configured_us; slack_us,
+--         slack_until_us: an older, longer timeout}
 -- ARGV    layout, ttl_s, now_us and run_id as the unknown bucket answered, nonce, limit, window_us, timeout_us, even,
 --         epoch, frozen_us, fresh: 1 where the caller inserted the ledger's row, so that no permit can be on its way
 -- RETURN  {"made", floor_us} | {"late"} | {"known"} | {"layout", found}
@@ -14,12 +15,14 @@ local epoch, frozen, fresh = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12] ==
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
 local run_id = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
-local b = redis.call("HMGET", bucket_key, "layout", "run_id", "slots", "epoch", "frozen_us", "counter")
+local b = redis.call("HMGET", bucket_key, "layout", "run_id", "slots", "epoch", "frozen_us", "counter",
+  "unused")
 if b[1] and b[1] ~= layout then return {"layout", b[1]} end
 -- Who inserted the row may start free even where somebody else, who found it, came first with a floor: before the row
 -- there was no permit, and behind the floor there was none either.
-local untouched = fresh and b[3] == b[6]
-if b[2] == run_id and redis.call("ZCARD", slots_key) == tonumber(b[3]) and not untouched then return {"known"} end
+local untouched = fresh and b[6] == "0"
+local whole = b[2] == run_id and redis.call("ZCARD", slots_key) == b[3] - b[7]
+if whole and not untouched then return {"known"} end
 -- A caller that slept since it asked may hold a row from before a freeze, or a right to start free that has passed.
 if run_id ~= asked_run_id or now < asked or now - asked > 1000000 then return {"late"} end
 -- A snapshot may remember a freeze that never reached the ledger.
@@ -35,17 +38,9 @@ end
 local horizon = math.min(2000000, math.floor(window / 10))
 local floor = fresh and 0 or now + horizon + timeout + window + 500000
 redis.call("DEL", slots_key, bucket_key)
-for first = 1, limit, 1000 do
-  local members = {}
-  for i = first, math.min(first + 999, limit) do
-    members[#members + 1] = floor
-    members[#members + 1] = nonce .. "." .. i
-  end
-  redis.call("ZADD", slots_key, unpack(members))
-end
-redis.call("HSET", bucket_key, "layout", layout, "run_id", run_id, "nonce", nonce, "counter", limit,
-  "limit", limit, "window_us", window, "timeout_us", timeout, "even", even, "slots", limit, "floor_us", floor,
+redis.call("HSET", bucket_key, "layout", layout, "run_id", run_id, "nonce", nonce, "counter", 0,
+  "limit", limit, "window_us", window, "timeout_us", timeout, "even", even, "slots", limit, "unused", limit, "floor_us", floor,
   "last_us", 0, "frozen_us", frozen, "epoch", epoch, "strikes", 0, "seen_us", now, "configured_us", now,
   "slack_us", 0, "slack_until_us", 0)
-for _, key in ipairs(KEYS) do redis.call("EXPIRE", key, ttl_s) end
+redis.call("EXPIRE", bucket_key, ttl_s)
 return {"made", floor}

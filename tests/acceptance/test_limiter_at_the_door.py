@@ -102,9 +102,9 @@ def test_no_window_holds_too_much_after_redis_came_back_with_an_old_snapshot(
     fresh_redis: Valkey, before_the_door: Before
 ) -> None:
     with before_the_door(fresh_redis.url, 30, 2.0, 1.0, processes=3) as door:
+        time.sleep(1)
         with fresh_redis.client() as client:
-            client.config_set("appendonly", "no")
-            client.save()
+            client.config_set("appendonly", "no")  # From here on it will remember nothing.
         time.sleep(2)
         fresh_redis.kill()
         fresh_redis.restart(keep_data=True)

@@ -159,4 +159,6 @@ async def _rate(postgres: Postgres, valkey: Valkey) -> list[Row]:
 def run() -> list[Row]:
     """Both measurements, about three minutes."""
     with _servers() as (postgres, valkey):
-        return [*asyncio.run(_cost(postgres, valkey)), *asyncio.run(_rate(postgres, valkey))]
+        cost = asyncio.run(_cost(postgres, valkey))
+        valkey.flush()  # the next crawl is another one, on a ledger of its own
+        return [*cost, *asyncio.run(_rate(postgres, valkey))]

@@ -122,3 +122,11 @@ async def test_a_reconcile_that_changes_nothing_writes_nothing(ledger, rows):
     before = await value(ledger, "SELECT ctid::text FROM bucket")
     await rows.reconcile("credential:test", epoch=1, frozen_until_us=UNTIL_US)
     assert await value(ledger, "SELECT ctid::text FROM bucket") == before
+
+
+async def test_a_bucket_that_only_redis_knows_gets_its_row_and_its_freeze_with_the_first_comparison(ledger, rows):
+    """The ledger was replaced or restored to before the bucket's first use."""
+    await record(ledger, limited("one", 10, "30s", "Even"))
+    row = await rows.reconcile("credential:test", epoch=3, frozen_until_us=UNTIL_US)
+    assert (row.epoch, row.frozen_until_us, row.limits.requests) == (3, UNTIL_US, 10)
+    assert await rows.ensure("credential:test") == (row, False)

@@ -33,6 +33,8 @@ def configure(*, log_format: LogFormat, level: str = "INFO", stream: TextIO | No
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    # It logs every request at INFO, without an action, and with the whole URL.
+    logging.getLogger("httpx").setLevel(max(logging.WARNING, root.level))
 
 
 def _values(record: logging.LogRecord) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class BucketRows:
         """
         arguments = {"name": name, "epoch": epoch, "frozen_until_us": frozen_until_us}
         await self._ledger.run("buckets.reconcile", arguments)
+        if await self._ledger.row("buckets.read", {"name": name}) is None:
+            # The ledger is another one, or older, than the Redis that knows the bucket.
+            await self.ensure(name)
+            await self._ledger.run("buckets.reconcile", arguments)
         return await self._read(name)
 
     async def _read(self, name: str) -> BucketRow:

@@ -135,17 +135,19 @@ class Client:
             await self.outage.admission(attempts)
         if self.outage.lasts:
             await self._clock.sleep(self._next_probe_s - self._clock.monotonic())
-        token = self._tokens.current or await self._tokens.get()
+        if self._tokens.current is None:
+            await self._tokens.get()
         await session.ready()
         permit = await self._limiter.acquire()
         session.waiting(False)
-        if not session.may_send() or not self.outage.admits(attempts):
+        # The wait may have been a freeze of hours: the token may have ended, and the string may start again.
+        token = self._tokens.current
+        if token is None or not session.may_send() or not self.outage.admits(attempts):
             permit.unused()
             return None
         if self.outage.lasts and self._needs_control(attempts):
             await self._control(string, token, permit, session)
             return None
-        # Only now: the wait for the permit may have been long enough for the string to start again.
         offset, size = session.position(self.settings.page_size)
         outcome = await self._exchange(string, offset, size, token, permit, session)
         return None if outcome is None else (outcome, size)
@@ -182,7 +184,7 @@ class Client:
             self._refused_tokens = 0
             self.outage.succeeded()
         elif isinstance(outcome, Unauthorized):
-            self._tokens.reject(token)
+            self._refused_tokens += self._tokens.reject(token)
         return outcome
 
     async def _failed(
@@ -198,7 +200,6 @@ class Client:
             case PageSizeRefused(message):
                 outcome = Rejected(400, message)
             case Unauthorized(message):
-                self._refused_tokens += 1
                 if self._refused_tokens <= REFUSED_TOKENS:
                     return None
                 outcome = Failed("unauthorized", message)
@@ -214,7 +215,8 @@ class Client:
         counts = attempts.failed(successes=self.outage.successes)
         rejected = isinstance(outcome, Rejected)
         reason = f"http_{outcome.status}" if isinstance(outcome, Rejected) else outcome.reason
-        if rejected:
+        if rejected and not counts:
+            # Nobody succeeds meanwhile: a person should look. What is one string's own fault ends in its dead letter.
             self._notes.problem("RequestRejected", f"the API rejects {string!r} with {reason}: {outcome.message}")
         # A rejection is for good, but of the string only where others succeed after it: it is asked for twice, so that
         # an API that begins to reject everybody costs none of the strings in flight.

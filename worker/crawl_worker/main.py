@@ -23,7 +23,7 @@ import uvloop
 
 from crawl_core import keys, logs
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError, LedgerUnavailableError
+from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, LedgerUnavailableError
 from crawl_core.frontier import LEASE_TTL_S, Frontier
 from crawl_core.ledger import BucketRows, JobRow, Ledger, jobs
 from crawl_core.limiter import Limiter
@@ -58,26 +58,20 @@ def main(argv: list[str] | None = None) -> int:
     logs.configure(log_format=options.log_format, level=options.log_level, job=options.job, worker=worker_name)
     try:
         uvloop.run(_run(options, worker_name))
-    except BaseExceptionGroup as errors:
-        wrong = errors.subgroup(ConfigurationError)
+    except BaseException as error:
+        wrong = _misconfiguration(error)
         if wrong is None:
             raise
-        return _misconfigured(_innermost(wrong))
-    except ConfigurationError as error:
-        return _misconfigured(error)
+        log.error(str(wrong), extra=fields("worker.misconfigured"))
+        return EXIT_CONFIGURATION
     return 0
 
 
-def _misconfigured(error: BaseException) -> int:
-    log.error(str(error), extra=fields("worker.misconfigured"))
-    return EXIT_CONFIGURATION
-
-
-def _innermost(error: BaseException) -> BaseException:
-    """A task group wraps what its tasks raise, each group once more."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _misconfiguration(error: BaseException) -> ConfigurationError | None:
+    """What a person must change, if that is what ended us. A task group wraps what its tasks raise."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((wrong for one in error.exceptions if (wrong := _misconfiguration(one))), None)
+    return error if isinstance(error, ConfigurationError) else None
 
 
 def _options(argv: list[str] | None) -> argparse.Namespace:
@@ -121,6 +115,12 @@ async def _run(options: argparse.Namespace, worker_name: str) -> None:
             await _first(running, stop)
             worker.drain()
             await running
+    except BaseException as error:
+        if (wrong := _misconfiguration(error)) is not None:
+            # Where status and conditions show it; the log is where this process was.
+            with contextlib.suppress(ArtistcrawlError):
+                await jobs.note_problem(ledger, job.id, "Misconfigured", str(wrong)[:500])
+        raise
     finally:
         await ledger.close()
     log.info("worker stopped", extra=fields("worker.stopped"))
@@ -182,7 +182,7 @@ async def _worker(
         worker=worker_name,
     )
     http = await stack.enter_async_context(
-        httpx.AsyncClient(timeout=spec.source.request_timeout.seconds, follow_redirects=False)
+        httpx.AsyncClient(timeout=spec.source.request_timeout.seconds, follow_redirects=False, trust_env=False)
     )
     tokens = TokenKeeper(source=source, send=partial(_send_by, http), rules=lambda: settings.retry, clock=SYSTEM_CLOCK)
     notes = Notes(ledger, job.id, SYSTEM_CLOCK)

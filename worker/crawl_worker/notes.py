@@ -32,6 +32,7 @@ class Notes:
         self._page_size: int | None = None
         self._problems: dict[str, str] = {}
         self._written_s: dict[str, float] = {}
+        self._solved = False
 
     def page_size(self, size: int) -> None:
         """The upstream allows pages of this size only."""
@@ -43,6 +44,10 @@ class Notes:
         if now_s - self._written_s.get(reason, -REPEAT_S) >= REPEAT_S:
             self._written_s[reason] = now_s
             self._problems[reason] = message[:_MESSAGE_CHARACTERS].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+    def solved(self) -> None:
+        """What was noted has passed: requests succeed again."""
+        self._solved = not self._problems
 
     async def run(self) -> None:
         """Write what comes, until cancelled. What cannot be written now is kept."""
@@ -58,6 +63,9 @@ class Notes:
         if (size := self._page_size) is not None:
             await jobs.note_page_size(self._ledger, self._job_id, size)
             self._page_size = None
+        if self._solved:
+            await jobs.clear_problem(self._ledger, self._job_id)
+            self._solved = False
         for reason, message in list(self._problems.items()):
             await jobs.note_problem(self._ledger, self._job_id, reason, message)
             del self._problems[reason]

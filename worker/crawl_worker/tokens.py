@@ -50,10 +50,15 @@ class TokenKeeper:
         async with self._lock:
             return self.current or await self._ask()
 
-    def reject(self, token: str) -> None:
-        """The upstream did not accept this token: the next `get` asks for another one."""
-        if token == self._token:
-            self._good_until_s = 0.0
+    def reject(self, token: str) -> bool:
+        """The upstream did not accept this token: the next `get` asks for another one.
+
+        False where it was rejected or replaced before: requests that were under way with it say so one by one.
+        """
+        if token != self.current:
+            return False
+        self._good_until_s = 0.0
+        return True
 
     async def _ask(self) -> str:
         failures = 0
@@ -82,8 +87,9 @@ class TokenKeeper:
             await self._clock.sleep(delay_s)
 
     async def _request(self) -> Granted | Denied | Failed:
+        request = self._source.authorize()
         try:
-            status, body = await self._send(self._source.authorize())
+            status, body = await self._send(request)
         except (httpx.HTTPError, OSError, TimeoutError) as error:
-            return Failed("token_network", str(error) or type(error).__name__)
+            return Failed("token_network", f"{request.url}: {str(error) or type(error).__name__}")
         return self._source.read_token(status, body)

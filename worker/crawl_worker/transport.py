@@ -32,6 +32,9 @@ KEEPALIVE_S = 55.0
 Headers = Mapping[str, str]
 Kind = Literal["timeout", "closed", "malformed", "error"]
 
+MAX_BODY_BYTES = 8 * 2**20
+"""Bytes of an answer, decompressed: far more than 50 artists take, and no more than a process can spare."""
+
 _permit: ContextVar[Permit] = ContextVar("permit")
 
 
@@ -132,7 +135,7 @@ class ApiTransport:
             # One timeout over everything: the wait for a connection, connecting, sending, the answer and its body.
             async with asyncio.timeout(min(self._request_timeout_s, permit.request_timeout_s)):
                 response = await self._session.request("GET", url, headers=headers, allow_redirects=False)
-                body = await response.read()
+                body = await _body(response)
         finally:
             _permit.reset(token)
         return Answer(response.status, response.headers, body, time.monotonic() - started_s)
@@ -147,6 +150,20 @@ class ApiTransport:
             timeout_ms = max(1, round(self._request_timeout_s * 1000))
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
         return made
+
+
+async def _body(response: ClientResponse) -> bytes:
+    """The whole body. One that says its size is read at once; else it is bounded while it comes."""
+    if (length := response.content_length) is not None and "Content-Encoding" not in response.headers:
+        if length > MAX_BODY_BYTES:
+            raise aiohttp.ClientPayloadError(f"the answer has {length} bytes, more than {MAX_BODY_BYTES}")
+        return await response.read()
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise aiohttp.ClientPayloadError(f"the answer has more than {MAX_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 def _settle(permit: Permit, error: Exception) -> NotSentError | NoAnswerError:

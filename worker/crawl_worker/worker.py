@@ -66,6 +66,7 @@ class Worker:
         self._group: asyncio.TaskGroup | None = None
         self._flushing: set[RangeCrawl] = set()
         self._failure: Exception | None = None
+        self._successes = 0
         self._draining = asyncio.Event()
         self._rng = random.Random()
 
@@ -250,12 +251,21 @@ class Worker:
             return
         if job.finished_at is not None and self._exit_when_done:
             self.drain()
+        self._clear_what_passed(job)
         self._job = job
         settings = self._parts.client.settings
         settings.retry = retry_rules(job)
         if job.page_size is not None:
             settings.page_size = min(settings.page_size, job.page_size)
         self._resize()
+
+    def _clear_what_passed(self, job: JobRow) -> None:
+        """A noted problem that stood at the last look already, and requests succeeded since: it is over."""
+        outage = self._parts.client.outage
+        stood = job.problem_reason is not None and job.problem_reason == self._job.problem_reason
+        if stood and outage.successes > self._successes and not outage.lasts:
+            self._parts.notes.solved()
+        self._successes = outage.successes
 
 
 @dataclass(eq=False, slots=True)

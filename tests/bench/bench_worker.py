@@ -30,9 +30,10 @@ COST_SPEC = (
     "{keyspace: {first: m000, last: mzzz}, rateLimit: {requests: 100000, window: 1s, spacing: Burst}, "
     f"workers: {{concurrency: {CONCURRENCY}}}}}"
 )
-RATE, WINDOW_S, RATE_STRINGS = 5_000, 10, 36**3
+RATE, WINDOW_S = 5_000, 10
+# 50,000 strings.
 RATE_SPEC = (
-    f"{{keyspace: {{minLength: 3, maxLength: 3}}, rateLimit: {{requests: {RATE}, window: {WINDOW_S}s}}, "
+    f"{{keyspace: {{first: '0000', last: 12kv}}, rateLimit: {{requests: {RATE}, window: {WINDOW_S}s}}, "
     "workers: {concurrency: 8}}"
 )
 

@@ -18,7 +18,7 @@ run: $(READY) ## Crawl k8s/samples/quickstart.yaml on this machine (JOB=FILE for
 
 .PHONY: test
 test: $(READY) ## Run the tests with coverage (about 5 minutes on 2 cores)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not slow" --cov --cov-report=term
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
 
 .PHONY: test-slow
 test-slow: $(READY) ## Run the long forms of the promises (about an hour)

@@ -288,3 +288,23 @@ async def test_a_request_past_its_permit_is_a_mistake_told_at_once() -> None:
     api = ApiTransport(concurrency=1, request_timeout_s=1.0)
     with pytest.raises(RuntimeError, match="transport is closed"):
         await api.get(URL("http://127.0.0.1:1/"), {}, permit(Keeper()))
+
+
+SAYS_TOO_MUCH = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
+ENDLESS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [SAYS_TOO_MUCH, ENDLESS])
+async def test_an_answer_too_large_to_hold_is_refused_and_its_connection_not_used_again(head: bytes) -> None:
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while head is ENDLESS:
+            writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+            await writer.drain()
+
+    keeper = Keeper()
+    async with serve(pour) as server, transport() as api:
+        for _ in range(2):
+            with pytest.raises(NoAnswerError, match="more than 8388608"):
+                await api.get(server.url, {}, permit(keeper))
+    assert (server.connections, keeper.told) == (2, ["answered", "answered"])

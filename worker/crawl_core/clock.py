@@ -26,12 +26,18 @@ class Clock(Protocol):
         ...
 
 
+_BOOT_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
 class SystemClock:
     """The machine's clocks."""
 
     def monotonic(self) -> float:
-        """Seconds on CLOCK_MONOTONIC: counts while the process is stopped, not while the machine sleeps."""
-        return time.monotonic()
+        """Seconds that count while the process is stopped and, on Linux, while the machine sleeps.
+
+        Elsewhere a laptop's sleep is not counted: a permit in hand could then be used after its time.
+        """
+        return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
 
     def time(self) -> float:
         """Seconds since the Unix epoch."""

@@ -156,12 +156,14 @@ async def _body(response: ClientResponse) -> bytes:
     """The whole body. One that says its size is read at once; else it is bounded while it comes."""
     if (length := response.content_length) is not None and "Content-Encoding" not in response.headers:
         if length > MAX_BODY_BYTES:
+            response.close()  # the rest of the body is still to come on this connection
             raise aiohttp.ClientPayloadError(f"the answer has {length} bytes, more than {MAX_BODY_BYTES}")
         return await response.read()
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
+            response.close()
             raise aiohttp.ClientPayloadError(f"the answer has more than {MAX_BODY_BYTES} bytes")
     return bytes(body)
 

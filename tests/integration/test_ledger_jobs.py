@@ -261,6 +261,16 @@ async def test_a_problem_and_a_page_size_are_noted_and_the_problem_cleared(ledge
     assert (await jobs.get(ledger, job.id)).problem_message is None
 
 
+async def test_a_problem_that_is_noted_again_keeps_its_first_time_until_it_is_cleared(ledger):
+    job = await record(ledger)
+    await jobs.note_problem(ledger, job.id, "BadCredentials", "400")
+    first = (await jobs.get(ledger, job.id)).problem_at
+    await jobs.note_problem(ledger, job.id, "BadCredentials", "401")
+    assert (await jobs.get(ledger, job.id)).problem_at == first
+    await jobs.clear_problem(ledger, job.id)
+    assert (await jobs.get(ledger, job.id)).problem_at is None
+
+
 async def test_the_reaper_deletes_a_deleted_jobs_rows_in_chunks_and_no_artist(ledger):
     job, other = await record(ledger), await record(ledger, crawljob("other"), uid="uid-2")
     await bury(ledger, job, "aa03")

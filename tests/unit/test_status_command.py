@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from crawl_core.ledger import JobRow, Progress
+from crawl_core.limiter import BucketLimits, BucketRow
 from crawl_worker.commands.status import detail, status_of, table
 
 NOW_S = 1_800_000_000.0
@@ -45,8 +46,19 @@ PROGRESS = Progress(
 )
 
 
+QUIET = replace(PROGRESS, last_commit_at=JOB.started_at, requests_last_minute=0)
+TROUBLED = replace(
+    JOB, problem_reason="Unauthorized", problem_message="m", problem_at=datetime.fromtimestamp(NOW_S - 200, UTC)
+)
+
+
+def bucket(name: str = "credential:abc", *, frozen_until_s: float = 0.0) -> BucketRow:
+    limits = BucketLimits(requests=10, window_s=30.0, request_timeout_s=10.0, even=True)
+    return BucketRow(name=name, limits=limits, frozen_until_us=int(frozen_until_s * 1e6), epoch=1)
+
+
 def status(job: JobRow = JOB, progress: Progress = PROGRESS, *, frozen_until_s: float = 0.0):
-    return status_of(job, progress, frozen_until_s=frozen_until_s, now_s=NOW_S)
+    return status_of(job, progress, known=[bucket(frozen_until_s=frozen_until_s)], now_s=NOW_S)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +67,6 @@ def status(job: JobRow = JOB, progress: Progress = PROGRESS, *, frozen_until_s: 
         ({}, "Crawling"),
         ({"finished_at": JOB.started_at}, "Succeeded"),
         ({"spec": {"suspend": True}}, "Suspended"),
-        ({"problem_reason": "Unauthorized", "problem_message": "m"}, "Stalled"),
     ],
 )
 def test_the_state_is_the_jobs(change: dict, state: str) -> None:
@@ -67,14 +78,47 @@ def test_a_job_without_a_commit_is_pending() -> None:
 
 
 def test_a_job_that_nobody_commits_to_is_paused() -> None:
-    quiet = replace(PROGRESS, last_commit_at=JOB.started_at, requests_last_minute=0)
-    assert status(progress=quiet).state == "Paused"
+    assert status(progress=QUIET).state == "Paused"
+
+
+def test_a_problem_of_a_job_that_crawls_is_a_remark_with_its_age() -> None:
+    troubled = status(TROUBLED)
+    assert troubled.state == "Crawling"
+    assert "  Unauthorized: m (noted 3 min 20 s ago)" in table([troubled]).splitlines()
+
+
+def test_a_job_with_a_problem_that_nobody_commits_to_is_stalled() -> None:
+    assert status(TROUBLED, QUIET).state == "Stalled"
+
+
+def test_a_job_with_a_problem_that_never_committed_is_stalled() -> None:
+    assert status(TROUBLED, replace(QUIET, last_commit_at=None)).state == "Stalled"
+
+
+def test_a_freeze_explains_why_nobody_commits_in_spite_of_a_problem() -> None:
+    assert status(TROUBLED, QUIET, frozen_until_s=NOW_S + 60).state == "Frozen"
+
+
+def test_a_finished_job_has_no_problem_any_more() -> None:
+    assert status(replace(TROUBLED, finished_at=JOB.started_at)).problem == ""
 
 
 def test_a_frozen_job_says_until_when_and_how_to_lift_it() -> None:
     frozen = status(frozen_until_s=NOW_S + 3_600)
     assert frozen.state == "Frozen"
     assert f"frozen until {frozen.frozen_until}; to lift it: artistcrawl unfreeze credential:abc" in table([frozen])
+
+
+def test_a_job_with_a_bucket_a_node_names_the_node_that_is_frozen_the_longest() -> None:
+    known = [
+        bucket("node:10.0.0.1", frozen_until_s=NOW_S + 60),
+        bucket("node:10.0.0.2", frozen_until_s=NOW_S + 3_600),
+        bucket(frozen_until_s=NOW_S + 7_200),
+    ]
+    frozen = status_of(replace(JOB, bucket=None, bucket_scope="Node"), PROGRESS, known=known, now_s=NOW_S)
+    assert frozen.state == "Frozen"
+    assert f"node:10.0.0.2 frozen until {frozen.frozen_until}" in detail(frozen)
+    assert "artistcrawl unfreeze node:10.0.0.2" in detail(frozen)
 
 
 def test_a_freeze_that_is_over_is_not_mentioned() -> None:

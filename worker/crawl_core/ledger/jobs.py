@@ -47,6 +47,8 @@ class JobRow:
     started_at: datetime
     finished_at: datetime | None
     deleted_at: datetime | None
+    problem_at: datetime | None = None
+    """Since when the problem's reason stands."""
 
     @cached_property
     def crawl_job(self) -> CrawlJob:

@@ -56,7 +56,7 @@ WHERE id = %(job_id)s;
 -- RESULT  one row, the fields of JobRow, or none
 -- TIME    none
 SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
-       started_at, finished_at, deleted_at
+       started_at, finished_at, deleted_at, problem_at
 FROM crawl_job WHERE id = %(job_id)s;
 
 -- name: find
@@ -66,7 +66,7 @@ FROM crawl_job WHERE id = %(job_id)s;
 -- RESULT  one row, the fields of JobRow, or none
 -- TIME    none
 SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
-       started_at, finished_at, deleted_at
+       started_at, finished_at, deleted_at, problem_at
 FROM crawl_job WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_at IS NULL;
 
 -- name: all
@@ -76,7 +76,7 @@ FROM crawl_job WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_a
 -- RESULT  rows, the fields of JobRow
 -- TIME    none
 SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
-       started_at, finished_at, deleted_at
+       started_at, finished_at, deleted_at, problem_at
 FROM crawl_job WHERE deleted_at IS NULL ORDER BY id;
 
 -- name: note_page_size
@@ -89,12 +89,16 @@ UPDATE crawl_job SET page_size = %(page_size)s
 WHERE id = %(job_id)s AND page_size IS DISTINCT FROM %(page_size)s;
 
 -- name: note_problem
--- What a person must see to, or nothing (nulls).
+-- What a person must see to, or nothing (nulls). Its time is when this reason was noted first.
 --
 -- ARGS    job_id, reason, message
 -- RESULT  none
--- TIME    none
-UPDATE crawl_job SET problem_reason = %(reason)s, problem_message = %(message)s
+-- TIME    now()
+UPDATE crawl_job SET
+    problem_reason = %(reason)s, problem_message = %(message)s,
+    problem_at = CASE WHEN %(reason)s::text IS NULL THEN NULL
+                      WHEN problem_reason = %(reason)s THEN problem_at
+                      ELSE now() END
 WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(reason)s, %(message)s);
 
 -- name: progress

@@ -12,13 +12,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from crawl_core import keys
 from crawl_core.ledger import JobRow, Ledger, Progress, buckets, jobs
+from crawl_core.limiter import BucketRow
 from crawl_worker.backends import add_flags, backends
 from crawl_worker.commands.jobs import full_name, named
 from crawl_worker.commands.output import duration, instant, number, say, say_json
 
 QUIET_AFTER_S = 120.0
 """Seconds without a commit after which nobody seems to crawl: limits as slow as one request a minute are rare."""
+
+_NODE_BUCKETS = keys.node_bucket("")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,9 @@ class JobStatus:
     frozen_until: str
     bucket: str
     problem: str
+    problem_s: float | None
+    """Seconds since the problem's reason was noted first; None where there is none."""
+    frozen_bucket: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,24 +72,18 @@ async def _read(url: str, name: str | None) -> list[JobStatus]:
     ledger = await Ledger.open(url, application_name="artistcrawl-status")
     try:
         rows = await jobs.all(ledger) if name is None else [await named(ledger, name)]
-        frozen_until_s = {row.name: row.frozen_until_us / 1e6 for row in await buckets.all(ledger)}
+        known = await buckets.all(ledger)
         now_s = time.time()
-        return [
-            status_of(
-                row,
-                await jobs.progress(ledger, row.id),
-                frozen_until_s=frozen_until_s.get(row.bucket or "", 0.0),
-                now_s=now_s,
-            )
-            for row in rows
-        ]
+        return [status_of(row, await jobs.progress(ledger, row.id), known=known, now_s=now_s) for row in rows]
     finally:
         await ledger.close()
 
 
-def status_of(row: JobRow, progress: Progress, *, frozen_until_s: float, now_s: float) -> JobStatus:
-    """What a job's rows mean, now."""
-    frozen = frozen_until_s > now_s and row.finished_at is None
+def status_of(row: JobRow, progress: Progress, *, known: Sequence[BucketRow], now_s: float) -> JobStatus:
+    """What a job's rows mean, now; `known` are the ledger's buckets."""
+    bucket = _longest_frozen(row, known)
+    frozen = bucket is not None and bucket.frozen_until_us / 1e6 > now_s and row.finished_at is None
+    troubled = bool(row.problem_reason) and row.finished_at is None
     return JobStatus(
         job=full_name(row),
         state=_state(row, progress, frozen=frozen, now_s=now_s),
@@ -99,10 +100,22 @@ def status_of(row: JobRow, progress: Progress, *, frozen_until_s: float, now_s: 
         rate_limited=progress.rate_limited,
         requests_per_minute=progress.requests_last_minute,
         seconds_left=_seconds_left(progress),
-        frozen_until=instant(frozen_until_s, now_s=now_s) if frozen else "",
+        frozen_until=instant(bucket.frozen_until_us / 1e6, now_s=now_s) if bucket is not None and frozen else "",
         bucket=row.bucket or "one a node",
-        problem=f"{row.problem_reason}: {row.problem_message}" if row.problem_reason else "",
+        problem=f"{row.problem_reason}: {row.problem_message}" if troubled else "",
+        problem_s=round(now_s - row.problem_at.timestamp(), 1) if troubled and row.problem_at else None,
+        frozen_bucket=bucket.name if bucket is not None and frozen else "",
     )
+
+
+def _longest_frozen(row: JobRow, known: Sequence[BucketRow]) -> BucketRow | None:
+    """Of the job's buckets (one, or one a node) the one that is frozen the longest."""
+    its = [one for one in known if one.name == row.bucket or (row.bucket is None and _is_of_a_node(one.name))]
+    return max(its, key=lambda one: one.frozen_until_us, default=None)
+
+
+def _is_of_a_node(bucket: str) -> bool:
+    return bucket.startswith(_NODE_BUCKETS)
 
 
 def _state(row: JobRow, progress: Progress, *, frozen: bool, now_s: float) -> str:
@@ -110,10 +123,10 @@ def _state(row: JobRow, progress: Progress, *, frozen: bool, now_s: float) -> st
         return "Succeeded"
     if row.spec.get("suspend"):
         return "Suspended"
-    if row.problem_reason:
-        return "Stalled"
     if frozen:
         return "Frozen"
+    if now_s - (progress.last_commit_at or row.started_at).timestamp() >= QUIET_AFTER_S and row.problem_reason:
+        return "Stalled"
     if progress.last_commit_at is None:
         return "Pending"
     return "Crawling" if now_s - progress.last_commit_at.timestamp() < QUIET_AFTER_S else "Paused"
@@ -186,9 +199,13 @@ def _left(status: JobStatus) -> str:
 def _attention(status: JobStatus) -> list[str]:
     remarks = []
     if status.problem:
-        remarks.append(status.problem)
+        age = "" if status.problem_s is None else f" (noted {duration(max(status.problem_s, 0.0))} ago)"
+        remarks.append(f"{status.problem}{age}")
     if status.frozen_until:
-        remarks.append(f"frozen until {status.frozen_until}; to lift it: artistcrawl unfreeze {status.bucket}")
+        of_a_node = f"{status.frozen_bucket} " if status.frozen_bucket != status.bucket else ""
+        remarks.append(
+            f"{of_a_node}frozen until {status.frozen_until}; to lift it: artistcrawl unfreeze {status.frozen_bucket}"
+        )
     if status.dead_letters:
         remarks.append(
             f"{number(status.dead_letters)} dead letters: artistcrawl retry-dead-letters --list {status.job}"

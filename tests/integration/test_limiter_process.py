@@ -121,6 +121,18 @@ def test_a_freeze_without_a_usable_retry_after_is_one_window_and_doubles(play: P
     play(story)
 
 
+def test_a_429_to_the_very_first_request_freezes_for_the_buckets_own_window(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        stage.ledger.limits = BucketLimits(10, 5.0, 10.0, even=False)
+        async with stage.limiter() as limiter:
+            permit = await limiter.acquire()
+            permit.use()
+            permit.answered()
+            assert stage.in_s(await limiter.freeze(retry_after_s=None)) == pytest.approx(5.0, abs=0.01)
+
+    play(story)
+
+
 def test_a_freeze_survives_the_loss_of_redis(play: Play) -> None:
     async def story(stage: Stage) -> None:
         async with stage.limiter() as one:

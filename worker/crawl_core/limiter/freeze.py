@@ -32,7 +32,7 @@ def freeze_bounds_s(retry_after_s: float | None, window_s: float) -> tuple[float
 
 
 def freeze_duration_s(retry_after_s: float | None, window_s: float, consecutive: int) -> float:
-    """How long a 429 freezes that comes after `consecutive` others without a success between."""
+    """How long a 429 freezes that comes after `consecutive` others, each soon after the freeze before it had ended."""
     first, longest = freeze_bounds_s(retry_after_s, window_s)
     return min(first * 2.0 ** min(consecutive, 40), longest)
 

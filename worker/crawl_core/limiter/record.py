@@ -72,7 +72,7 @@ class BucketRecord:
     async def freeze(self, *, until_us: int, retry_after_s: float | None) -> int:
         """Pause the bucket, in Redis at once and then in the ledger. Returns until when, by Redis TIME."""
         self.recorded = False
-        window_s = self.view.limits.window_s if self.view else _DEFAULT_WINDOW_S
+        window_s = self._window_s()
         first_s, longest_s = freeze_bounds_s(retry_after_s, window_s)
         first_us, longest_us = round(first_s * MICROSECONDS), round(longest_s * MICROSECONDS)
         freeze: Freeze | Unknown | None = None
@@ -94,6 +94,12 @@ class BucketRecord:
         except UnavailableError as error:
             log.warning("the freeze is not recorded yet: %s", error, extra=self._fields("limiter.unrecorded"))
         return self.newest[1]
+
+    def _window_s(self) -> float:
+        """The bucket's window: as last seen, else as the permit's grant said, which came before any look."""
+        if self.view is not None:
+            return self.view.limits.window_s
+        return _DEFAULT_WINDOW_S if self._last is None else self._last.window_us / MICROSECONDS
 
     async def reconcile(self) -> None:
         """Bring bucket and row together, both ways: the higher epoch wins, on a tie the later freeze."""

@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 import redis
+from run_process import prepare_data
 from servers import server_folder
 
 from crawl_core.errors import ConfigurationError
@@ -198,9 +199,39 @@ def test_a_first_start_that_was_cut_short_begins_anew(data: Path) -> None:
     server = EmbeddedPostgres(data / "postgres")
     server.folder.mkdir(parents=True)
     (server.folder / "PG_VERSION").write_text("18\n")
+    (data / "postgres.initialising").touch()
     server.start()
     assert server.running
+    assert not (data / "postgres.initialising").exists()
     server.stop()
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_folder_of_this_name_that_no_run_made_is_left_alone(data: Path, create: bool) -> None:
+    theirs = data / "postgres" / "base.dat"
+    theirs.parent.mkdir(parents=True)
+    (theirs.parent / "PG_VERSION").write_text("18\n")
+    theirs.write_text("precious")
+    with pytest.raises(ConfigurationError, match="--data DIR"), DataFolder(data, create=create).servers(valkey=False):
+        pass
+    assert theirs.read_text() == "precious"
+
+
+def test_a_command_that_only_reads_initialises_nothing(data: Path) -> None:
+    (data / "postgres").mkdir(parents=True)
+    with (
+        pytest.raises(ConfigurationError, match="holds no run's data"),
+        DataFolder(data, create=False).servers(valkey=False),
+    ):
+        pass
+    assert not list((data / "postgres").iterdir())
+
+
+def test_data_that_was_copied_without_what_lies_beside_it_is_used(data: Path) -> None:
+    prepare_data(data)
+    (data / "postgres.complete").unlink()
+    with DataFolder(data, create=False).servers(valkey=False):
+        assert (data / "postgres.complete").exists()
 
 
 def test_a_lock_is_not_held_by_a_run_that_is_gone(data: Path) -> None:

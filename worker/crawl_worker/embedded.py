@@ -58,21 +58,40 @@ _STATUS_LINE = 7
 class EmbeddedPostgres:
     """PostgreSQL 18 in one folder, reached by a Unix socket."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
         self.folder = folder
+        self._create = create
         self._complete = folder.with_name(f"{folder.name}.complete")
+        self._initialising = folder.with_name(f"{folder.name}.initialising")
         self._server: PostgresServer | None = None
 
     def start(self) -> None:
         """Start it, or join the one that runs here already. Blocks for about a second."""
-        if not self._complete.exists() and self.folder.exists() and not self.running:
-            # The first start was cut short: initdb leaves a folder that no server starts on, and no data.
-            shutil.rmtree(self.folder)
+        if not self.running:
+            self._claim_folder()
         _await_settled(self.folder)
         _forget_dead_postmaster(self.folder)
         self._server = start_postgres(self.folder)
         self._create_database()
         self._complete.touch()
+        self._initialising.unlink(missing_ok=True)
+
+    def _claim_folder(self) -> None:
+        """See to it that the folder holds a run's data, or nothing. Whatever else it holds is left as it is."""
+        if _is_run_data(self.folder) and (self._complete.exists() or not self._initialising.exists()):
+            return
+        if not self._create:
+            raise ConfigurationError(f"{self.folder} holds no run's data; give the folder of a run with --data DIR")
+        if self._initialising.exists() and not self._complete.exists():
+            # We made the folder, and were cut short: initdb leaves one that no server starts on, and no data.
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
+            raise ConfigurationError(
+                f"{self.folder} is not a run's PostgreSQL, so nothing in it was touched; "
+                "give another folder with --data DIR, or move what is in it away"
+            )
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._initialising.touch()
 
     @property
     def running(self) -> bool:
@@ -116,6 +135,16 @@ class EmbeddedPostgres:
         """End every connection, write everything down, and stop."""
         if self._server is not None and self.running:
             self._server.stop()
+
+
+def _is_run_data(folder: Path) -> bool:
+    """Whether a server of the wheel ran on the folder: it leaves a file of its own beside PostgreSQL's."""
+    try:
+        return all((folder / name).exists() for name in ("PG_VERSION", "global/pg_control", ".handle_pids.json"))
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{folder} belongs to another user: run this as whoever made it, or give another --data DIR"
+        ) from error
 
 
 def _postmaster(folder: Path) -> psutil.Process | None:

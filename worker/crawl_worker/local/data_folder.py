@@ -37,7 +37,7 @@ class DataFolder:
     def __init__(self, path: Path, *, create: bool = True) -> None:
         self.path = _checked(path, create=create)
         self.logs = self.path / "logs"
-        self.postgres = EmbeddedPostgres(self.path / "postgres")
+        self.postgres = EmbeddedPostgres(self.path / "postgres", create=create)
         self.valkey = EmbeddedValkey(self.path / "valkey")
         self._children = self.path / "children.json"
 

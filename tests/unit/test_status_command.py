@@ -121,6 +121,27 @@ def test_a_job_with_a_bucket_a_node_names_the_node_that_is_frozen_the_longest() 
     assert "artistcrawl unfreeze node:10.0.0.2" in detail(frozen)
 
 
+SLOW = replace(JOB, id=2, name="slow", spec={"rateLimit": {"requests": 2, "window": "90s"}})
+
+
+def test_a_stricter_job_on_the_same_bucket_is_named_with_the_limit_in_force() -> None:
+    shown = detail(status_of(JOB, PROGRESS, known=[], now_s=NOW_S, beside=[JOB, SLOW]))
+    assert "limited to 2 requests in 1 min 30 s instead of its own 10 in 30 s: default/slow shares its bucket" in shown
+    assert "artistcrawl delete default/slow" in shown
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(SLOW, bucket="credential:other"),
+        replace(SLOW, finished_at=JOB.started_at),
+        replace(SLOW, spec={"rateLimit": {"requests": 20, "window": "30s"}}),
+    ],
+)
+def test_a_job_that_binds_nobody_is_not_named(other: JobRow) -> None:
+    assert status_of(JOB, PROGRESS, known=[], now_s=NOW_S, beside=[JOB, other]).stricter == ""
+
+
 def test_a_freeze_that_is_over_is_not_mentioned() -> None:
     assert status(frozen_until_s=NOW_S - 1).frozen_until == ""
 

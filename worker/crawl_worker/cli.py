@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "psql": ("crawl_worker.commands.psql:main", "query the data with SQL"),
     "retry-dead-letters": ("crawl_worker.commands.dead_letters:main", "search the strings again that were given up"),
     "unfreeze": ("crawl_worker.commands.unfreeze:main", "lift the pause that a 429 put on a rate limit"),
+    "delete": ("crawl_worker.commands.delete:main", "end a job for good; the artists stay"),
     "migrate": ("crawl_worker.commands.migrate:main", "bring the ledger's schema up to date"),
     "worker": ("crawl_worker.main:main", "one crawling process (what a pod runs)"),
     "sandbox": ("crawl_sandbox.cli:main", "a local stand-in for the Spotify Web API"),

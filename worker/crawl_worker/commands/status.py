@@ -15,6 +15,7 @@ from typing import Any
 from crawl_core import keys
 from crawl_core.ledger import JobRow, Ledger, Progress, buckets, jobs
 from crawl_core.limiter import BucketRow
+from crawl_core.spec import RateLimit
 from crawl_worker.backends import add_flags, backends
 from crawl_worker.commands.jobs import full_name, named
 from crawl_worker.commands.output import duration, instant, number, say, say_json
@@ -50,6 +51,8 @@ class JobStatus:
     problem_s: float | None
     """Seconds since the problem's reason was noted first; None where there is none."""
     frozen_bucket: str
+    stricter: str
+    """The limit in force, where it is not the job's own, and the unfinished jobs that bring it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,13 +77,18 @@ async def _read(url: str, name: str | None) -> list[JobStatus]:
         rows = await jobs.all(ledger) if name is None else [await named(ledger, name)]
         known = await buckets.all(ledger)
         now_s = time.time()
-        return [status_of(row, await jobs.progress(ledger, row.id), known=known, now_s=now_s) for row in rows]
+        every = rows if name is None else await jobs.all(ledger)
+        return [
+            status_of(row, await jobs.progress(ledger, row.id), known=known, now_s=now_s, beside=every) for row in rows
+        ]
     finally:
         await ledger.close()
 
 
-def status_of(row: JobRow, progress: Progress, *, known: Sequence[BucketRow], now_s: float) -> JobStatus:
-    """What a job's rows mean, now; `known` are the ledger's buckets."""
+def status_of(
+    row: JobRow, progress: Progress, *, known: Sequence[BucketRow], now_s: float, beside: Sequence[JobRow] = ()
+) -> JobStatus:
+    """What a job's rows mean, now; `known` are the ledger's buckets, `beside` its other jobs."""
     bucket = _longest_frozen(row, known)
     frozen = bucket is not None and bucket.frozen_until_us / 1e6 > now_s and row.finished_at is None
     troubled = bool(row.problem_reason) and row.finished_at is None
@@ -105,6 +113,7 @@ def status_of(row: JobRow, progress: Progress, *, known: Sequence[BucketRow], no
         problem=f"{row.problem_reason}: {row.problem_message}" if troubled else "",
         problem_s=round(now_s - row.problem_at.timestamp(), 1) if troubled and row.problem_at else None,
         frozen_bucket=bucket.name if bucket is not None and frozen else "",
+        stricter=_stricter(row, beside),
     )
 
 
@@ -112,6 +121,36 @@ def _longest_frozen(row: JobRow, known: Sequence[BucketRow]) -> BucketRow | None
     """Of the job's buckets (one, or one a node) the one that is frozen the longest."""
     its = [one for one in known if one.name == row.bucket or (row.bucket is None and _is_of_a_node(one.name))]
     return max(its, key=lambda one: one.frozen_until_us, default=None)
+
+
+def _stricter(row: JobRow, beside: Sequence[JobRow]) -> str:
+    """A bucket's limit is the strictest of the unfinished jobs on it: the fewest requests in the longest window."""
+    if row.finished_at is not None:
+        return ""
+    own = row.crawl_job.spec.rate_limit
+    limits = {full_name(one): one.crawl_job.spec.rate_limit for one in beside if _shares_bucket(row, one)}
+    by = {
+        name: limit
+        for name, limit in limits.items()
+        if limit.requests < own.requests or limit.window.seconds > own.window.seconds
+    }
+    if not by:
+        return ""
+    requests = min(own.requests, *(limit.requests for limit in by.values()))
+    window_s = max(own.window.seconds, *(limit.window.seconds for limit in by.values()))
+    share = "shares" if len(by) == 1 else "share"
+    return (
+        f"limited to {requests} requests in {duration(window_s)} instead of its own {_limit(own)}: "
+        f"{', '.join(by)} {share} its bucket; to end it: artistcrawl delete {next(iter(by))}"
+    )
+
+
+def _limit(limit: RateLimit) -> str:
+    return f"{limit.requests} in {duration(limit.window.seconds)}"
+
+
+def _shares_bucket(row: JobRow, other: JobRow) -> bool:
+    return other.id != row.id and other.finished_at is None and other.bucket == row.bucket
 
 
 def _is_of_a_node(bucket: str) -> bool:
@@ -206,6 +245,8 @@ def _attention(status: JobStatus) -> list[str]:
         remarks.append(
             f"{of_a_node}frozen until {status.frozen_until}; to lift it: artistcrawl unfreeze {status.frozen_bucket}"
         )
+    if status.stricter:
+        remarks.append(status.stricter)
     if status.dead_letters:
         remarks.append(
             f"{number(status.dead_letters)} dead letters: artistcrawl retry-dead-letters --list {status.job}"

@@ -1,0 +1,73 @@
+"""`artistcrawl delete`: end a job for good, so that its name is free and its rate limit binds nobody any more.
+
+An unfinished job that nobody goes on with binds every job that shares its bucket. It refuses to delete artists, and to
+delete anything unasked. The job's frontier in Redis is left to expire: nobody claims a range of a deleted job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+
+from crawl_core.errors import ConfigurationError
+from crawl_core.ledger import JobRow, Ledger, Progress, jobs
+from crawl_worker.backends import add_flags, backends
+from crawl_worker.commands.jobs import full_name, named
+from crawl_worker.commands.output import number, remark, say
+from crawl_worker.commands.status import QUIET_AFTER_S
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ask, delete, and say what remains."""
+    parser = argparse.ArgumentParser(
+        prog="artistcrawl delete", description="End a job for good and delete its rows. Artists stay."
+    )
+    parser.add_argument("name", metavar="NAME", help="the job: name or namespace/name")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_flags(parser)
+    arguments = parser.parse_args(argv)
+    with backends(arguments) as urls:
+        return asyncio.run(_act(urls.postgres, arguments.name, sure=arguments.yes))
+
+
+async def _act(url: str, name: str, *, sure: bool) -> int:
+    ledger = await Ledger.open(url, application_name="artistcrawl-delete")
+    try:
+        job = await named(ledger, name)
+        if not sure and not _agreed(job, await jobs.progress(ledger, job.id)):
+            say(f"{full_name(job)} stays as it is")
+            return 1
+        await jobs.mark_deleted(ledger, job.id)
+        # A commit in flight holds the request log for a moment; the statement that waits for it does so in the server.
+        while await jobs.reap(ledger):
+            pass
+        left = [full_name(row) for row in await jobs.all(ledger)]
+    finally:
+        await ledger.close()
+    say(f"{full_name(job)} is deleted, with its ranges, searches, dead letters and request log")
+    say(f"what remains: all artists (artistcrawl export artists), and the jobs: {', '.join(left) or 'none'}")
+    return 0
+
+
+def _agreed(job: JobRow, progress: Progress) -> bool:
+    """Whether the person at the terminal says yes."""
+    name = full_name(job)
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"deleting {name} cannot be undone: write artistcrawl delete --yes {name}")
+    remark(question(name, progress, now_s=time.time()))
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def question(name: str, progress: Progress, *, now_s: float) -> str:
+    """What is asked, with what would be lost."""
+    last = progress.last_commit_at
+    busy = last is not None and now_s - last.timestamp() < QUIET_AFTER_S
+    return (
+        f"{name} has covered {number(progress.covered)} of {number(progress.total)} strings by "
+        f"{number(progress.requests)} requests"
+        f"{', and is being crawled just now' if busy and progress.open_ranges else ''}.\n"
+        "Deleted, it cannot be gone on with: its file would crawl from the start. Artists stay.\nDelete it? [y/N]"
+    )

@@ -73,6 +73,10 @@ def test_an_unreachable_postgres(capsys, job: str, redis_url: str) -> None:
     assert "hunter2" not in said
 
 
+def test_a_ledger_that_others_may_share_needs_a_redis_that_they_share(capsys, job: str, ledger_url: str) -> None:
+    assert "write --redis redis://HOST:6379/0 as well" in refused(capsys, "run", job, "--postgres", ledger_url)
+
+
 def test_a_postgres_url_that_is_none(capsys, job: str, redis_url: str) -> None:
     said = refused(capsys, "run", job, "--postgres", "ledger", "--redis", redis_url)
     assert "write postgresql://USER:PASSWORD@HOST:5432/DATABASE" in said

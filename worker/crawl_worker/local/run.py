@@ -14,7 +14,7 @@ from pathlib import Path
 
 from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
 from crawl_core.spec import CrawlJob, read_crawljob
-from crawl_worker.backends import DEFAULT_DATA, add_flags, given_urls
+from crawl_worker.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.commands.output import program, remark, say, say_json
 from crawl_worker.local.crawl import LocalCrawl, Outcome
 from crawl_worker.local.data_folder import DataFolder
@@ -59,6 +59,13 @@ def _crawl(job: CrawlJob, options: Options, *, folder: DataFolder, view: View) -
 
 def _check(arguments: argparse.Namespace, job: CrawlJob) -> None:
     """What can be known to fail before any server is started."""
+    given = given_urls(arguments)
+    if given.postgres and not given.redis:
+        # The ledger may be shared with other runs, and so may its buckets: one limiter for each run would multiply them.
+        raise ConfigurationError(
+            "--postgres needs --redis: all that crawls into one PostgreSQL must count its requests in one Redis; "
+            f"write --redis redis://HOST:6379/0 as well (or set {REDIS_VARIABLE})"
+        )
     if arguments.processes is not None and arguments.processes < 1:
         raise ConfigurationError(f"--processes {arguments.processes}: write 1 or more, or leave it out")
     if arguments.catalogue is not None and not arguments.catalogue.expanduser().is_file():

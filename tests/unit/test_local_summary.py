@@ -15,8 +15,10 @@ LOCAL = Urls("", "")
 SEEN = Snapshot(job="default/artists", covered=10, strings=20, searches=10, requests=12, artists=3, artists_new=2)
 
 
-def text(outcome: Outcome, urls: Urls = LOCAL, data: Path = Path("/data/my crawl")) -> str:
-    return as_text(outcome, command="artistcrawl run job.yaml", data=data, urls=urls, seconds=3_723)
+def text(outcome: Outcome, urls: Urls = LOCAL, where: str = "--data '/data/my crawl'") -> str:
+    return as_text(
+        outcome, command="artistcrawl run job.yaml", where=where, data=Path("/data"), urls=urls, seconds=3_723
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,10 @@ def test_the_object_has_every_number() -> None:
     assert (result["state"], result["strings"], result["requests"], result["seconds"]) == ("Interrupted", 20, 12, 1.235)
     assert result["data"] == "/data"
     assert "message" not in result
+
+
+def test_a_command_with_a_masked_password_says_that_it_must_be_put_in() -> None:
+    urls = Urls("postgresql://me:hunter2@db/ledger", "redis://redis")
+    shown = text(Outcome("Succeeded", SEEN), urls, where="--postgres postgresql://me:***@db/ledger")
+    assert "Write the password where *** stands." in shown
+    assert "Write the password" not in text(Outcome("Succeeded", SEEN), urls, where='--postgres "$VARIABLE"')

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
 from crawl_core.spec import CrawlJob, read_crawljob
 from crawl_worker.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.commands.output import program, remark, say, say_json
+from crawl_worker.local.again import data_words, run_words
 from crawl_worker.local.crawl import LocalCrawl, Outcome
 from crawl_worker.local.data_folder import DataFolder
 from crawl_worker.local.opened import Options, credentials
@@ -41,8 +41,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     with folder.run(), open_view(json=arguments.json, colour=not arguments.no_color) as view:
         outcome = _crawl(job, options, folder=folder, view=view)
     seconds = time.monotonic() - started_s
-    command = f"{program()} run {shlex.join(_again(arguments))}"
-    text = as_text(outcome, command=command, data=folder.path, urls=options.urls, seconds=seconds, program=program())
+    text = as_text(
+        outcome,
+        command=f"{program()} run {run_words(arguments, options.urls)}",
+        where=data_words(arguments, options.urls, data=folder.path),
+        data=folder.path,
+        urls=options.urls,
+        seconds=seconds,
+        program=program(),
+    )
     if arguments.json:
         remark(text)
         say_json(as_object(outcome, data=folder.path, urls=options.urls, seconds=seconds))
@@ -61,7 +68,7 @@ def _check(arguments: argparse.Namespace, job: CrawlJob) -> None:
     """What can be known to fail before any server is started."""
     given = given_urls(arguments)
     if given.postgres and not given.redis:
-        # The ledger may be shared with other runs, and so may its buckets: one limiter for each run would multiply them.
+        # Other runs may share the ledger and its buckets: a limiter for each run would multiply their limits.
         raise ConfigurationError(
             "--postgres needs --redis: all that crawls into one PostgreSQL must count its requests in one Redis; "
             f"write --redis redis://HOST:6379/0 as well (or set {REDIS_VARIABLE})"
@@ -81,16 +88,6 @@ def _status(outcome: Outcome) -> int:
             return EXIT_INTERRUPTED
         case _:
             return 0
-
-
-def _again(arguments: argparse.Namespace) -> list[str]:
-    """The command line to go on with. URLs are left out, since they may hold passwords."""
-    words = [str(arguments.file)]
-    if arguments.data is not None:
-        words += ["--data", str(arguments.data)]
-    if arguments.catalogue is not None:
-        words += ["--catalogue", str(arguments.catalogue)]
-    return words
 
 
 def _parser() -> argparse.ArgumentParser:

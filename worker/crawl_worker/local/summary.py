@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +37,9 @@ def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> di
 
 
 def as_text(
-    outcome: Outcome, *, command: str, data: Path, urls: Urls, seconds: float, program: str = "artistcrawl"
+    outcome: Outcome, *, command: str, where: str, data: Path, urls: Urls, seconds: float, program: str = "artistcrawl"
 ) -> str:
-    """The same for a person, with what to do next."""
+    """The same for a person, with what to do next: `command` goes on, `where` are the flags that name the data."""
     seen = outcome.snapshot
     figures = [
         ("artists", f"{number(seen.artists)} ({number(seen.artists_new)} that the data did not have yet)"),
@@ -54,38 +53,24 @@ def as_text(
         ("time", duration(seconds)),
     ]
     lines = [_headline(outcome, command), *(f"  {name:<13} {text}" for name, text in figures)]
-    where = masked(urls.postgres) if urls.postgres else f"{data} (PostgreSQL 18)"
-    following = next_commands(data=data, urls=urls, program=program)
-    lines += ["", f"The data is in {where}. To use it:", *(f"  {line}" for line in following)]
+    place = masked(urls.postgres) if urls.postgres else f"{data} (PostgreSQL 18)"
+    following = next_commands(where, program=program)
+    lines += ["", f"The data is in {place}. To use it:", *(f"  {line}" for line in following)]
     if seen.dead_letters:
         lines += ["To search the dead letters again:"]
-        lines += [f"  {program} retry-dead-letters {_where(data, urls)} {seen.job}", f"  {command}"]
+        lines += [f"  {program} retry-dead-letters {where} {seen.job}", f"  {command}"]
+    if any(":***@" in line for line in (*following, *lines[:2])):
+        lines.append("Write the password where *** stands.")
     return "\n".join(lines)
 
 
-def next_commands(*, data: Path, urls: Urls, program: str = "artistcrawl") -> list[str]:
+def next_commands(where: str, *, program: str = "artistcrawl") -> list[str]:
     """Ready to paste."""
-    where = _where(data, urls)
     top = "SELECT name, popularity FROM artists ORDER BY popularity DESC NULLS LAST LIMIT 10"
     return [
         f"{program} export artists {where} --format csv --output artists.csv",
         f'{program} psql {where} -c "{top}"',
     ]
-
-
-def _where(data: Path, urls: Urls) -> str:
-    if urls.postgres:
-        # The password stays out of what is printed; the variable works where it is set.
-        return '--postgres "$ARTISTCRAWL_POSTGRES_URL"'
-    return f"--data {shlex.quote(str(_short(data)))}"
-
-
-def _short(data: Path) -> Path:
-    """As the user would type it from here."""
-    try:
-        return data.relative_to(Path.cwd())
-    except ValueError:
-        return data
 
 
 def _headline(outcome: Outcome, command: str) -> str:

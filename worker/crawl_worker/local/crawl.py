@@ -48,13 +48,17 @@ class Outcome:
 
 
 class Interrupts:
-    """Ctrl-C, SIGTERM and a closed terminal: the first drains, the second ends everything now."""
+    """Ctrl-C, SIGTERM and a closed terminal: the first drains, the second ends everything now.
+
+    Under nohup the terminal may close: what is ignored stays ignored.
+    """
 
     def __init__(self) -> None:
         self.count = 0
         self._event = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._note)
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, self._note)
 
     def _note(self) -> None:
         self.count += 1

@@ -44,6 +44,13 @@ def test_a_file_that_is_not_yaml(capsys, tmp_path: Path) -> None:
     assert "bad.yaml: 1 problem" in refused(capsys, "run", "bad.yaml")
 
 
+def test_a_refusal_is_an_object_for_programs_as_well(capsys) -> None:
+    assert cli.main(["run", "nothing.yaml", "--json"]) == 78
+    said = json.loads(capsys.readouterr().out)
+    assert (said["state"], said["requests"], said["dead_letters"]) == ("Stalled", 0, 0)
+    assert "No such file or directory" in said["message"]
+
+
 def test_a_spec_with_several_problems_shows_all(capsys, tmp_path: Path) -> None:
     write_job(tmp_path / "bad.yaml", rateLimit={"window": "30"}, workers={"max": 0})
     said = refused(capsys, "validate", "bad.yaml")

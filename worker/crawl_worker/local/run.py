@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
+from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError
 from crawl_core.spec import CrawlJob, read_crawljob
 from crawl_worker.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.commands.output import program, remark, say, say_json
@@ -19,6 +19,7 @@ from crawl_worker.local.again import data_words, run_words
 from crawl_worker.local.crawl import LocalCrawl, Outcome
 from crawl_worker.local.data_folder import DataFolder
 from crawl_worker.local.opened import Options, credentials
+from crawl_worker.local.snapshot import Snapshot
 from crawl_worker.local.summary import as_object, as_text
 from crawl_worker.local.view import View, open_view
 
@@ -34,6 +35,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Crawl, show it, sum it up."""
     arguments = _parser().parse_args(argv)
     started_s = time.monotonic()
+    try:
+        return _run(arguments, started_s=started_s)
+    except ArtistcrawlError as error:
+        if arguments.json:
+            # A program that reads stdout finds one object whatever happened; stderr has the message as well.
+            data, seconds = (arguments.data or DEFAULT_DATA).absolute(), time.monotonic() - started_s
+            refused = Outcome("Stalled", Snapshot(job=""), message=str(error))
+            say_json(as_object(refused, data=data, urls=given_urls(arguments), seconds=seconds))
+        raise
+
+
+def _run(arguments: argparse.Namespace, *, started_s: float) -> int:
     job = read_crawljob(arguments.file)
     _check(arguments, job)
     options = Options(urls=given_urls(arguments), processes=arguments.processes, catalogue=arguments.catalogue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from redis.asyncio import Redis
@@ -148,6 +148,29 @@ async def test_a_frontier_that_lost_its_memory_is_seeded_again(redis: Redis, led
     assert isinstance(await claimer.claim(), Nothing)
     assert await reseed(ledger, frontier, job) == 1
     assert isinstance(await claimer.claim(), Claimed)
+
+
+class _Forgetting(Frontier):
+    """Its Redis loses its memory after the first chunk of the first seeding."""
+
+    calls = 0
+
+    async def seed(self, range_ids: Sequence[int], *, epoch: str | None = None) -> tuple[str, int]:
+        seeded = await super().seed(range_ids, epoch=epoch)
+        self.calls += 1
+        if self.calls == 1:
+            await self._redis.flushall()
+        return seeded
+
+
+async def test_a_frontier_that_is_forgotten_while_it_is_seeded_is_seeded_from_the_start(
+    redis: Redis, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crawl_core.lifecycle.SEED_CHUNK", 1)
+    three = JOB.replace("rangeSize: 3", "rangeSize: 1")
+    job = await jobs.record(ledger, parse_crawljob(three, origin="t"), uid="u", bucket="b", bucket_scope="Named")
+    await reseed(ledger, _Forgetting(redis, "u"), job)
+    assert (await Frontier(redis, "u").stats()).pending == 3
 
 
 async def test_seeding_adds_a_range_that_the_counts_hide_only_when_told_to_look(

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 SEED_CHUNK = 1_000
 """Ranges a seeding call carries: a few milliseconds of Redis's time."""
 
+SEED_ATTEMPTS = 3
+"""Times a seeding begins in one call, where Redis forgets the job while it is seeded."""
+
 RESEED_INTERVAL_S = 60.0
 """Seconds after which a seeding runs even where the counts agree: counts can agree by accident."""
 
@@ -53,6 +56,17 @@ async def reseed(ledger: Ledger, frontier: Frontier, job: JobRow, *, force: bool
         return 0
     if not force and not await _lacks_ranges(ledger, frontier, job):
         return 0
+    for attempt in range(SEED_ATTEMPTS):
+        try:
+            return await _seed(ledger, frontier, job)
+        except UnknownJobError:
+            # Redis forgot the job between two chunks, so the first ones are gone, too.
+            if attempt == SEED_ATTEMPTS - 1:
+                raise
+    return 0
+
+
+async def _seed(ledger: Ledger, frontier: Frontier, job: JobRow) -> int:
     added, after, epoch = 0, 0, None
     while True:
         chunk = await ranges.open_ids(ledger, job.id, after=after, limit=SEED_CHUNK)

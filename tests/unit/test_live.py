@@ -91,6 +91,11 @@ def test_a_plain_line_holds_the_same_and_no_control_characters() -> None:
     assert "frozen until 08:12" in text
 
 
+def test_a_plain_line_tells_the_last_error_while_nothing_moves() -> None:
+    assert "last error" not in line(FULL)
+    assert "(last error: worker-1: the API answers 500" in line(replace(FULL, requests_per_minute=0))
+
+
 def test_a_job_that_has_not_begun_can_be_shown() -> None:
     assert "left ?" in shown(Snapshot(job="default/new"))
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from crawl_core.limiter.limits import BucketLimits
 from crawl_core.spec import CrawlJob, parse_crawljob
-from crawl_worker.local.plan import Backoff, limit_per_minute, process_count
+from crawl_worker.local.plan import Backoff, floor_note, limit_per_minute, process_count, shared_note
 from crawl_worker.local.sandbox import sandbox_arguments
 
 
@@ -38,7 +39,30 @@ def test_the_user_may_ask_for_more_workers() -> None:
 
 
 def test_the_limit_is_shown_in_requests_a_minute() -> None:
-    assert limit_per_minute(job().spec) == 20
+    assert limit_per_minute(job().spec.rate_limit) == 20
+    assert limit_per_minute(limits(requests=5, window_s=30)) == 10
+
+
+def limits(*, requests: int, window_s: float) -> BucketLimits:
+    return BucketLimits(requests=requests, window_s=window_s, request_timeout_s=1, even=True)
+
+
+@pytest.mark.parametrize(("requests", "window_s"), [(3, 30), (10, 60)])
+def test_a_stricter_limit_than_the_own_one_is_explained(requests: int, window_s: float) -> None:
+    note = shared_note(job().spec.rate_limit, limits(requests=requests, window_s=window_s), bucket="credential:x")
+    assert note == (
+        f"the limit in force is {requests} per {window_s} s, not 10 per 30 s: "
+        "bucket credential:x is shared with a stricter job"
+    )
+
+
+def test_the_own_limit_needs_no_explanation() -> None:
+    assert not shared_note(job().spec.rate_limit, limits(requests=10, window_s=30), bucket="credential:x")
+
+
+def test_a_wait_is_explained_only_while_it_lasts() -> None:
+    assert floor_note(3.2).startswith("waiting 4 s: ")
+    assert not floor_note(0)
 
 
 def test_the_first_successor_starts_at_once_and_later_ones_later() -> None:

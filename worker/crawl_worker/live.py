@@ -21,6 +21,9 @@ _COLOURS: dict[State, str] = {
     "Stalled": "bold red",
 }
 
+_LONGEST_ERROR = 200
+"""Characters of an error in a log's line."""
+
 
 def render(snapshot: Snapshot) -> RenderableType:
     """The view of a terminal, good from 60 columns on."""
@@ -45,6 +48,8 @@ def line(snapshot: Snapshot) -> str:
         parts.append(f"429s {number(snapshot.rate_limited)}")
     if snapshot.dead_letters:
         parts.append(f"dead letters {number(snapshot.dead_letters)}")
+    if snapshot.last_error and not snapshot.requests_per_minute:
+        parts.append(f"(last error: {snapshot.last_error[:_LONGEST_ERROR]})")
     return "  ".join([*parts, *(f"({note})" for note in snapshot.notes)])
 
 

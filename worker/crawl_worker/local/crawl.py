@@ -13,8 +13,10 @@ import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 
+import psycopg
+
 from crawl_core import lifecycle
-from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
+from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError, UnknownJobError
 from crawl_core.ledger import jobs, requests
 from crawl_core.spec import CrawlJob
 from crawl_worker.backends import POSTGRES_VARIABLE, REDIS_VARIABLE
@@ -161,7 +163,6 @@ class LocalCrawl:
         """Watch and mend until there is a reason to stop; then drain."""
         state: State | None = None
         next_look_s = 0.0
-        self._observer.crawling_since_s = time.monotonic()
         while state is None:
             now_s = time.monotonic()
             if crew.tick(now_s):
@@ -190,7 +191,7 @@ class LocalCrawl:
             if self._observer.snapshot.progress >= 1 and await self._finished():
                 return "Succeeded"
             await self._upkeep()
-        except UnavailableError as error:
+        except (UnavailableError, UnknownJobError) as error:
             self._observer.snapshot = replace(self._observer.snapshot, notes=(f"{error}; trying again",))
         except ConfigurationError as error:
             crew.refusal = str(error)
@@ -232,7 +233,7 @@ class LocalCrawl:
         self._view.event(f"{name} has died and is started again")
         try:
             await asyncio.to_thread(server.start)
-        except ConfigurationError as error:
+        except (ConfigurationError, OSError, psycopg.Error) as error:
             # It started before, so this may pass: a full disk, processes that have not gone yet.
             raise UnavailableError(str(error)) from error
 

@@ -5,20 +5,22 @@ It refuses to change anything.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
+from redis.exceptions import RedisError
+
+from crawl_core.errors import ConfigurationError
+from crawl_core.keys import bucket_key
 from crawl_core.ledger import Progress, buckets, jobs
+from crawl_core.limiter.limits import BucketRow
 from crawl_core.spec import CrawlJob
 from crawl_worker.commands.output import instant
 from crawl_worker.local.opened import Opened
-from crawl_worker.local.plan import limit_per_minute, restart_note
+from crawl_worker.local.plan import floor_note, limit_per_minute, shared_note
 from crawl_worker.local.snapshot import Pace, Snapshot
-
-_SILENCE_S = 3.0
-"""Seconds without a first request after which people want to know why."""
 
 
 class Observer:
@@ -26,29 +28,32 @@ class Observer:
 
     def __init__(self, job: CrawlJob, *, event: Callable[[str], None]) -> None:
         self.snapshot = Snapshot(
-            job=f"{job.metadata.namespace}/{job.metadata.name}", limit_per_minute=limit_per_minute(job.spec)
+            job=f"{job.metadata.namespace}/{job.metadata.name}", limit_per_minute=limit_per_minute(job.spec.rate_limit)
         )
-        self.crawling_since_s = math.inf
-        self._job = job
+        self._own = job.spec.rate_limit
         self._event = event
         self._pace = Pace()
-        self._requests_before: int | None = None
 
     async def look(self, opened: Opened) -> None:
-        """Renew the snapshot."""
-        progress = await jobs.progress(opened.ledger, opened.row.id)
+        """Renew the snapshot. Raises ConfigurationError where somebody has deleted the job."""
         row = await jobs.get(opened.ledger, opened.row.id)
-        frozen_until_s = await _frozen_until_s(opened)
-        problem = f"{row.problem_reason}: {row.problem_message}" if row is not None and row.problem_reason else ""
+        if row is None or row.deleted_at is not None:
+            raise ConfigurationError(f"job {self.snapshot.job} was deleted while it ran; run it again to begin anew")
+        progress = await jobs.progress(opened.ledger, opened.row.id)
+        bucket = await _bucket(opened)
+        frozen_until_s = bucket.frozen_until_us / 1e6 if bucket is not None else 0.0
+        floor_s = await _floor_s(opened)
+        problem = f"{row.problem_reason}: {row.problem_message}" if row.problem_reason else ""
         self._tell_freeze(frozen_until_s, opened.bucket)
         self._pace.note(time.monotonic(), covered=progress.covered, requests=progress.requests)
         self.snapshot = replace(
             self._counted(progress),
+            limit_per_minute=limit_per_minute(self._own if bucket is None else bucket.limits),
             requests_per_minute=self._pace.requests_per_minute,
             eta_s=self._pace.eta_s(left=progress.total - progress.covered),
             frozen_s=max(0.0, frozen_until_s - time.time()),
             frozen_until=instant(frozen_until_s) if frozen_until_s > time.time() else "",
-            notes=self._notes(progress.requests, problem=problem),
+            notes=self._notes(bucket, problem=problem, floor_s=floor_s),
         )
 
     def _counted(self, progress: Progress) -> Snapshot:
@@ -71,16 +76,20 @@ class Observer:
             until = instant(frozen_until_s)
             self._event(f"the API asks to pause (429): bucket {bucket} is frozen until {until}")
 
-    def _notes(self, requests_made: int, *, problem: str) -> tuple[str, ...]:
-        """What a person should know: what workers have noted, and why nothing moves at first."""
-        if self._requests_before is None:
-            self._requests_before = requests_made
-        notes = [problem] if problem else []
-        silent = requests_made == self._requests_before and time.monotonic() - self.crawling_since_s >= _SILENCE_S
-        return (*notes, restart_note(self._job.spec)) if silent else tuple(notes)
+    def _notes(self, bucket: BucketRow | None, *, problem: str, floor_s: float) -> tuple[str, ...]:
+        """What a person should know: what workers have noted, and why it is slow or nothing moves."""
+        shared = "" if bucket is None else shared_note(self._own, bucket.limits, bucket=bucket.name)
+        return tuple(note for note in (problem, shared, floor_note(floor_s - time.time())) if note)
 
 
-async def _frozen_until_s(opened: Opened) -> float:
-    """When the job's bucket thaws, in seconds of the epoch; 0 where it was never frozen."""
-    rows = [row for row in await buckets.all(opened.ledger) if row.name == opened.bucket]
-    return rows[0].frozen_until_us / 1e6 if rows else 0.0
+async def _bucket(opened: Opened) -> BucketRow | None:
+    """The row of the job's bucket; none before its first worker."""
+    return next((row for row in await buckets.all(opened.ledger) if row.name == opened.bucket), None)
+
+
+async def _floor_s(opened: Opened) -> float:
+    """Before when nothing is granted, in seconds of the epoch; 0 where that cannot be said: it is only for people."""
+    with suppress(RedisError, OSError, ValueError):
+        found = await opened.redis.hget(bucket_key(opened.bucket, "state"), "floor_us")
+        return int(found or 0) / 1e6
+    return 0.0

@@ -46,6 +46,7 @@ class Opened:
 
     urls: Urls
     ledger: Ledger
+    redis: Redis
     frontier: Frontier
     row: JobRow
     bucket: str
@@ -69,7 +70,7 @@ async def open_all(
     # Whoever starts a run has seen to what the last one complained about, or will hear of it again.
     await jobs.clear_problem(ledger, row.id)
     bucket = row.bucket or keys.node_bucket(NODE)
-    return Opened(urls, ledger, Frontier(redis, row.uid), row, bucket, who)
+    return Opened(urls, ledger, redis, Frontier(redis, row.uid), row, bucket, who)
 
 
 async def _servers(stack: AsyncExitStack, given: Urls, *, folder: DataFolder, event: Callable[[str], None]) -> Urls:

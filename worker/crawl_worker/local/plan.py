@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from crawl_core.spec import Spec
+from crawl_core.limiter.limits import BucketLimits
+from crawl_core.spec import RateLimit, Spec
 
 EXPECTED_LATENCY_S = 0.3
 """Seconds that a request is expected to take when nothing was measured yet: Spotify's search answers in 0.1-0.3 s."""
@@ -32,15 +33,27 @@ def process_count(spec: Spec, *, cpus: int, asked: int | None = None) -> int:
     return max(workers.min, min(useful, workers.max, cpus), 1)
 
 
-def limit_per_minute(spec: Spec) -> float:
-    """The job's own rate limit, in requests a minute."""
-    return 60.0 * spec.rate_limit.requests / spec.rate_limit.window.seconds
+def limit_per_minute(limits: BucketLimits | RateLimit) -> float:
+    """A rate limit in requests a minute."""
+    window_s = limits.window_s if isinstance(limits, BucketLimits) else limits.window.seconds
+    return 60.0 * limits.requests / window_s
 
 
-def restart_note(spec: Spec) -> str:
-    """Why a run that goes on sends nothing at first."""
-    longest_s = spec.source.request_timeout.seconds + spec.rate_limit.window.seconds + 1.0
-    return f"waiting up to {longest_s:.0f} s: what was sent before the restart must leave the rate limit's window"
+def shared_note(own: RateLimit, in_force: BucketLimits, *, bucket: str) -> str:
+    """Why a run is slower than its own limit; nothing where it is not."""
+    if in_force.requests >= own.requests and in_force.window_s <= own.window.seconds:
+        return ""
+    return (
+        f"the limit in force is {in_force.requests} per {in_force.window_s:g} s, "
+        f"not {own.requests} per {own.window.seconds:g} s: bucket {bucket} is shared with a stricter job"
+    )
+
+
+def floor_note(wait_s: float) -> str:
+    """Why a run that goes on sends nothing at first; nothing where it need not wait."""
+    if wait_s <= 0:
+        return ""
+    return f"waiting {math.ceil(wait_s)} s: what may have been sent before must leave the rate limit's window"
 
 
 @dataclass(slots=True)

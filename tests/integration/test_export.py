@@ -3,7 +3,9 @@
 import csv
 import datetime as dt
 import json
+import os
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from ledgers import NOW_US, artist, batch_of, crawljob, open_ledger, record, take, taken_first_range, value
@@ -11,6 +13,7 @@ from pyarrow import parquet
 
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError
 from crawl_core.ledger import RequestRow, batches, ranges
+from crawl_worker import cli
 from crawl_worker import export as module
 from crawl_worker.export import export
 
@@ -121,6 +124,41 @@ def stopping(original, server):
 async def test_a_folder_that_is_not_there_names_the_remedy(ledger, tmp_path):
     with pytest.raises(ConfigurationError, match="--output with a folder that exists"):
         await export(ledger, "artists", "csv", tmp_path / "nowhere" / "a.csv")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+async def test_a_pipe_gets_the_rows_and_stays_a_pipe(ledger, tmp_path, kind):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as threads:
+        reading = threads.submit(pipe.read_bytes)
+        assert await export(ledger, "artists", kind, pipe) == 2
+    got = reading.result()
+    assert pipe.is_fifo()
+    await export(ledger, "artists", kind, tmp_path / "file")
+    assert got == (tmp_path / "file").read_bytes()
+
+
+async def test_a_symlink_stays_and_what_it_leads_to_is_replaced(ledger, tmp_path):
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    (tmp_path / "real.csv").write_text("old")
+    await export(ledger, "artists", "csv", tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len(read_csv(tmp_path / "real.csv")) == 2
+
+
+def test_a_dash_is_stdout_and_the_count_is_beside_it(ledger_url, capfd):
+    assert cli.main(["export", "artists", "--format", "csv", "--output", "-", "--postgres", ledger_url]) == 0
+    out, err = capfd.readouterr()
+    assert out == "id,name,popularity,followers,genres,images,first_query,first_seen,last_seen\n"
+    assert err.startswith("0 artists in stdout")
+
+
+def test_a_folder_is_refused_before_anything_is_asked(tmp_path, capsys):
+    nowhere = "postgresql://127.0.0.1:1/ledger"
+    arguments = ["--format", "csv", "--output", str(tmp_path), "--postgres", nowhere]
+    assert cli.main(["export", "artists", *arguments]) == 78
+    assert f"{tmp_path} is a folder: write --output with a file's name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])

@@ -1,5 +1,5 @@
 """Writes artists, searches or requests to a file: streamed, so that memory does not grow with the ledger, and whole or
-not at all.
+not at all. What is no file (stdout, a pipe) gets the rows as they come.
 
 Parquet and JSON Lines keep lists and objects; CSV has them as JSON text. It refuses to write into a database or to
 choose columns: what is exported is what `sql/export.sql` says.
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import csv
 import os
+import stat
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -24,6 +26,9 @@ Format = Literal["parquet", "csv", "jsonl"]
 
 CHUNK_ROWS = 10_000
 """Rows held at once, and a Parquet file's row group: some 10 MB of artists."""
+
+STDOUT = (Path("-"), Path("/dev/stdout"))
+"""Names of what is open already, and must not be opened again: that would empty the file it was redirected to."""
 
 _TIME = "timestamp"
 _COLUMNS: dict[What, dict[str, str]] = {
@@ -71,7 +76,7 @@ class _Writer(Protocol):
 async def export(ledger: Ledger, what: What, format: Format, output: Path, *, job_id: int | None = None) -> int:
     """Write all rows, or those of one job; how many. The file appears, or is replaced, when it is complete."""
     count = 0
-    with _complete_or_not_at_all(output) as file, _WRITERS[format](file, _COLUMNS[what]) as write:
+    with _opened(output) as file, _WRITERS[format](file, _COLUMNS[what]) as write:
         async with ledger.stream(f"export.{what}", {"job_id": job_id}, chunk=CHUNK_ROWS) as chunks:
             async for rows in chunks:
                 write(rows)
@@ -79,21 +84,60 @@ async def export(ledger: Ledger, what: What, format: Format, output: Path, *, jo
     return count
 
 
-@contextmanager
-def _complete_or_not_at_all(output: Path) -> Iterator[IO[bytes]]:
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+def is_stream(output: Path) -> bool:
+    """Whether the rows go somewhere that cannot be replaced: stdout, a pipe, a device."""
+    return output in STDOUT or _kind(output) not in (None, stat.S_IFREG, stat.S_IFDIR)
+
+
+def check(output: Path) -> None:
+    """Find out before any query what cannot be written to. Raises ConfigurationError."""
+    if _kind(output) == stat.S_IFDIR:
+        raise ConfigurationError(f"{output} is a folder: write --output with a file's name, such as {output}/rows.csv")
+
+
+def _kind(path: Path) -> int | None:
+    """What is there already, behind symlinks; None where nothing is, or nothing that may be looked at."""
     try:
-        file = partial.open("xb")
+        return stat.S_IFMT(path.stat().st_mode)
+    except OSError:
+        return None
+
+
+@contextmanager
+def _opened(output: Path) -> Iterator[IO[bytes]]:
+    check(output)
+    if output in STDOUT:
+        sys.stdout.flush()
+        with open(sys.stdout.fileno(), "wb", closefd=False) as file:
+            yield file
+    elif is_stream(output):
+        with _writable(output, output, "wb") as file:
+            yield file
+    else:
+        # Behind a symlink, the file it leads to is replaced and the link stays.
+        with _complete_or_not_at_all(Path(os.path.realpath(output)), output) as file:
+            yield file
+
+
+def _writable(path: Path, output: Path, mode: Literal["wb", "xb"]) -> IO[bytes]:
+    try:
+        return path.open(mode)
     except OSError as error:
         raise ConfigurationError(
             f"cannot write {output} ({error.strerror}): write --output with a folder that exists and is yours"
         ) from error
+
+
+@contextmanager
+def _complete_or_not_at_all(target: Path, output: Path) -> Iterator[IO[bytes]]:
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    file = _writable(partial, output, "xb")
     try:
         with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(output)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,4 +1,7 @@
-"""`artistcrawl export`: artists, searches or requests in a file, while a run goes on or after it."""
+"""`artistcrawl export`: artists, searches or requests in a file, while a run goes on or after it.
+
+What is written to stdout or into a pipe is the rows alone; the count is then said on stderr.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import Ledger
 from crawl_worker.backends import add_flags, backends
 from crawl_worker.commands.jobs import named
-from crawl_worker.commands.output import duration, number, say
-from crawl_worker.export import export
+from crawl_worker.commands.output import duration, number, remark, say
+from crawl_worker.export import STDOUT, check, export, is_stream
 
 _SUFFIXES = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 
@@ -23,15 +26,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="artistcrawl export", description="Write what was collected to a file.")
     parser.add_argument("what", choices=("artists", "searches", "requests"))
     parser.add_argument("--format", choices=("parquet", "csv", "jsonl"), help="default: by the file's ending")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="- is stdout")
     parser.add_argument("--job", metavar="NAME", help="of one job only: name or namespace/name")
     add_flags(parser)
     arguments = parser.parse_args(argv)
     arguments.format = arguments.format or _format(arguments.output)
+    check(arguments.output)
     started_s = time.monotonic()
     with backends(arguments) as urls:
         count = asyncio.run(_export(urls.postgres, arguments))
-    say(f"{number(count)} {arguments.what} in {arguments.output} ({duration(time.monotonic() - started_s)})")
+    tell = remark if is_stream(arguments.output) else say
+    where = "stdout" if arguments.output in STDOUT else arguments.output
+    tell(f"{number(count)} {arguments.what} in {where} ({duration(time.monotonic() - started_s)})")
     return 0
 
 

@@ -183,6 +183,33 @@ def test_a_file_that_valkey_cannot_read_is_put_aside(data: Path) -> None:
     server.stop()
 
 
+def test_a_valkey_that_lacks_room_keeps_its_file(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = EmbeddedValkey(data / "valkey")
+    (server.folder / "appendonlydir").mkdir(parents=True)
+    full = '#!/bin/sh\necho "Can\'t open or create append-only dir appendonlydir: No space left on device"; exit 1\n'
+    program = data / "full"
+    program.write_text(full)
+    program.chmod(0o755)
+    monkeypatch.setattr("crawl_worker.embedded._valkey_program", lambda: program)
+    with pytest.raises(ConfigurationError, match="No space left on device"):
+        server.start()
+    assert (server.folder / "appendonlydir").exists()
+    assert not list(data.glob("valkey.broken-*"))
+
+
+def test_a_file_is_put_aside_once_in_a_run(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = data / "failing"
+    data.mkdir()
+    program.write_text("#!/bin/sh\necho '*** FATAL AOF MANIFEST FILE ERROR ***'; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("crawl_worker.embedded._valkey_program", lambda: program)
+    server = EmbeddedValkey(data / "valkey")
+    for _ in range(3):
+        with pytest.raises(ConfigurationError):
+            server.start()
+    assert len(list(data.glob("valkey.broken-*"))) == 1
+
+
 def test_postgres_comes_back_after_its_first_process_was_killed(data: Path) -> None:
     server = EmbeddedPostgres(data / "postgres")
     server.start()

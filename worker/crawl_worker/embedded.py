@@ -48,6 +48,16 @@ _STOP_GRACE_S = 10.0
 _MUTE_GRACE_S = 1.0
 """Seconds for a Valkey that does not answer any more, such as a stopped one."""
 
+_UNREADABLE = (
+    b"AOF MANIFEST FILE ERROR",
+    b"The AOF manifest file",
+    b"Bad file format reading the append only file",
+    b"Unexpected end of file reading the append only file",
+    b"Error reading the RDB",
+    b"rdb file reading failure",
+)
+"""What Valkey logs, one of these, as it gives up on what it kept. A full disk or a denied access is none of them."""
+
 _SOCKET_FOLDER_LINE = 4
 """Line of postmaster.pid, from 0, that names the socket's folder; the port stands above it."""
 
@@ -287,6 +297,8 @@ class EmbeddedValkey:
         self.port = 0
         self._password = ""
         self._id: ProcessId | None = None
+        self._put_aside = False
+        """Whether this run has already begun anew: what fails again has another cause."""
 
     @property
     def url(self) -> str:
@@ -316,10 +328,15 @@ class EmbeddedValkey:
         if self.found():
             return
         self.stop(grace_s=_MUTE_GRACE_S)
+        log = self.folder / "log"
+        seen_bytes = log.stat().st_size if log.exists() else 0
         try:
             self._launch()
         except ConfigurationError:
+            if self._put_aside or not _names_unreadable_file(log, after_bytes=seen_bytes):
+                raise
             # The frontier can be rebuilt from the ledger at any time, so a file that Valkey cannot read is no loss.
+            self._put_aside = True
             self.folder.rename(self.folder.with_name(f"{self.folder.name}.broken-{int(time.time())}"))
             self.folder.mkdir()
             self._launch()
@@ -381,6 +398,17 @@ class EmbeddedValkey:
                 return bool(client.ping())
         except (redis.RedisError, OSError):
             return False
+
+
+def _names_unreadable_file(log: Path, *, after_bytes: int) -> bool:
+    """Whether Valkey's log says, since it was `after_bytes` long, that what it kept cannot be read."""
+    try:
+        with log.open("rb") as lines:
+            lines.seek(after_bytes)
+            said = lines.read()
+    except OSError:
+        return False
+    return any(words in said for words in _UNREADABLE)
 
 
 def _valkey_program() -> Path:

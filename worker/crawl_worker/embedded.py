@@ -7,13 +7,13 @@ join what a killed run left running. They refuse to start on a folder whose left
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import logging
 import os
 import secrets
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -254,10 +254,11 @@ def _own_runtime_folder() -> Iterator[None]:
     """On import, the wheel decides where its lock file lies: in a folder of this user's, else in /tmp, where the first
     user to come locks out all others.
     """
-    runtime = Path(tempfile.gettempdir()) / f"artistcrawl-{getpass.getuser()}"
+    runtime = Path(tempfile.gettempdir()) / f"artistcrawl-{os.geteuid()}"
     before = os.environ.get("XDG_RUNTIME_DIR")
     try:
-        (runtime / "python_PostgresServer").mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(runtime)
+        (runtime / "python_PostgresServer").mkdir(mode=0o700, exist_ok=True)
         with (runtime / "import.lock").open("w") as turn:
             # One process at a time: another's last step would undo our first one before the wheel looks.
             fcntl.flock(turn, fcntl.LOCK_EX)
@@ -272,6 +273,17 @@ def _own_runtime_folder() -> Iterator[None]:
             os.environ.pop("XDG_RUNTIME_DIR", None)
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
+
+
+def _make_private(folder: Path) -> None:
+    """A folder of this user's where everybody may write, such as /tmp: somebody else may have been there first."""
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise ConfigurationError(
+            f"{folder} must be a folder of yours, and is not: remove it, or set TMPDIR to a folder of your own"
+        )
 
 
 def _reason(error: Exception, log: Path) -> str:

@@ -74,13 +74,18 @@ def mapped_errors() -> Iterator[None]:
         raise meaning from error
 
 
+def plain(url: str) -> str:
+    """The URL as libpq understands it: without what only `connect` does."""
+    return _WITHOUT_PREPARING.sub("", url).rstrip("?&")
+
+
 async def connect(url: str, *, application_name: str, prepare: bool = True) -> AsyncConnection[TupleRow]:
     """One autocommitting connection. Raises what `translate` makes of a failure.
 
     `prepare=False` is for PgBouncer in transaction mode, where the next statement meets another server session; a URL
     that ends in `?prepare=off` says the same, wherever it is written.
     """
-    plain_url = _WITHOUT_PREPARING.sub("", url).rstrip("?&")
+    plain_url = plain(url)
     prepare = prepare and plain_url == url
     with mapped_errors():
         try:

@@ -1,18 +1,25 @@
 """`artistcrawl psql`: PostgreSQL's own shell on the data of a run, for a question or for a session.
 
-The views artists, searches, requests and progress are made for it. It refuses to interpret SQL.
+The views artists, searches, requests and progress are made for it. It refuses to interpret SQL, and to put a password
+on a command line, where everybody on the machine may read it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.postgres import plain
 from crawl_worker.backends import add_flags, backends, given_urls
 
 
@@ -27,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_flags(parser)
     arguments, further = parser.parse_known_args(argv)
     with backends(arguments) as urls:
+        where, password = apart(urls.postgres)
+        environment = os.environ | ({"PGPASSWORD": password} if password else {})
         embedded = not given_urls(arguments).postgres
         command = [
             str(_program(embedded=embedded)),
@@ -37,9 +46,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Ctrl-C is psql's: it ends a query there, not the session, and not the server under it.
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            return subprocess.run([*command, urls.postgres], check=False).returncode
+            return subprocess.run([*command, where], env=environment, check=False).returncode
         finally:
             signal.signal(signal.SIGINT, handler)
+
+
+def apart(url: str) -> tuple[str, str]:
+    """The URL as libpq's words without the password, and the password. Raises ConfigurationError."""
+    try:
+        # How statements are prepared is this program's own addition to the URL, which libpq does not know.
+        words: dict[str, Any] = conninfo_to_dict(plain(url))
+    except ProgrammingError:
+        # What libpq cannot read it quotes, with the password in it.
+        raise ConfigurationError(
+            "the PostgreSQL URL cannot be read: write postgresql://USER:PASSWORD@HOST:5432/DATABASE"
+        ) from None
+    password = str(words.pop("password", None) or "")
+    return make_conninfo(**words), password
 
 
 def _program(*, embedded: bool) -> Path:

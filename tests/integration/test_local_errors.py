@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
+from ledgers import open_ledger, record
 from run_process import write_job
 from servers import Valkey
 
+from crawl_core.errors import ConfigurationError
+from crawl_core.migrate import older_schema
 from crawl_worker import cli
+from crawl_worker.backends import Urls, reached
 
 NOWHERE = "127.0.0.1:1"
 
@@ -63,6 +68,13 @@ def test_a_missing_catalogue(capsys, job: str) -> None:
     assert "--catalogue none.parquet: no such file" in refused(capsys, "run", job, "--catalogue", "none.parquet")
 
 
+def test_a_catalogue_that_nobody_can_read_is_found_before_any_server_is_made(capsys, job: str, tmp_path: Path) -> None:
+    (tmp_path / "artists.txt").touch()
+    said = refused(capsys, "run", job, "--catalogue", "artists.txt", "--data", "new")
+    assert "--catalogue artists.txt: give a file that ends in .parquet or .csv" in said
+    assert not (tmp_path / "new").exists()
+
+
 def test_no_processes(capsys, job: str) -> None:
     assert "write 1 or more" in refused(capsys, "run", job, "--processes", "0")
 
@@ -78,6 +90,12 @@ def test_an_unreachable_postgres(capsys, job: str, redis_url: str) -> None:
     said = refused(capsys, "run", job, "--postgres", url, "--redis", redis_url, status=1)
     assert "PostgreSQL cannot be reached" in said
     assert "hunter2" not in said
+
+
+def test_a_command_that_cannot_reach_postgres_says_what_to_correct_in_one_line(capsys) -> None:
+    said = refused(capsys, "status", "--postgres", f"postgresql://me:hunter2@{NOWHERE}/ledger", status=1)
+    assert said.endswith("Connection refused; start that server, or correct --postgres URL\n")
+    assert said.count("\n") == 1
 
 
 def test_a_ledger_that_others_may_share_needs_a_redis_that_they_share(capsys, job: str, ledger_url: str) -> None:
@@ -115,6 +133,24 @@ def test_a_wrong_redis_password(capsys, job: str, ledger_url: str, fresh_redis: 
 @pytest.mark.parametrize("command", ["status", "migrate", "psql", "retry-dead-letters"])
 def test_a_command_without_data(capsys, command: str) -> None:
     assert "give the folder of a run with --data DIR" in refused(capsys, command)
+
+
+def test_a_string_that_is_no_dead_letter(capsys, ledger_url: str) -> None:
+    async def record_job() -> None:
+        async with open_ledger(ledger_url) as ledger:
+            await record(ledger)
+
+    asyncio.run(record_job())
+    said = refused(capsys, "retry-dead-letters", "--string", "zzzz", "--postgres", ledger_url)
+    assert "zzzz: not among the 0 dead letters of default/artists" in said
+
+
+def test_a_data_folder_without_a_schema_has_no_crawl_yet(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ConfigurationError, match=r"no crawl in .*/data yet; start one: artistcrawl run FILE"),
+        reached(Urls(postgres="", redis=""), folder=tmp_path / "data"),
+    ):
+        raise older_schema(0, 4)
 
 
 def test_an_export_without_a_format(capsys, ledger_url: str) -> None:

@@ -17,6 +17,11 @@ from psycopg.rows import TupleRow
 from crawl_core.errors import SchemaVersionError
 from crawl_core.postgres import connect, mapped_errors
 
+
+class SchemaMissingError(SchemaVersionError):
+    """The database has no ledger in it yet."""
+
+
 LOCK_KEY = 0x61727473
 """Names the advisory lock among all users of the database: "arts" in ASCII."""
 
@@ -91,9 +96,8 @@ def newer_schema(found: int, known: int) -> SchemaVersionError:
 def older_schema(found: int, known: int) -> SchemaVersionError:
     """What to say when this process is ahead of the ledger."""
     state = f"is version {found}" if found else "is missing"
-    return SchemaVersionError(
-        f"the ledger's schema {state}, this artistcrawl needs {known}: run artistcrawl migrate first"
-    )
+    kind = SchemaVersionError if found else SchemaMissingError
+    return kind(f"the ledger's schema {state}, this artistcrawl needs {known}: run artistcrawl migrate first")
 
 
 async def check_schema(connection: AsyncConnection[TupleRow]) -> None:

@@ -41,6 +41,7 @@ _CONFIGURATION = (
     ("42703", "\0", "the ledger's tables are of another version: run artistcrawl migrate"),
     ("3F", "\0", "the database has no schema to work in: create it, or set the user's search_path"),
 )
+_LIBPQS_QUESTION = "Is the server running on that host and accepting TCP/IP connections?"
 _REFUSED = ("22", "21")
 _UNAVAILABLE = ("08", "25006", "40", "53", "55P03", "57", "58")
 """After these the same call may work later: connection, a standby, deadlock, resources, locks, shutdown, I/O."""
@@ -48,7 +49,9 @@ _UNAVAILABLE = ("08", "25006", "40", "53", "55P03", "57", "58")
 
 def translate(error: psycopg.Error) -> Exception:
     """What an error of psycopg means here; the error itself when it is a defect of this program."""
-    state, text = error.sqlstate or "", str(error).strip() or type(error).__name__
+    state = error.sqlstate or ""
+    # In one line, and without libpq's own question: the remedies here are more to the point.
+    text = " ".join(str(error).replace(_LIBPQS_QUESTION, "").split()) or type(error).__name__
     for prefix, words, remedy in _CONFIGURATION:
         if state.startswith(prefix) if state else words in text:
             return ConfigurationError(f"{remedy} ({text})")

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crawl_core.errors import ConfigurationError
+from crawl_core.errors import ConfigurationError, LedgerUnavailableError
+from crawl_core.migrate import SchemaMissingError
 
 POSTGRES_VARIABLE = "ARTISTCRAWL_POSTGRES_URL"
 REDIS_VARIABLE = "ARTISTCRAWL_REDIS_URL"
@@ -59,7 +60,8 @@ def backends(arguments: argparse.Namespace, *, needs_redis: bool = False) -> Ite
     given = given_urls(arguments)
     embedded_redis = needs_redis and not given.redis
     if given.postgres and not embedded_redis:
-        yield given
+        with reached(given):
+            yield given
         return
     if given.postgres and arguments.data is None:
         raise ConfigurationError("this needs Redis, too: give --redis URL, or --data DIR of the run")
@@ -67,11 +69,26 @@ def backends(arguments: argparse.Namespace, *, needs_redis: bool = False) -> Ite
     from crawl_worker.local.data_folder import DataFolder
 
     folder = DataFolder(arguments.data or DEFAULT_DATA, create=False)
-    with folder.servers(postgres=not given.postgres, valkey=embedded_redis):
+    with folder.servers(postgres=not given.postgres, valkey=embedded_redis), reached(given, folder=folder.path):
         yield Urls(
             postgres=given.postgres or folder.postgres.url(),
             redis=given.redis or (folder.valkey.url if embedded_redis else ""),
         )
+
+
+@contextmanager
+def reached(given: Urls, *, folder: Path | None = None) -> Iterator[None]:
+    """Let what goes wrong with the ledger inside name what the user can correct: the address, or the folder."""
+    try:
+        yield
+    except LedgerUnavailableError as error:
+        if not given.postgres:
+            raise
+        raise LedgerUnavailableError(f"{error}; start that server, or correct --postgres URL") from error
+    except SchemaMissingError as error:
+        if given.postgres:
+            raise
+        raise ConfigurationError(f"there is no crawl in {folder} yet; start one: artistcrawl run FILE") from error
 
 
 def masked(url: str) -> str:

@@ -9,7 +9,8 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 
-from crawl_core.ledger import DeadLetter, Ledger, dead_letters
+from crawl_core.errors import ConfigurationError
+from crawl_core.ledger import DeadLetter, JobRow, Ledger, dead_letters
 from crawl_worker.backends import add_flags, backends
 from crawl_worker.commands.jobs import full_name, named
 from crawl_worker.commands.output import number, say, say_json
@@ -37,6 +38,8 @@ async def _act(url: str, arguments: argparse.Namespace) -> int:
         if arguments.list:
             _show(await dead_letters.all(ledger, job.id), as_json=arguments.json)
             return 0
+        known = await dead_letters.all(ledger, job.id)
+        _check(job, known, arguments.string or [])
         ranges = await dead_letters.replay(ledger, job.id, arguments.string)
     finally:
         await ledger.close()
@@ -48,6 +51,17 @@ async def _act(url: str, arguments: argparse.Namespace) -> int:
             "by its workers, or by artistcrawl run with the same file"
         )
     return 0
+
+
+def _check(job: JobRow, known: Sequence[DeadLetter], strings: Sequence[str]) -> None:
+    """Nothing is replayed where one of the strings is no dead letter: it was mistyped, or is of another job."""
+    unknown = sorted(set(strings) - {letter.string for letter in known})
+    if unknown:
+        name = full_name(job)
+        raise ConfigurationError(
+            f"{', '.join(unknown)}: not among the {number(len(known))} dead letters of {name}; "
+            f"artistcrawl retry-dead-letters --list {name} shows them"
+        )
 
 
 def _show(letters: Sequence[DeadLetter], *, as_json: bool) -> None:

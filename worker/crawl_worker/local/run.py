@@ -90,6 +90,8 @@ def _check(arguments: argparse.Namespace, job: CrawlJob) -> None:
         raise ConfigurationError(f"--processes {arguments.processes}: write 1 or more, or leave it out")
     if arguments.catalogue is not None and not arguments.catalogue.expanduser().is_file():
         raise ConfigurationError(f"--catalogue {arguments.catalogue}: no such file; give a Parquet or CSV file")
+    if arguments.catalogue is not None and arguments.catalogue.suffix.lower() not in (".parquet", ".csv"):
+        raise ConfigurationError(f"--catalogue {arguments.catalogue}: give a file that ends in .parquet or .csv")
     credentials(job)
 
 

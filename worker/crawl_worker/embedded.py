@@ -94,7 +94,7 @@ class EmbeddedPostgres:
             raise ConfigurationError(f"{self.folder} holds no run's data; give the folder of a run with --data DIR")
         if self._initialising.exists() and not self._complete.exists():
             # We made the folder, and were cut short: initdb leaves one that no server starts on, and no data.
-            shutil.rmtree(self.folder, ignore_errors=True)
+            _remove(self.folder)
         if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
             raise ConfigurationError(
                 f"{self.folder} is not a run's PostgreSQL, so nothing in it was touched; "
@@ -145,6 +145,15 @@ class EmbeddedPostgres:
         """End every connection, write everything down, and stop."""
         if self._server is not None and self.running:
             self._server.stop()
+
+
+def _remove(folder: Path) -> None:
+    """Remove it all, although the initdb of a killed run may still write for a moment."""
+    deadline = time.monotonic() + _STOP_GRACE_S
+    while folder.exists() and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            time.sleep(0.1)
 
 
 def _is_run_data(folder: Path) -> bool:

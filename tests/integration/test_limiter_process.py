@@ -252,20 +252,6 @@ def test_two_limits_on_one_bucket_become_the_strictest(play: Play) -> None:
     play(story)
 
 
-def test_a_closed_gate_takes_no_permit(play: Play) -> None:
-    async def story(stage: Stage) -> None:
-        behind = True
-        async with stage.limiter(gate=lambda: not behind) as limiter:
-            waiting = asyncio.create_task(limiter.acquire())
-            await asyncio.sleep(5.0)
-            assert (waiting.done(), limiter.state().grants) == (False, 0)
-            behind = False
-            await asyncio.sleep(0.2)
-            assert waiting.done()
-
-    play(story)
-
-
 def test_an_idle_process_confirms_on_its_own(play: Play) -> None:
     async def story(stage: Stage) -> None:
         async with stage.limiter() as limiter:

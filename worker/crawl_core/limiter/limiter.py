@@ -47,7 +47,7 @@ class LimiterSettings:
     """Seconds until an unreachable backend is asked again, doubling."""
     backoff_max_s: float = 2.0
     poll_s: float = 0.1
-    """Seconds between looks at a closed gate."""
+    """Seconds between looks at a freeze that is not recorded yet."""
     linger_s: float = 0.02
     """Seconds for which demand is collected at most, while permits are reserved ahead anyway."""
 
@@ -86,10 +86,7 @@ class Limiter:
         *,
         clock: Clock = SYSTEM_CLOCK,
         settings: LimiterSettings = DEFAULT_SETTINGS,
-        gate: Callable[[], bool] = lambda: True,
     ) -> None:
-        self.gate = gate
-        """Asked before permits are taken: a worker closes it while its ledger is behind."""
         self._redis = redis
         self._ledger = ledger
         self._clock = clock
@@ -221,7 +218,7 @@ class Limiter:
 
     def _may_take_at_s(self, now_s: float) -> float:
         paused_until_s = self._record.paused_until_s()
-        if self._record.recorded and now_s >= paused_until_s and self.gate():
+        if self._record.recorded and now_s >= paused_until_s:
             return now_s
         return max(paused_until_s, now_s + self._settings.poll_s)
 

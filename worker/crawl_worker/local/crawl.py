@@ -235,11 +235,13 @@ class LocalCrawl:
             await asyncio.to_thread(server.start)
         except (ConfigurationError, OSError, psycopg.Error) as error:
             # It started before, so this may pass: a full disk, processes that have not gone yet.
-            raise UnavailableError(str(error)) from error
+            raise UnavailableError(str(error).strip().partition("\n")[0]) from error
 
     def _remember(self, crew: Crew) -> None:
         sandbox = self._sandbox.child if self._sandbox is not None else None
-        self._folder.remember([*crew.ids, *([sandbox.id] if sandbox is not None else [])])
+        # A full disk must not end the crawl; the list is only for a run that follows a killed one.
+        with suppress(OSError):
+            self._folder.remember([*crew.ids, *([sandbox.id] if sandbox is not None else [])])
 
     def _show(self, crew: Crew, state: State) -> None:
         self._observer.snapshot = replace(

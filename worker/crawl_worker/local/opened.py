@@ -22,7 +22,7 @@ from crawl_core.ledger import JobRow, Ledger, jobs
 from crawl_core.migrate import migrate
 from crawl_core.scripts import connect_redis
 from crawl_core.spec import CrawlJob
-from crawl_worker.backends import Urls, masked
+from crawl_worker.backends import Urls, masked, reached
 from crawl_worker.credentials import read_credentials
 from crawl_worker.local.data_folder import DataFolder
 from crawl_worker.spotify import Credentials
@@ -58,7 +58,8 @@ async def open_all(
 ) -> Opened:
     """Open it all; `stack` closes it."""
     urls = await _servers(stack, options.urls, folder=folder, event=event)
-    await migrate(urls.postgres)
+    with reached(options.urls):
+        await migrate(urls.postgres)
     ledger = await Ledger.open(urls.postgres, application_name="artistcrawl-run")
     stack.push_async_callback(ledger.close)
     redis = connect_redis(urls.redis)

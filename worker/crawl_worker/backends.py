@@ -93,4 +93,6 @@ def reached(given: Urls, *, folder: Path | None = None) -> Iterator[None]:
 
 def masked(url: str) -> str:
     """The URL without its password, for messages."""
-    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)
+    # A password may hold an @ that nobody escaped: what counts is the last one before the path.
+    url = re.sub(r"(://[^:/@]*):[^/?]*@", r"\1:***@", url)
+    return re.sub(r"(password=)('[^']*'|[^&\s]*)", r"\1***", url)

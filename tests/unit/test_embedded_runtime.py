@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crawl_core.errors import ConfigurationError
-from crawl_worker import embedded
+from crawl_worker.embedded import wheel
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_it_is_named_by_the_user_that_runs_and_not_by_what_the_environment_says(runtime: Path) -> None:
-    with embedded._own_runtime_folder():
+    with wheel.own_runtime_folder():
         assert os.environ["XDG_RUNTIME_DIR"] == str(runtime)
         assert runtime.stat().st_mode & 0o077 == 0
 
@@ -30,13 +30,13 @@ def test_a_link_that_somebody_put_there_is_refused(runtime: Path, tmp_path: Path
     target = tmp_path / "target"
     target.mkdir()
     runtime.symlink_to(target)
-    with pytest.raises(ConfigurationError, match="must be a folder of yours"), embedded._own_runtime_folder():
+    with pytest.raises(ConfigurationError, match="must be a folder of yours"), wheel.own_runtime_folder():
         pass
     assert not list(target.iterdir())
 
 
 def test_somebody_elses_folder_is_refused(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.mkdir()
-    monkeypatch.setattr(embedded.os, "geteuid", lambda: runtime.stat().st_uid + 1)
+    monkeypatch.setattr(wheel.os, "geteuid", lambda: runtime.stat().st_uid + 1)
     with pytest.raises(ConfigurationError, match="must be a folder of yours"):
-        embedded._make_private(runtime)
+        wheel.make_private(runtime)

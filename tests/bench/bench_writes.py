@@ -26,7 +26,7 @@ from tests.bench.rows import Row, at_least, stated
 
 BATCH_ROWS = 50
 ROWS = 10_000
-ROUNDS = 3
+ROUNDS = 7
 SEARCHES_A_BATCH = 100
 
 _IMAGES = [

@@ -65,7 +65,7 @@ format: $(READY) ## Format the code and mend what can be mended
 constraints: $(READY) ## Pin the newest versions of all dependencies, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-annotate --no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml -o constraints.txt
+	  --no-annotate --all-extras --group dev pyproject.toml -o constraints.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and what the tools left

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
@@ -27,27 +30,32 @@ def real_catalogue() -> Path:
     return CATALOGUE
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
+Server = TypeVar("Server", Postgres, Valkey)
+
+
+@contextmanager
+def running(start: Callable[[Path], Server]) -> Iterator[Server]:
+    """A server in a folder of its own, stopped at the end."""
     with server_folder() as folder:
         try:
-            server = Postgres(folder / "pg")
+            server = start(folder / "server")
         except ConfigurationError as error:
             unavailable(str(error))
         yield server
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with running(Postgres) as server:
+        yield server
 
 
 @pytest.fixture
 def fresh_postgres() -> Iterator[Postgres]:
     """A server of this test's own, to be stopped and started."""
-    with server_folder() as folder:
-        try:
-            server = Postgres(folder / "pg")
-        except ConfigurationError as error:
-            unavailable(str(error))
+    with running(Postgres) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
@@ -76,13 +84,8 @@ def ledger_url(postgres_server: Postgres, ledger_template: str) -> Iterator[str]
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[Valkey]:
-    with server_folder() as folder:
-        try:
-            server = Valkey(folder / "valkey", appendonly="no")
-        except ConfigurationError as error:
-            unavailable(str(error))
+    with running(partial(Valkey, appendonly="no")) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture
@@ -95,10 +98,5 @@ def redis_url(redis_server: Valkey) -> str:
 @pytest.fixture
 def fresh_redis() -> Iterator[Valkey]:
     """A server of this test's own, to be killed and restarted."""
-    with server_folder() as folder:
-        try:
-            server = Valkey(folder / "valkey")
-        except ConfigurationError as error:
-            unavailable(str(error))
+    with running(Valkey) as server:
         yield server
-        server.stop()

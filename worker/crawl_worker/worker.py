@@ -80,7 +80,9 @@ class Worker:
             ]
             self._resize()
             await self._draining.wait()
-            await asyncio.gather(*(slot.task for slot in self._working if slot.task is not None))
+            # A place that ended in a way of its own must not keep the others from committing; `_work` kept the reason.
+            places = (slot.task for slot in self._working if slot.task is not None)
+            await asyncio.gather(*places, return_exceptions=True)
             with suppress(UnavailableError):
                 await self._parts.notes.write()
             for chore in chores:

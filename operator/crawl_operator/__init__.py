@@ -1,0 +1,1 @@
+"""Makes CrawlJobs run in a Kubernetes cluster: observes, plans purely, acts thinly."""

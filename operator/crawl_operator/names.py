@@ -1,0 +1,50 @@
+"""The names of everything that the operator writes into Kubernetes. One home, so that nothing is called two names.
+
+Labels and annotations are API: users select, ask and alert by them.
+"""
+
+from __future__ import annotations
+
+GROUP = "artistcrawl.dev"
+VERSION = "v1alpha1"
+PLURAL = "crawljobs"
+
+FIELD_MANAGER = "artistcrawl-operator"
+FINALIZER = f"{GROUP}/data"
+"""Only on a CrawlJob with dataPolicy Delete, and at most 30 s after its deletion."""
+
+LEASE = "artistcrawl-operator"
+
+LABEL_JOB = f"{GROUP}/crawljob"
+"""On all that belongs to a CrawlJob: its name."""
+
+COMMON_LABELS = {
+    "app.kubernetes.io/name": "artistcrawl",
+    "app.kubernetes.io/component": "worker",
+    "app.kubernetes.io/managed-by": FIELD_MANAGER,
+}
+"""On all that the operator makes; what it watches is selected by them."""
+
+CONTAINER = "worker"
+
+ANNOTATION_TEMPLATE = f"{GROUP}/template"
+"""On a Deployment: the digest of what its pods were made from. Image and operator version are no part of it."""
+
+ANNOTATION_PAUSED = f"{GROUP}/paused"
+"""On a CrawlJob, "true": the operator leaves it and its workers alone, but for its deletion."""
+
+# What a user asks for once, by a value that was not seen before (`kubectl crawl` writes the time). The operator notes
+# the value in status.handled when it has acted.
+ANNOTATION_RESTART = f"{GROUP}/restart"
+ANNOTATION_RETRY_DEAD_LETTERS = f"{GROUP}/retry-dead-letters"
+ANNOTATION_UNFREEZE = f"{GROUP}/unfreeze"
+
+
+def selector_of(name: str) -> dict[str, str]:
+    """The labels that a CrawlJob's workers have, and nothing else has."""
+    return {**COMMON_LABELS, LABEL_JOB: name}
+
+
+def selector_text(name: str) -> str:
+    """The selector as `kubectl -l` and the scale subresource take it."""
+    return ",".join(f"{key}={value}" for key, value in sorted(selector_of(name).items()))

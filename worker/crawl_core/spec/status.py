@@ -1,0 +1,118 @@
+"""The CrawlJob's status as a type: what the operator writes and people read. Counts only; ranges stay in the ledger.
+
+Tools use the conditions, `state` is for people. It refuses to decide anything: see the operator's `status`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from crawl_core.spec.fields import Maybe, Section
+
+State = Literal["Pending", "Crawling", "Suspended", "Frozen", "Stalled", "Succeeded"]
+ConditionType = Literal["Seeded", "Progressing", "RateLimited", "Suspended", "DeadlineExceeded", "Succeeded"]
+
+Instant = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Condition(Section):
+    """One aspect of a CrawlJob, by the conventions of the Kubernetes API."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Seeded, Progressing, RateLimited, Suspended, DeadlineExceeded or Succeeded (the summary)."""
+
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=128)]
+    """Why, as one stable CamelCase word."""
+
+    message: Annotated[str, Field(max_length=2048)]
+    """Why, in words, and what to do where a person must act."""
+
+    last_transition_time: Instant
+    """When its status changed last."""
+
+    observed_generation: Maybe[Count] = None
+    """The generation of the spec that this speaks of."""
+
+
+class WorkerCounts(Section):
+    """The workers' pods."""
+
+    desired: Count = 0
+    """How many there should be."""
+
+    ready: Count = 0
+    """How many are up and reach what they need."""
+
+
+class Handled(Section):
+    """The values of the annotations by which a user asked for something, acted on."""
+
+    retry_dead_letters: Maybe[Annotated[str, Field(max_length=256)]] = None
+    """Of artistcrawl.dev/retry-dead-letters."""
+
+    unfreeze: Maybe[Annotated[str, Field(max_length=256)]] = None
+    """Of artistcrawl.dev/unfreeze."""
+
+
+class Status(Section):
+    """What was observed last."""
+
+    state: State = "Pending"
+    """One word for people: Pending, Crawling, Suspended, Frozen, Stalled or Succeeded."""
+
+    progress: Annotated[str, Field(max_length=8)] = "0.00%"
+    """The share of the keyspace covered."""
+
+    searches: Count = 0
+    """Strings searched."""
+
+    requests: Count = 0
+    """Requests whose answers are in the ledger."""
+
+    artists: Count = 0
+    """Distinct artists returned to this job."""
+
+    artists_new: Count = 0
+    """Of those, the ones that were new to the ledger."""
+
+    truncated: Count = 0
+    """Strings with more results than the source hands out."""
+
+    dead_letters: Count = 0
+    """Strings given up after retry.maxAttempts, to be replayed."""
+
+    requests_per_minute: Count = 0
+    """Requests in the last minute."""
+
+    frozen_until: Maybe[Instant] = None
+    """When the source's pause (429) ends."""
+
+    estimated_completion_time: Maybe[Instant] = None
+    """When all is covered if it goes on as it does."""
+
+    start_time: Maybe[Instant] = None
+    """When the ledger recorded the job."""
+
+    completion_time: Maybe[Instant] = None
+    """When all was covered."""
+
+    workers: WorkerCounts = WorkerCounts()
+    """The workers' pods."""
+
+    selector: Maybe[Annotated[str, Field(max_length=1024)]] = None
+    """Selects the workers' pods, for the scale subresource."""
+
+    handled: Maybe[Handled] = None
+    """What a user asked for by annotation and the operator has done."""
+
+    observed_generation: Maybe[Count] = None
+    """The generation of the spec that this status speaks of."""
+
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16, strict=False)] = ()
+    """The aspects, one of each type."""

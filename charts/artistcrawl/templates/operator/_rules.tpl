@@ -1,0 +1,34 @@
+{{/* What the operator may do in a namespace that it watches: each verb is used by a test, and none is there beside them. */}}
+{{- define "artistcrawl.watchRules" -}}
+- apiGroups: [artistcrawl.dev]
+  resources: [crawljobs]
+  verbs: [get, list, watch, patch, delete]  # patch: the finalizer of dataPolicy Delete; delete: ttlAfterFinished
+- apiGroups: [artistcrawl.dev]
+  resources: [crawljobs/status]
+  verbs: [patch]
+- apiGroups: [artistcrawl.dev]
+  resources: [crawljobs/finalizers]
+  verbs: [update]  # owner references that block deletion, where the cluster checks them (OpenShift)
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]  # by name, those that a CrawlJob names; never list
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{- define "artistcrawl.leaseRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [artistcrawl-operator]
+  verbs: [get, update]
+{{- end -}}

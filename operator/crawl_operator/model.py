@@ -70,6 +70,8 @@ class DeploymentView:
     deleting: bool
     observed: bool
     """Whether the Deployment controller has seen its newest generation."""
+    failure: str = ""
+    """Why pods cannot be made at all, such as a quota; empty where they can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +154,8 @@ class Observation:
     frontier: FrontierView | None = None
     bucket: BucketStatus | None = None
     """None before there is one, and with rateLimit.bucket Node."""
+    latency_s: float | None = None
+    """Mean seconds of a request, of the last ones in the request log; None where none are known."""
     memory: Memory = Memory()
 
 

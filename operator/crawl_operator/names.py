@@ -5,6 +5,8 @@ Labels and annotations are API: users select, ask and alert by them.
 
 from __future__ import annotations
 
+import hashlib
+
 GROUP = "artistcrawl.dev"
 VERSION = "v1alpha1"
 PLURAL = "crawljobs"
@@ -48,3 +50,20 @@ def selector_of(name: str) -> dict[str, str]:
 def selector_text(name: str) -> str:
     """The selector as `kubectl -l` and the scale subresource take it."""
     return ",".join(f"{key}={value}" for key, value in sorted(selector_of(name).items()))
+
+
+_LONGEST_WORKERS = 46
+"""Characters of a Deployment's name that leave its pods' names, 17 longer, a host name of at most 63."""
+
+
+def workers_of(name: str) -> str:
+    """The name of a CrawlJob's Deployment: NAME-workers, with a digest where that is too long or has dots.
+
+    A pod's name is its host name as well, which has no dots; `a.b` and `a-b` must not meet.
+    """
+    plain = f"{name}-workers"
+    if "." not in name and len(plain) <= _LONGEST_WORKERS:
+        return plain
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    room = _LONGEST_WORKERS - len(f"-{digest}-workers")
+    return f"{name.replace('.', '-')[:room].rstrip('-')}-{digest}-workers"

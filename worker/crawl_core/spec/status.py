@@ -60,6 +60,16 @@ class Handled(Section):
     """Of artistcrawl.dev/unfreeze."""
 
 
+class Attempt(Section):
+    """The last try after a configuration error."""
+
+    at: Instant
+    """When."""
+
+    inputs: Annotated[str, Field(max_length=64)]
+    """A digest of what it was tried with: the generation, and the Secrets' versions."""
+
+
 class Status(Section):
     """What was observed last."""
 
@@ -110,6 +120,9 @@ class Status(Section):
 
     handled: Maybe[Handled] = None
     """What a user asked for by annotation and the operator has done."""
+
+    attempt: Maybe[Attempt] = None
+    """The last try after a configuration error, until one succeeds."""
 
     observed_generation: Maybe[Count] = None
     """The generation of the spec that this status speaks of."""

@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from crawl_worker.live import line, render
-from crawl_worker.local.snapshot import Pace, Snapshot
+from crawl_core.live import render
+from crawl_core.snapshot import Snapshot, line
+from crawl_worker.local.pace import Pace
 
 FULL = Snapshot(
     job="default/quickstart",

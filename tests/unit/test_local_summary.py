@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from crawl_core.snapshot import Snapshot, State
 from crawl_worker.backends import Urls
 from crawl_worker.local.crawl import Outcome
-from crawl_worker.local.snapshot import Snapshot, State
 from crawl_worker.local.summary import as_object, as_text
 
 LOCAL = Urls("", "")

@@ -14,8 +14,9 @@ from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import BucketRows, Ledger, buckets
 from crawl_core.limiter import BucketRow, unfreeze
 from crawl_core.scripts import connect_redis
+from crawl_core.wording import duration, instant
 from crawl_worker.backends import Urls, add_flags, backends
-from crawl_worker.commands.output import duration, instant, say
+from crawl_worker.commands.output import say
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -18,6 +18,7 @@ import psycopg
 from crawl_core import lifecycle
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError, UnknownJobError
 from crawl_core.ledger import jobs, requests
+from crawl_core.snapshot import Snapshot, State
 from crawl_core.spec import CrawlJob
 from crawl_worker.backends import POSTGRES_VARIABLE, REDIS_VARIABLE
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
@@ -27,7 +28,6 @@ from crawl_worker.local.observer import Observer
 from crawl_worker.local.opened import NODE, Opened, Options, open_all
 from crawl_worker.local.plan import process_count
 from crawl_worker.local.sandbox import SandboxProcess
-from crawl_worker.local.snapshot import Snapshot, State
 from crawl_worker.local.view import View
 from crawl_worker.processes import own_command
 

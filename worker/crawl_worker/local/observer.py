@@ -16,11 +16,12 @@ from crawl_core.errors import ConfigurationError
 from crawl_core.keys import bucket_key
 from crawl_core.ledger import Progress, buckets, jobs
 from crawl_core.limiter.limits import BucketRow
+from crawl_core.snapshot import Snapshot
 from crawl_core.spec import CrawlJob
-from crawl_worker.commands.output import instant
+from crawl_core.wording import instant
 from crawl_worker.local.opened import Opened
+from crawl_worker.local.pace import Pace
 from crawl_worker.local.plan import floor_note, limit_per_minute, shared_note
-from crawl_worker.local.snapshot import Pace, Snapshot
 
 
 class Observer:

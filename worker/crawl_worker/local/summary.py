@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from crawl_core.wording import duration, number
 from crawl_worker.backends import Urls, masked
-from crawl_worker.commands.output import duration, number
 from crawl_worker.local.crawl import Outcome
 
 

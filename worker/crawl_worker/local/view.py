@@ -14,8 +14,8 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from crawl_worker.live import line, render
-from crawl_worker.local.snapshot import Snapshot
+from crawl_core.live import render
+from crawl_core.snapshot import Snapshot, line
 
 PLAIN_INTERVAL_S = 10.0
 

@@ -1,48 +1,11 @@
-"""What a person sees of a running crawl, as plain values: computed here, rendered elsewhere.
+"""How fast a run goes, measured as it goes.
 
-It refuses to ask anybody: the run fills it in, and the views only read it.
+It refuses to guess before it has seen progress.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Literal
-
-State = Literal["Starting", "Crawling", "Frozen", "Draining", "Succeeded", "Suspended", "Interrupted", "Stalled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One moment of one job."""
-
-    job: str
-    state: State = "Starting"
-    elapsed_s: float = 0.0
-    covered: int = 0
-    strings: int = 0
-    searches: int = 0
-    requests: int = 0
-    retries: int = 0
-    rate_limited: int = 0
-    artists: int = 0
-    artists_new: int = 0
-    truncated: int = 0
-    dead_letters: int = 0
-    requests_per_minute: float = 0.0
-    limit_per_minute: float = 0.0
-    eta_s: float | None = None
-    workers_alive: int = 0
-    workers_desired: int = 0
-    frozen_s: float = 0.0
-    frozen_until: str = ""
-    last_error: str = ""
-    notes: tuple[str, ...] = field(default=())
-
-    @property
-    def progress(self) -> float:
-        """The share of the keyspace covered, 0 to 1."""
-        return self.covered / self.strings if self.strings else 0.0
 
 
 class Pace:

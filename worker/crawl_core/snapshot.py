@@ -1,0 +1,111 @@
+"""What a person sees of a crawl, as plain values and in words: the same for a local run and for a cluster.
+
+It refuses to ask anybody: whoever shows a crawl fills it in, and the views only read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from crawl_core.wording import duration, number
+
+State = Literal[
+    "Starting", "Pending", "Crawling", "Frozen", "Draining", "Succeeded", "Suspended", "Interrupted", "Stalled"
+]
+
+_LONGEST_ERROR = 200
+"""Characters of an error in a log's line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One moment of one job."""
+
+    job: str
+    state: State = "Starting"
+    elapsed_s: float = 0.0
+    share: float | None = None
+    """The share covered, 0 to 1, of a CrawlJob's status: that counts no covered strings, retries and 429s."""
+    covered: int = 0
+    strings: int = 0
+    searches: int = 0
+    requests: int = 0
+    retries: int = 0
+    rate_limited: int = 0
+    artists: int = 0
+    artists_new: int = 0
+    truncated: int = 0
+    dead_letters: int = 0
+    requests_per_minute: float = 0.0
+    limit_per_minute: float = 0.0
+    eta_s: float | None = None
+    workers_alive: int = 0
+    workers_desired: int = 0
+    frozen_s: float = 0.0
+    frozen_until: str = ""
+    last_error: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def progress(self) -> float:
+        """The share of the keyspace covered, 0 to 1."""
+        if self.share is not None:
+            return self.share
+        return self.covered / self.strings if self.strings else 0.0
+
+
+def line(snapshot: Snapshot) -> str:
+    """All of it as one line of a log."""
+    parts = [
+        f"{snapshot.state:<9}",
+        f"{snapshot.progress:7.2%}",
+        f"searches {number(snapshot.searches)}",
+        f"artists {artists(snapshot)}",
+        f"requests {number(snapshot.requests)}",
+        rate(snapshot),
+        f"workers {snapshot.workers_alive}/{snapshot.workers_desired}",
+        f"left {left(snapshot)}",
+    ]
+    if snapshot.frozen_s > 0:
+        parts.append(freeze(snapshot))
+    if snapshot.rate_limited:
+        parts.append(f"429s {number(snapshot.rate_limited)}")
+    if snapshot.dead_letters:
+        parts.append(f"dead letters {number(snapshot.dead_letters)}")
+    if snapshot.last_error and not snapshot.requests_per_minute:
+        parts.append(f"(last error: {snapshot.last_error[:_LONGEST_ERROR]})")
+    return "  ".join([*parts, *(f"({note})" for note in snapshot.notes)])
+
+
+def strings(snapshot: Snapshot) -> str:
+    """How much of the keyspace is covered, in strings; its size where that is not counted."""
+    if snapshot.share is not None:
+        return number(snapshot.strings)
+    return f"{number(snapshot.covered)} of {number(snapshot.strings)} covered"
+
+
+def artists(snapshot: Snapshot) -> str:
+    """How many were returned, and how many of them the ledger had not."""
+    return f"{number(snapshot.artists)} ({number(snapshot.artists_new)} new)"
+
+
+def workers(snapshot: Snapshot) -> str:
+    """How many there are of those that there should be."""
+    return f"{snapshot.workers_alive} of {snapshot.workers_desired}"
+
+
+def left(snapshot: Snapshot) -> str:
+    """How long it will go on, if that can be said."""
+    return "?" if snapshot.eta_s is None else duration(snapshot.eta_s)
+
+
+def rate(snapshot: Snapshot) -> str:
+    """How fast it goes, against how fast it may."""
+    limit = f" of {number(snapshot.limit_per_minute)}" if snapshot.limit_per_minute else ""
+    return f"{number(snapshot.requests_per_minute)}{limit} a minute"
+
+
+def freeze(snapshot: Snapshot) -> str:
+    """Until when the source asked us to pause."""
+    return f"frozen until {snapshot.frozen_until} (in {duration(snapshot.frozen_s)})"

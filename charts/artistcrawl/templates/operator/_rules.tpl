@@ -30,5 +30,5 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [artistcrawl-operator]
-  verbs: [get, update]
+  verbs: [get, patch]
 {{- end -}}

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 import httpx
 import uvloop
+from redis.exceptions import RedisError
 
 from crawl_core import keys, logs
 from crawl_core.clock import SYSTEM_CLOCK
@@ -28,6 +29,7 @@ from crawl_core.frontier import LEASE_TTL_S, Frontier
 from crawl_core.ledger import BucketRows, JobRow, Ledger, jobs
 from crawl_core.limiter import Limiter
 from crawl_core.logs import fields
+from crawl_core.probes import Readiness, serving
 from crawl_core.scripts import connect_redis
 from crawl_worker.client import Client, ClientSettings
 from crawl_worker.credentials import read_credentials
@@ -87,6 +89,9 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--log-format", choices=("json", "console"), default="json")
     parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     parser.add_argument("--once-done", choices=("idle", "exit"), default="idle", help="what to do after the job's end")
+    parser.add_argument(
+        "--probe-port", type=int, metavar="PORT", help="answer /healthz and /readyz there; else nowhere"
+    )
     parser.add_argument("--lease-ttl", type=float, default=LEASE_TTL_S, metavar="SECONDS", help="life of a lease")
     options = parser.parse_args(argv)
     for name in ("postgres", "redis"):
@@ -101,18 +106,28 @@ async def _run(options: argparse.Namespace, worker_name: str) -> None:
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    readiness = Readiness("waiting for the ledger and the job in it")
+    async with serving(options.probe_port, readyz=readiness):
+        await _crawl(options, worker_name, stop, readiness)
+
+
+async def _crawl(options: argparse.Namespace, worker_name: str, stop: asyncio.Event, readiness: Readiness) -> None:
     started = await _unless(stop, _start(options))
     if started is None:
         return
     ledger, job = started
     try:
         async with contextlib.AsyncExitStack() as stack:
+            readiness.lacks = "waiting for Redis"
             worker = await _unless(stop, _worker(options, worker_name, ledger, job, stack))
             if worker is None:
                 return
             log.info("worker started", extra=fields("worker.started"))
             running = asyncio.create_task(worker.run())
+            reaching = asyncio.create_task(_reach_redis(options.redis, readiness))
             await _first(running, stop)
+            reaching.cancel()
+            readiness.lacks = "draining"
             worker.drain()
             await running
     except BaseException as error:
@@ -160,6 +175,20 @@ async def _start(options: argparse.Namespace) -> tuple[Ledger, JobRow]:
         except LedgerUnavailableError as error:
             log.warning("the ledger is out of reach", extra=fields("worker.waiting", error=str(error)))
         await asyncio.sleep(WAIT_S)
+
+
+async def _reach_redis(url: str, readiness: Readiness) -> None:
+    """Become ready once Redis has answered. It is not asked again: a worker waits by itself for one that went away."""
+    async with connect_redis(url) as redis:
+        while True:
+            try:
+                await redis.ping()
+            except RedisError as error:
+                readiness.lacks = f"waiting for Redis: {error}"
+                await asyncio.sleep(WAIT_S)
+            else:
+                readiness.lacks = None
+                return
 
 
 async def _worker(

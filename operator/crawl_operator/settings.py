@@ -1,0 +1,118 @@
+"""What `artistcrawl operator` is told: flags, each with an environment variable that the chart sets.
+
+It refuses to say how workers are made; it only carries what the administrator says about that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import socket
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crawl_core.errors import ConfigurationError
+from crawl_core.logs import LogFormat
+from crawl_operator.model import WorkerSettings
+
+PREFIX = "ARTISTCRAWL_"
+DEFAULT_PROBE_PORT = 8080
+
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """All of them."""
+
+    namespaces: tuple[str, ...]
+    """Whose CrawlJobs are served; empty: all, which needs a ClusterRole."""
+    workers: WorkerSettings
+    lease_namespace: str
+    identity: str
+    """Of this process, never of a pod: one that restarts in its pod is another."""
+    probe_port: int | None
+    log_format: LogFormat
+    log_level: str
+
+
+def read_settings(argv: Sequence[str] | None, environment: Mapping[str, str] = os.environ) -> OperatorSettings:
+    """From flags, else from the environment. Raises ConfigurationError with what to write instead."""
+    options = _parser(environment).parse_args(argv)
+    namespaces = _list(options.namespaces)
+    for namespace in namespaces:
+        if _NAMESPACE.fullmatch(namespace) is None:
+            raise ConfigurationError(f"--namespaces: {namespace!r} is no namespace's name; write NAME,NAME without *")
+    if not options.worker_image:
+        raise ConfigurationError(
+            f"no image for workers; give --worker-image IMAGE, or set {PREFIX}WORKER_IMAGE (the chart does)"
+        )
+    pod = environment.get("POD_NAME") or socket.gethostname()
+    return OperatorSettings(
+        namespaces=namespaces,
+        workers=_workers(options),
+        lease_namespace=options.lease_namespace or (namespaces[0] if namespaces else "default"),
+        identity=f"{pod}_{uuid.uuid4().hex[:8]}",
+        probe_port=None if options.probe_port < 0 else options.probe_port,
+        log_format=options.log_format,
+        log_level=options.log_level,
+    )
+
+
+def _workers(options: argparse.Namespace) -> WorkerSettings:
+    return WorkerSettings(
+        image=options.worker_image,
+        image_pull_policy=options.worker_image_pull_policy,
+        image_pull_secrets=_list(options.worker_image_pull_secrets),
+        service_account=options.worker_service_account,
+        sandbox_url=options.sandbox_url.rstrip("/"),
+        labels=_strings("--worker-labels", options.worker_labels),
+        annotations=_strings("--worker-annotations", options.worker_annotations),
+        environment=_strings("--worker-environment", options.worker_environment),
+    )
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="artistcrawl operator", description="Turn CrawlJobs into workers.")
+
+    def add(flag: str, default: str, help_text: str, variable: str = "", **more: Any) -> None:
+        name = variable or PREFIX + flag.upper().replace("-", "_")
+        value = environment.get(name) or default
+        parser.add_argument(f"--{flag}", default=value, help=f"{help_text} (${name})", **more)
+
+    add("namespaces", "", "whose CrawlJobs to serve; empty: all", metavar="NAME,NAME")
+    add("worker-image", "", "what workers run", metavar="IMAGE")
+    add("worker-image-pull-policy", "IfNotPresent", "of that image", choices=("Always", "IfNotPresent", "Never"))
+    add("worker-image-pull-secrets", "", "Secrets to pull it with", metavar="NAME,NAME")
+    add("worker-service-account", "", "of the workers' pods; empty: their namespace's default one", metavar="NAME")
+    add("worker-labels", "{}", "more labels for workers", metavar="JSON")
+    add("worker-annotations", "{}", "more annotations for workers' pods", metavar="JSON")
+    add("worker-environment", "{}", "more environment variables for workers", metavar="JSON")
+    add("sandbox-url", "", "the sandbox inside the cluster, for CrawlJobs that name none", metavar="URL")
+    add("lease-namespace", "", "where the Lease is that operators hold in turn", "POD_NAMESPACE", metavar="NAME")
+    add("log-format", "json", "of the log", choices=("json", "console"))
+    add("log-level", "INFO", "of the log", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    parser.add_argument(
+        "--probe-port", type=int, default=DEFAULT_PROBE_PORT, metavar="PORT", help="of /healthz and /readyz; -1: none"
+    )
+    return parser
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part for part in (each.strip() for each in text.split(",")) if part)
+
+
+def _strings(flag: str, text: str) -> dict[str, str]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise ConfigurationError(
+            f'{flag}: {text!r} is no JSON object of strings; write for instance {{"team": "music"}}'
+        )
+    return value

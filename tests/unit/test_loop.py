@@ -1,0 +1,188 @@
+"""The rounds: one at a time a key, several at once, and what fails waits without holding up the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from crawl_core.clock import SYSTEM_CLOCK
+from crawl_operator.loop import Pace, Rounds
+from crawl_operator.model import Key
+
+A, B = Key("default", "a"), Key("default", "b")
+QUICK = Pace(timeout_s=0.2, first_backoff_s=0.01, last_backoff_s=0.05, soonest_s=0.01)
+
+
+class Recorder:
+    """Rounds that note who was looked at, and do what a test says."""
+
+    def __init__(self, then: Callable[[Key], Awaitable[float | None]] | None = None) -> None:
+        self.looks: Counter[Key] = Counter()
+        self.at_once: Counter[Key] = Counter()
+        self.most = 0
+        self._then = then
+
+    async def __call__(self, key: Key) -> float | None:
+        self.looks[key] += 1
+        self.at_once[key] += 1
+        self.most = max(self.most, self.at_once[key])
+        try:
+            return await self._then(key) if self._then else None
+        finally:
+            self.at_once[key] -= 1
+
+    async def looked(self, key: Key, count: int = 1) -> None:
+        async with asyncio.timeout(5):
+            while self.looks[key] < count:
+                await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def running(
+    recorder: Recorder, pace: Pace = QUICK, may_act: Callable[[], bool] = lambda: True
+) -> AsyncIterator[Rounds]:
+    rounds = Rounds(recorder, may_act=may_act, clock=SYSTEM_CLOCK, pace=pace)
+    task = asyncio.create_task(rounds.run())
+    try:
+        yield rounds
+    finally:
+        await rounds.stop(1)
+        await task
+
+
+async def test_what_is_asked_for_is_looked_at() -> None:
+    recorder = Recorder()
+    async with running(recorder) as rounds:
+        rounds.ask(A)
+        await recorder.looked(A)
+
+
+async def test_asking_many_times_makes_no_second_round_at_once() -> None:
+    async def slow(key: Key) -> None:
+        await asyncio.sleep(0.02)
+
+    recorder = Recorder(slow)
+    async with running(recorder) as rounds:
+        for _ in range(20):
+            rounds.ask(A)
+            await asyncio.sleep(0.002)
+        await recorder.looked(A, 2)
+    assert recorder.most == 1
+
+
+async def test_a_round_says_when_the_next_one_is() -> None:
+    async def again(key: Key) -> float:
+        return 0.01
+
+    recorder = Recorder(again)
+    async with running(recorder) as rounds:
+        rounds.ask(A)
+        await recorder.looked(A, 3)
+
+
+async def test_without_a_next_one_nothing_happens_until_it_is_asked_for() -> None:
+    recorder = Recorder()
+    async with running(recorder) as rounds:
+        rounds.ask(A)
+        await recorder.looked(A)
+        await asyncio.sleep(0.05)
+        assert (recorder.looks[A], rounds.waiting) == (1, 0)
+
+
+async def test_a_failing_round_is_tried_again_and_keeps_no_other_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    async def fails(key: Key) -> None:
+        if key == A:
+            raise RuntimeError("no")
+
+    recorder = Recorder(fails)
+    async with running(recorder) as rounds:
+        rounds.ask(A)
+        await recorder.looked(A, 3)
+        rounds.ask(B)
+        await recorder.looked(B)
+    traces = [record for record in caplog.records if record.exc_info]
+    assert len(traces) == 1
+
+
+async def test_a_failing_round_waits_longer_each_time() -> None:
+    async def fails(key: Key) -> None:
+        raise RuntimeError("no")
+
+    recorder = Recorder(fails)
+    logging.disable(logging.CRITICAL)
+    try:
+        async with running(recorder, Pace(first_backoff_s=0.02, last_backoff_s=10)) as rounds:
+            rounds.ask(A)
+            await asyncio.sleep(0.5)
+    finally:
+        logging.disable(logging.NOTSET)
+    # 0.02 + 0.04 + 0.08 + 0.16 + 0.32: five rounds, six at the utmost with jitter.
+    assert 3 <= recorder.looks[A] <= 6
+
+
+async def test_a_round_that_hangs_is_ended() -> None:
+    async def hangs(key: Key) -> None:
+        await asyncio.Event().wait()
+
+    recorder = Recorder(hangs)
+    async with running(recorder) as rounds:
+        rounds.ask(A)
+        await recorder.looked(A, 2)
+
+
+async def test_at_once_and_again_is_no_busy_loop() -> None:
+    async def hurried(key: Key) -> float:
+        return 0
+
+    recorder = Recorder(hurried)
+    async with running(recorder, Pace(soonest_s=0.02)) as rounds:
+        rounds.ask(A)
+        await asyncio.sleep(0.5)
+    assert recorder.looks[A] <= 6
+
+
+async def test_many_active_ones_are_looked_at_at_a_bounded_rate() -> None:
+    async def again(key: Key) -> float:
+        return 0.01
+
+    recorder = Recorder(again)
+    keys = [Key("default", str(number)) for number in range(200)]
+    async with running(recorder, Pace(timed_per_s=100)) as rounds:
+        rounds.ask_all(keys)
+        await asyncio.sleep(1.0)
+        rounds.ask(A)
+        async with asyncio.timeout(1):
+            await recorder.looked(A)
+    # 200 at first, then 100 a second.
+    assert sum(recorder.looks.values()) <= 500
+
+
+async def test_who_does_not_lead_begins_no_round_and_goes_on_when_it_does() -> None:
+    leads = False
+    recorder = Recorder()
+    async with running(recorder, may_act=lambda: leads) as rounds:
+        rounds.ask(A)
+        await asyncio.sleep(0.05)
+        assert recorder.looks[A] == 0
+        leads = True
+        rounds.ask_all([A])
+        await recorder.looked(A)
+
+
+async def test_a_stop_waits_for_the_rounds_at_hand() -> None:
+    finished = []
+
+    async def slow(key: Key) -> None:
+        await asyncio.sleep(0.1)
+        finished.append(key)
+
+    recorder = Recorder(slow)
+    async with running(recorder) as rounds:
+        rounds.ask(A)
+        await recorder.looked(A)
+    assert finished == [A]

@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= auto
+export KIND_CLUSTER_NAME ?= artistcrawl
+BUILD := $(if $(BASE),--build-arg BASE=$(BASE))
 
 .DEFAULT_GOAL := help
 
@@ -44,6 +46,36 @@ bench: $(READY) ## Measure ratios within one run; keeps tests/bench/results.md
 .PHONY: ci
 ci: lint types layers test ## Everything CI runs; ends with pytest's summary
 
+##@ Cluster
+
+.PHONY: images
+images: ## Build artistcrawl/operator:dev and artistcrawl/worker:dev (BASE=IMAGE for another base)
+	docker build $(BUILD) -f worker/Dockerfile -t artistcrawl/worker:dev .
+	docker build $(BUILD) -f operator/Dockerfile -t artistcrawl/operator:dev .
+
+.PHONY: kind-up
+kind-up: ## Start a cluster in Docker, where there is none
+	kind get clusters | grep -qx $(KIND_CLUSTER_NAME) || kind create cluster --config k8s/kind/cluster.yaml --wait 180s
+
+.PHONY: kind-load
+kind-load: ## Copy our images to the cluster's nodes
+	kind load docker-image artistcrawl/operator:dev artistcrawl/worker:dev
+
+.PHONY: kind-down
+kind-down: ## End that cluster
+	kind delete cluster
+
+.PHONY: e2e
+e2e: $(READY) $(if $(KUBECONFIG),,e2e-cluster) ## Test on the cluster of $KUBECONFIG, with our images loaded; else on kind
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "(control_plane or cluster) and not slow"
+
+.PHONY: e2e-cluster
+e2e-cluster: images kind-up kind-load
+
+.PHONY: e2e-slow
+e2e-slow: $(READY) ## All that can happen to a crawl in a cluster (about half an hour)
+	$(BIN)/python -m pytest -m "(control_plane or cluster) and slow" --timeout 1800
+
 ##@ Develop
 
 .PHONY: setup
@@ -66,6 +98,10 @@ constraints: $(READY) ## Pin the newest versions of all dependencies, with hashe
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate --all-extras --group dev pyproject.toml -o constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  -c constraints.txt --extra worker --extra sandbox pyproject.toml -o worker/requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  -c constraints.txt --extra operator pyproject.toml -o operator/requirements.txt
 
 .PHONY: clean
 clean: ## Remove the virtual environment and what the tools left

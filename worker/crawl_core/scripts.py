@@ -7,7 +7,8 @@ errors are mapped here, and only here, to `RedisUnavailableError`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -27,6 +28,7 @@ CALL_TIMEOUT_S = 5.0
 
 _DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 """A person must act. The first two are connection errors to the client, so they must be looked for first."""
+_MAY_PASS = ("LOADING", "OOM", "READONLY", "MASTERDOWN", "MISCONF", "CLUSTERDOWN", "BUSY")
 _UNAVAILABLE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, OSError)
 
 
@@ -51,6 +53,30 @@ def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
     return client
 
 
+@contextmanager
+def _mapped_errors(call: str) -> Iterator[None]:
+    """Let no error of the client through that a caller could act upon."""
+    try:
+        yield
+    except _DENIED as error:
+        raise ConfigurationError(
+            f"Redis refuses the user or the password: correct them in its URL ({error})"
+        ) from error
+    except _UNAVAILABLE as error:
+        raise RedisUnavailableError(f"redis does not answer {call}: {error}") from error
+    except exceptions.ResponseError as error:
+        # A server that is starting, out of memory or a replica answers so; it may pass.
+        if str(error).startswith(_MAY_PASS):
+            raise RedisUnavailableError(f"redis refuses {call}: {error}") from error
+        raise
+
+
+async def ping(redis: Redis) -> None:
+    """Return where the server answers. Raises RedisUnavailableError, and ConfigurationError where it lets nobody in."""
+    with _mapped_errors("ping"):
+        await redis.ping()
+
+
 @cache
 def source(name: str) -> str:
     """The text of `lua/<name>.lua`."""
@@ -66,19 +92,8 @@ class Script:
 
     async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         """Run it. Raises RedisUnavailableError when the server does not answer as it should."""
-        try:
+        with _mapped_errors(self.name):
             return await self._run(redis, keys, args)
-        except _DENIED as error:
-            raise ConfigurationError(
-                f"Redis refuses the user or the password: correct them in its URL ({error})"
-            ) from error
-        except _UNAVAILABLE as error:
-            raise RedisUnavailableError(f"redis does not answer {self.name}: {error}") from error
-        except exceptions.ResponseError as error:
-            # A server that is starting, out of memory or a replica answers so; it may pass.
-            if str(error).startswith(("LOADING", "OOM", "READONLY", "MASTERDOWN", "MISCONF", "CLUSTERDOWN", "BUSY")):
-                raise RedisUnavailableError(f"redis refuses {self.name}: {error}") from error
-            raise
 
     async def _run(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument]) -> Any:
         try:

@@ -50,6 +50,12 @@ async def all(ledger: Ledger) -> list[BucketRow]:
     return [_bucket(row) for row in await ledger.rows("buckets.all")]
 
 
+async def stricter_job(ledger: Ledger, job_id: int) -> str | None:
+    """The unfinished job, as NAMESPACE/NAME, that holds a job's bucket to less than the job itself would; or None."""
+    row = await ledger.row("buckets.stricter_job", {"job_id": job_id})
+    return None if row is None else str(row[0])
+
+
 def _bucket(row: Row) -> BucketRow:
     name, requests, window_s, timeout_s, even, epoch, frozen_until_us = row
     limits = BucketLimits(requests=requests, window_s=window_s, request_timeout_s=timeout_s, even=even)

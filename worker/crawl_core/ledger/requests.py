@@ -1,4 +1,4 @@
-"""Keeps the request log to its retention and to about the last 100,000 requests a job.
+"""Keeps the request log to its retention and to about the last 100,000 requests a job, and reads what it tells.
 
 It refuses to delete rows: whole bins go. See migration 0002.
 """
@@ -32,3 +32,9 @@ async def rotate(
     arguments = {"full_bytes": full_bin_bytes, "keep_closed": keep_closed_bins, "spare_s": spare_age_s}
     row = await ledger.row("requests.rotate", arguments)
     return 0 if row is None else int(row[0])
+
+
+async def latency_s(ledger: Ledger, job_id: int) -> float | None:
+    """How long a job's requests took on average in the last minutes; None where there were none."""
+    row = await ledger.row("requests.latency", {"job_id": job_id})
+    return None if row is None or row[0] is None else float(row[0])

@@ -59,3 +59,16 @@ FROM bucket WHERE name = %(name)s;
 SELECT name, limit_requests, limit_window_s, limit_timeout_s, limit_even, epoch,
        coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint
 FROM bucket ORDER BY name;
+
+-- name: stricter_job
+-- Which other unfinished job of a job's bucket allows less than the job itself does.
+--
+-- ARGS    job_id
+-- RESULT  one row (namespace/name) or none: its own limit is in force
+-- TIME    none
+SELECT other.namespace || '/' || other.name
+FROM crawl_job j JOIN crawl_job other ON other.bucket = j.bucket AND other.id <> j.id
+WHERE j.id = %(job_id)s AND other.finished_at IS NULL AND other.deleted_at IS NULL
+  AND (other.limit_requests < j.limit_requests OR other.limit_window_s > j.limit_window_s
+       OR (other.limit_even AND NOT j.limit_even))
+ORDER BY other.limit_requests, other.limit_window_s DESC, other.id LIMIT 1;

@@ -5,3 +5,15 @@
 -- RESULT  one row (how many bins were opened, taken into use or dropped)
 -- TIME    now()
 SELECT rotate_request_bins(%(full_bytes)s, %(keep_closed)s, %(spare_s)s);
+
+-- name: latency
+-- How long a job's requests took lately, answered or not: the mean of the last five minutes.
+--
+-- ARGS    job_id
+-- RESULT  one row (seconds, or null where there were none)
+-- TIME    now(); the request log's times are the workers'
+SELECT avg(recent.duration_s)::float8
+FROM request_bin b, LATERAL (
+    SELECT q.duration_s FROM api_request q WHERE q.bin = b.id AND q.at > now() - interval '5 minutes'
+) recent
+WHERE b.job_id = %(job_id)s AND (b.closed_at IS NULL OR b.closed_at > now() - interval '5 minutes');

@@ -1,0 +1,204 @@
+"""Does what was planned, in its order; then writes the status, then the notes. It refuses to decide.
+
+Every write to the cluster carries the version that was seen. A conflict means that the picture was old: the round ends
+without a word, and the next one sees more.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+
+from crawl_core import lifecycle
+from crawl_core.errors import ArtistcrawlError
+from crawl_core.frontier import Frontier
+from crawl_core.ledger import BucketRows, JobRow, dead_letters, jobs
+from crawl_core.limiter import unfreeze
+from crawl_core.logs import fields
+from crawl_core.spec import CrawlJob
+from crawl_core.spec.status import Handled, Status
+from crawl_operator import names
+from crawl_operator.api import ConflictError, ForbiddenError, InvalidError, MissingError
+from crawl_operator.backends import Backends
+from crawl_operator.buckets import BucketKey, Buckets
+from crawl_operator.cluster import Cluster, status_object
+from crawl_operator.given import Given, Secrets
+from crawl_operator.model import (
+    ApplyDeployment,
+    ClearProblem,
+    CrawlJobView,
+    CreateDeployment,
+    DeleteCrawlJob,
+    DeleteDeployment,
+    DeploymentView,
+    MarkDeleted,
+    Observation,
+    Plan,
+    PodTrouble,
+    RecordJob,
+    ReplayDeadLetters,
+    ScaleDeployment,
+    SeedFrontier,
+    SetFinalizers,
+    SettleJob,
+    Step,
+    Unfreeze,
+)
+from crawl_operator.notes import Notes
+from crawl_operator.observe import Observer
+
+log = logging.getLogger(__name__)
+
+_Workers = CreateDeployment | ApplyDeployment | ScaleDeployment | DeleteDeployment
+_Ledger = RecordJob | SettleJob | MarkDeleted | ReplayDeadLetters | ClearProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What acting takes."""
+
+    cluster: Cluster
+    backends: Backends
+    secrets: Secrets
+    buckets: Buckets
+    observer: Observer
+    notes: Notes
+
+
+async def act(seen: Observation, plan: Plan, tools: Tools) -> float | None:
+    """Do it. The seconds until the next look. Raises what made a step fail, once status and notes are written."""
+    hands = _Round(tools, seen)
+    failure: ArtistcrawlError | None = None
+    try:
+        for step in plan.steps:
+            try:
+                await hands.do(step)
+            except (ConflictError, MissingError):
+                raise
+            except ArtistcrawlError as error:
+                failure = error
+                break
+        await _write_status(hands.crawljob, plan.status, tools.cluster, failed=failure is not None)
+    except (ConflictError, MissingError) as error:
+        # Ours, or another operator's, or a user's write is on its way through the watch.
+        log.debug("the picture was old: %s", error, extra=fields("round.outdated", crawljob=str(seen.crawljob.key)))
+        return 0.0
+    for note in plan.notes:
+        await tools.notes.write(hands.crawljob, note)
+    if failure is not None:
+        raise failure
+    return plan.again_s
+
+
+async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: Cluster, *, failed: bool) -> None:
+    if status is None:
+        return
+    if failed:
+        # What a user asked for may be what failed: it is not handled before a round that did all.
+        before = crawljob.status.get("handled")
+        handled = None if before is None else Handled.model_validate(before, by_alias=True, by_name=False)
+        status = status.model_copy(update={"handled": handled})
+    if status_object(status) != crawljob.status:
+        await cluster.apply_status(crawljob, status)
+
+
+class _Round:
+    """The steps of one round, and what they change in the picture."""
+
+    def __init__(self, tools: Tools, seen: Observation) -> None:
+        self.crawljob = seen.crawljob
+        self._tools = tools
+        self._seen = seen
+        self._row = seen.row
+        self._workers = seen.deployment
+
+    async def do(self, step: Step) -> None:
+        """One step."""
+        extra = fields("crawljob.step", crawljob=str(self.crawljob.key), step=type(step).__name__)
+        log.info("%s", type(step).__name__, extra=extra)
+        match step:
+            case SetFinalizers(finalizers):
+                version = await self._tools.cluster.set_finalizers(self.crawljob, finalizers)
+                self.crawljob = replace(self.crawljob, finalizers=finalizers, resource_version=version)
+            case DeleteCrawlJob():
+                await self._tools.cluster.delete_crawljob(self.crawljob)
+            case CreateDeployment() | ApplyDeployment() | ScaleDeployment() | DeleteDeployment():
+                await self._on_workers(step)
+            case SeedFrontier() | Unfreeze():
+                await self._on_redis(step)
+            case _:
+                await self._on_the_ledger(step)
+
+    async def _on_workers(self, step: _Workers) -> None:
+        cluster, namespace = self._tools.cluster, self.crawljob.key.namespace
+        name, seen = names.workers_of(self.crawljob.key.name), self._workers
+        try:
+            match step:
+                case CreateDeployment(manifest):
+                    await cluster.create_deployment(namespace, manifest)
+                case DeleteDeployment(uid):
+                    await cluster.delete_deployment(namespace, name, uid=uid)
+                case ApplyDeployment(manifest):
+                    version = await cluster.apply_deployment(namespace, manifest, seen=_there(seen))
+                    self._workers = replace(_there(seen), resource_version=version)
+                case ScaleDeployment(replicas):
+                    version = await cluster.scale_deployment(namespace, name, replicas=replicas, seen=_there(seen))
+                    self._workers = replace(_there(seen), resource_version=version, replicas=replicas)
+        except (InvalidError, ForbiddenError) as error:
+            # The next round's plan hears of it, and with it the status.
+            refused = PodTrouble(pod="", reason=type(error).__name__.removesuffix("Error"), message=str(error))
+            self._tools.observer.note_refused(self._seen, refused)
+            raise
+        self._tools.observer.note_refused(self._seen, None)
+
+    async def _on_the_ledger(self, step: _Ledger) -> None:
+        given = await self._tools.secrets.given(self._job())
+        async with self._tools.backends.ledger(given.postgres_url) as ledger:
+            match step:
+                case RecordJob():
+                    uid, client_id = self.crawljob.uid, given.client_id
+                    self._row = await lifecycle.prepare(ledger, self._job(), uid=uid, client_id=client_id)
+                    self._doubt_bucket(given)
+                case SettleJob():
+                    await lifecycle.settle(ledger, self._recorded())
+                case MarkDeleted(job_id):
+                    await jobs.mark_deleted(ledger, job_id)
+                case ReplayDeadLetters(job_id):
+                    await dead_letters.replay(ledger, job_id)
+                case ClearProblem(job_id):
+                    await jobs.clear_problem(ledger, job_id)
+
+    async def _on_redis(self, step: SeedFrontier | Unfreeze) -> None:
+        tools = self._tools
+        given = await tools.secrets.given(self._job())
+        async with tools.backends.ledger(given.postgres_url) as ledger, tools.backends.redis(given.redis_url) as redis:
+            match step:
+                case SeedFrontier(force):
+                    row = self._recorded()
+                    await lifecycle.reseed(ledger, Frontier(redis, row.uid), row, force=force)
+                    if force:
+                        tools.observer.note_seeded(self._seen)
+                case Unfreeze(bucket):
+                    await unfreeze(redis, BucketRows(ledger), bucket)
+                    tools.buckets.doubt(BucketKey.of(given, bucket))
+
+    def _doubt_bucket(self, given: Given) -> None:
+        """The spec's limits may have changed."""
+        if self._row is not None and self._row.bucket is not None:
+            self._tools.buckets.doubt(BucketKey.of(given, self._row.bucket))
+
+    def _job(self) -> CrawlJob:
+        if self.crawljob.job is None:
+            raise ValueError(f"a step on the ledger for {self.crawljob.key}, whose spec is invalid")
+        return self.crawljob.job
+
+    def _recorded(self) -> JobRow:
+        if self._row is None:
+            raise ValueError(f"a step on the ledger's job for {self.crawljob.key}, which is not recorded")
+        return self._row
+
+
+def _there(seen: DeploymentView | None) -> DeploymentView:
+    if seen is None:
+        raise ValueError("a step that changes a Deployment that was not seen")
+    return seen

@@ -1,0 +1,245 @@
+"""One look at all that matters for a CrawlJob: its Secrets, ledger, frontier, bucket and pods.
+
+What cannot be read is a Trouble, in words for people, beside what could be. It refuses to change anything, but that a
+bucket and its row are brought together and that a ledger's schema is brought up to date; and to decide.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.asyncio import Redis
+
+from crawl_core.clock import Clock
+from crawl_core.errors import (
+    ArtistcrawlError,
+    ConfigurationError,
+    LedgerUnavailableError,
+    RedisUnavailableError,
+    SchemaVersionError,
+    SpecError,
+    UnavailableError,
+    UnknownJobError,
+)
+from crawl_core.frontier import Frontier
+from crawl_core.ledger import JobRow, Ledger, buckets, jobs, requests
+from crawl_core.limiter import BucketLimits
+from crawl_core.logs import fields
+from crawl_core.spec import CrawlJob, differences, identity
+from crawl_operator import given as keys
+from crawl_operator import names
+from crawl_operator.api import ApiError
+from crawl_operator.backends import Backends
+from crawl_operator.buckets import BucketKey, Buckets
+from crawl_operator.cluster import Cluster
+from crawl_operator.given import Given, SecretError, Secrets
+from crawl_operator.model import (
+    CrawlJobView,
+    DeploymentView,
+    FrontierView,
+    Key,
+    Observation,
+    PodTrouble,
+    Trouble,
+)
+from crawl_operator.pace import Pace
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 8.0
+"""Seconds for the reads of one server: a round must end in time to write down that it does not answer."""
+
+
+@dataclass(slots=True)
+class _Remembered:
+    """Of one CrawlJob, between two rounds."""
+
+    uid: str
+    pace: Pace
+    refused: PodTrouble | None = None
+    """Why the API server refused what workers need, until it takes it."""
+
+
+class Observer:
+    """Looks, and remembers between two looks what the ledger does not say. Nothing depends on the memory."""
+
+    def __init__(
+        self, cluster: Cluster, backends: Backends, secrets: Secrets, bucket_records: Buckets, clock: Clock
+    ) -> None:
+        self._cluster = cluster
+        self._backends = backends
+        self._secrets = secrets
+        self._buckets = bucket_records
+        self._clock = clock
+        self._remembered: dict[Key, _Remembered] = {}
+
+    async def observe(self, crawljob: CrawlJobView, deployment: DeploymentView | None) -> Observation:
+        """One look. Raises an ApiError where the API server is out of reach."""
+        now = datetime.fromtimestamp(self._clock.time(), UTC)
+        kept = self._keep(crawljob, now)
+        seen = Observation(now=now, crawljob=crawljob, deployment=deployment, memory=kept.pace.memory())
+        job = crawljob.job
+        going = crawljob.deleted_at is not None
+        if job is None or (going and names.FINALIZER not in crawljob.finalizers):
+            return seen
+        seen = replace(seen, pods=await self._pods(seen, kept))
+        try:
+            given = await self._secrets.given(job)
+        except SecretError as error:
+            return replace(seen, secrets=error.versions, trouble=error.trouble)
+        seen = replace(seen, secrets=given.versions, client_id=given.client_id)
+        seen = await self._with_backends(seen, job, given)
+        if seen.progress is not None:
+            kept.pace.pause() if job.spec.suspend else kept.pace.see(seen.progress, now)
+        return replace(seen, memory=kept.pace.memory())
+
+    def forget(self, key: Key) -> None:
+        """A CrawlJob is gone."""
+        self._remembered.pop(key, None)
+
+    def note_seeded(self, seen: Observation) -> None:
+        """The frontier was seeded with force."""
+        self._keep(seen.crawljob, seen.now).pace.seeded_at = seen.now
+
+    def note_refused(self, seen: Observation, refused: PodTrouble | None) -> None:
+        """The API server refused to make, change or scale the workers; None: it did not."""
+        self._keep(seen.crawljob, seen.now).refused = refused
+
+    def _keep(self, crawljob: CrawlJobView, now: datetime) -> _Remembered:
+        kept = self._remembered.get(crawljob.key)
+        if kept is None or kept.uid != crawljob.uid:
+            kept = self._remembered[crawljob.key] = _Remembered(crawljob.uid, Pace(began=now))
+        return kept
+
+    async def _pods(self, seen: Observation, kept: _Remembered) -> tuple[PodTrouble, ...]:
+        found = [kept.refused] if kept.refused is not None else []
+        deployment = seen.deployment
+        if deployment is None or deployment.deleting or deployment.ready >= deployment.replicas:
+            return tuple(found)
+        if deployment.failure:
+            found.append(PodTrouble(pod="", reason="FailedCreate", message=deployment.failure))
+        try:
+            found += await self._cluster.pod_troubles(seen.crawljob.key, now=seen.now)
+        except ApiError as error:
+            # They only explain; what counts is in the Deployment.
+            extra = fields("pods.unread", crawljob=str(seen.crawljob.key))
+            log.warning("workers' pods cannot be read: %s", error, extra=extra)
+        return tuple(found)
+
+    async def _with_backends(self, seen: Observation, job: CrawlJob, given: Given) -> Observation:
+        try:
+            async with self._backends.ledger(given.postgres_url) as ledger:
+                async with _limited(LedgerUnavailableError):
+                    seen = await _with_row(seen, job, ledger)
+                row = seen.row
+                if row is None or seen.trouble is not None or seen.crawljob.deleted_at is not None:
+                    return seen
+                if row.finished_at is None:
+                    seen = await self._with_redis(seen, job, given, ledger)
+                async with _limited(LedgerUnavailableError):
+                    return await _with_counts(seen, row, ledger)
+        except (UnavailableError, ConfigurationError) as error:
+            return replace(seen, trouble=trouble_of(error, job, keys.POSTGRES))
+
+    async def _with_redis(self, seen: Observation, job: CrawlJob, given: Given, ledger: Ledger) -> Observation:
+        """What Redis says; a trouble with it is noted, and does not keep us from what the ledger says."""
+        row = seen.row
+        try:
+            async with self._backends.redis(given.redis_url) as redis, _limited(RedisUnavailableError):
+                seen = replace(seen, frontier=await _frontier(redis, seen.crawljob.uid))
+                if row is None or row.bucket is None:
+                    return seen
+                status = await self._buckets.status(BucketKey.of(given, row.bucket), ledger, redis)
+                if status is not None and status.row.limits != _limits(job):
+                    status = replace(status, strictest_job=await buckets.stricter_job(ledger, row.id) or "")
+                return replace(seen, bucket=status)
+        except LedgerUnavailableError:
+            raise
+        except (UnavailableError, ConfigurationError) as error:
+            return replace(seen, trouble=trouble_of(error, job, keys.REDIS))
+
+
+async def _with_row(seen: Observation, job: CrawlJob, ledger: Ledger) -> Observation:
+    row = await jobs.find(ledger, job.metadata.namespace, job.metadata.name)
+    if row is None:
+        return seen
+    return replace(seen, row=row, trouble=_name_taken(row, job))
+
+
+async def _with_counts(seen: Observation, row: JobRow, ledger: Ledger) -> Observation:
+    try:
+        progress = await jobs.progress(ledger, row.id)
+    except KeyError:
+        return replace(seen, row=None)  # deleted and reaped in this very moment
+    latency_s = None if row.finished_at is not None else await requests.latency_s(ledger, row.id)
+    frontier = seen.frontier
+    # Counted after Redis: what a worker completed in between is gone from both.
+    missing = frontier is not None and progress.open_ranges > frontier.pending + frontier.leased
+    return replace(seen, progress=progress, latency_s=latency_s, open_missing=missing)
+
+
+def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
+    """Whether the ledger's job of this name crawls something else."""
+    full_name = f"{row.namespace}/{row.name}"
+    try:
+        told_apart = differences(identity(row.crawl_job.spec), job.spec)
+    except SpecError as error:
+        said = f"the ledger's job {full_name} was recorded by another version of artistcrawl ({error})"
+        return Trouble("NameTaken", f"{said}; upgrade the operator, or write another metadata.name", permanent=True)
+    if not told_apart:
+        return None
+    changes = ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in told_apart.items())
+    said = f"the ledger has a job {full_name} that crawls something else ({changes})"
+    remedies = "apply it with another metadata.name, or with the recorded values to go on with that crawl"
+    return Trouble("NameTaken", f"{said}; {remedies}", permanent=True)
+
+
+async def _frontier(redis: Redis, uid: str) -> FrontierView:
+    try:
+        stats = await Frontier(redis, uid).stats()
+    except UnknownJobError:
+        return FrontierView(known=False)
+    return FrontierView(known=True, pending=stats.pending, leased=stats.leased, overdue=stats.overdue)
+
+
+def _limits(job: CrawlJob) -> BucketLimits:
+    limit = job.spec.rate_limit
+    return BucketLimits(
+        requests=limit.requests,
+        window_s=limit.window.seconds,
+        request_timeout_s=job.spec.source.request_timeout.seconds,
+        even=limit.spacing == "Even",
+    )
+
+
+class _limited:  # noqa: N801 - reads as a function
+    """Lets what takes too long count as a server that does not answer."""
+
+    def __init__(self, error: type[UnavailableError]) -> None:
+        self._error = error
+        self._timeout = asyncio.timeout(LOOK_S)
+
+    async def __aenter__(self) -> None:
+        await self._timeout.__aenter__()
+
+    async def __aexit__(self, *raised: Any) -> None:
+        try:
+            await self._timeout.__aexit__(*raised)
+        except TimeoutError:
+            raise self._error(f"no answer within {LOOK_S:.0f} s") from None
+
+
+def trouble_of(error: ArtistcrawlError, job: CrawlJob, key: str) -> Trouble:
+    """What went wrong with a backend, in words that name the Secret to correct."""
+    namespace, name = job.metadata.namespace, job.spec.backends_secret_ref.name
+    where = f"see {key} in the Secret {name} of namespace {namespace}"
+    server = "Ledger" if key == keys.POSTGRES else "Redis"
+    if isinstance(error, SchemaVersionError):
+        return Trouble("VersionMismatch", f"{error}; {where}", permanent=True)
+    if isinstance(error, ConfigurationError):
+        return Trouble(f"{server}Misconfigured", f"{error}; {where}", permanent=True)
+    return Trouble(f"{server}Unavailable", f"{error}; it is tried again until it answers; {where}", permanent=False)

@@ -1,0 +1,233 @@
+"""The API server as the plugin's user may see it, and the one seam where its refusals become plain words.
+
+    GoneError           a watch's place in history is forgotten: list again
+    ConfigurationError  no kubeconfig, no CRD, no such object, no right: a person must act
+    UnavailableError    no answer, or "not now"
+
+Objects travel as plain dicts. It refuses to repeat a request.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+from urllib3.exceptions import HTTPError
+
+from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
+from crawl_operator import names
+
+Body = Mapping[str, Any] | None
+
+FIELD_MANAGER = "kubectl-crawl"
+MERGE = "application/merge-patch+json"
+TIMEOUT_S = (5.0, 15.0)
+"""To connect, and to be answered."""
+WATCH_S = 60
+"""The API server ends a watch after so long; the next one begins where it ended. A dead connection lasts no longer."""
+_WATCH_TIMEOUT_S = (5.0, WATCH_S + 15.0)
+_NOTHING: Mapping[str, str] = {}
+
+NOT_INSTALLED = (
+    "artistcrawl is not installed here: the cluster knows no CrawlJobs; "
+    "run: helm install artistcrawl charts/artistcrawl"
+)
+
+
+class GoneError(ArtistcrawlError):
+    """The API server does not remember that far back."""
+
+
+class NotFoundError(ConfigurationError):
+    """There is no such object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Whom to ask, as kubectl's flags say it; None is what the kubeconfig says."""
+
+    kubeconfig: str | None = None
+    context: str | None = None
+    namespace: str | None = None
+    user: str | None = None
+    """Whom to impersonate."""
+
+
+class Server:
+    """Requests to the API server, and the namespace that is meant where none is named."""
+
+    def __init__(self, client: ApiClient, *, namespace: str) -> None:
+        self._client = client
+        self.namespace = namespace
+
+    def get(self, path: str, query: Mapping[str, str] = _NOTHING) -> dict[str, Any]:
+        """An object, or a list of them."""
+        found: dict[str, Any] = json.loads(self._text("GET", path, query=query))
+        return found
+
+    def patch(self, path: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Merge changes into an object; the object, then."""
+        query = {"fieldManager": FIELD_MANAGER}
+        found: dict[str, Any] = json.loads(self._text("PATCH", path, query=query, body=changes))
+        return found
+
+    def watch(self, path: str, query: Mapping[str, str], *, version: str) -> Iterator[dict[str, Any]]:
+        """What changes from a resourceVersion on, for at most a minute. Raises GoneError where that is too old."""
+        asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_S)}
+        for line in self.stream(path, {**asked, "resourceVersion": version}):
+            event: dict[str, Any] = json.loads(line)
+            if event["type"] == "ERROR":
+                status = event["object"]
+                raise _meaning(int(status.get("code") or 500), status, path)
+            yield event
+
+    def stream(
+        self, path: str, query: Mapping[str, str], *, timeout_s: tuple[float, float] = _WATCH_TIMEOUT_S
+    ) -> Iterator[bytes]:
+        """An answer's lines, as they come."""
+        response = self._open("GET", path, query=query, timeout_s=timeout_s)
+        try:
+            yield from (line for line in response.response if line.strip())
+        except (HTTPError, OSError) as error:
+            raise _out_of_reach(error, self._client) from error
+        finally:
+            response.response.close()
+
+    def _text(self, method: str, path: str, *, query: Mapping[str, str], body: Body = None) -> bytes:
+        response = self._open(method, path, query=query, body=body)
+        try:
+            text: bytes = response.response.read()
+        except (HTTPError, OSError) as error:
+            raise _out_of_reach(error, self._client) from error
+        return text
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: Body = None,
+        timeout_s: tuple[float, float] = TIMEOUT_S,
+    ) -> Any:
+        headers = {"Accept": "application/json", **({"Content-Type": MERGE} if body is not None else {})}
+        try:
+            request = self._client.param_serialize(
+                method, path, query_params=list(query.items()), header_params=headers, body=body,
+                auth_settings=["BearerToken"],
+            )  # fmt: skip
+            answer = self._client.call_api(*request, _request_timeout=timeout_s)
+            if answer.status >= HTTPStatus.BAD_REQUEST:
+                raise _meaning(answer.status, _parsed(answer.response.read()), path)
+        except (HTTPError, OSError) as error:
+            raise _out_of_reach(error, self._client) from error
+        return answer
+
+
+def connect(access: Access) -> Server:
+    """The API server of a kubeconfig's context. Nothing is asked of it yet."""
+    settings = Configuration()
+    try:
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            access.kubeconfig, context=access.context, client_configuration=settings
+        )
+        contexts, active = config.list_kube_config_contexts(access.kubeconfig)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError) as error:
+        raise _no_kubeconfig(access, error) from error
+    chosen = next((one for one in contexts if one["name"] == access.context), active)
+    # urllib3 would repeat a request by itself, beyond every time limit of ours and with warnings on the terminal.
+    settings.retries = False
+    client = ApiClient(settings)
+    if access.user is not None:
+        client.set_default_header("Impersonate-User", access.user)  # type: ignore[no-untyped-call]
+    return Server(client, namespace=access.namespace or chosen["context"].get("namespace") or "default")
+
+
+def crawljobs_path(namespace: str | None, name: str | None = None) -> str:
+    """The path of a namespace's CrawlJobs (None: of all), or of one."""
+    return _path(f"apis/{names.GROUP}/{names.VERSION}", namespace, names.PLURAL, name)
+
+
+def pods_path(namespace: str, name: str | None = None) -> str:
+    """The path of a namespace's pods, or of one."""
+    return _path("api/v1", namespace, "pods", name)
+
+
+def deployments_path(namespace: str) -> str:
+    """The path of a namespace's Deployments."""
+    return _path("apis/apps/v1", namespace, "deployments", None)
+
+
+def _path(group: str, namespace: str | None, plural: str, name: str | None) -> str:
+    where = [] if namespace is None else ["namespaces", quote(namespace, safe="")]
+    return "/".join(["", group, *where, plural, *([] if name is None else [quote(name, safe="")])])
+
+
+def _no_kubeconfig(access: Access, error: Exception) -> ConfigurationError:
+    said = str(error).strip().rstrip(".")
+    if access.context is not None and access.context in said:
+        return ConfigurationError(f"no context {access.context!r} in the kubeconfig; kubectl config get-contexts lists")
+    where = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    return ConfigurationError(f"no cluster: {where}: {said}; name a kubeconfig with --kubeconfig or KUBECONFIG")
+
+
+def _out_of_reach(error: Exception, client: ApiClient) -> UnavailableError:
+    return UnavailableError(f"the cluster at {client.configuration.host} is out of reach: {_shortly(error)}")
+
+
+def _shortly(error: BaseException) -> str:
+    """The reason at the bottom of what a library wraps several times."""
+    reason = getattr(error, "reason", None)
+    while isinstance(reason, BaseException):
+        error, reason = reason, getattr(reason, "reason", None)
+    return str(error).rpartition(": ")[2] or type(error).__name__
+
+
+def _meaning(status: int, answer: Mapping[str, Any], path: str) -> ArtistcrawlError:
+    said = str(answer.get("message") or answer.get("reason") or "no reason given")
+    match status:
+        case HTTPStatus.UNAUTHORIZED:
+            return ConfigurationError("the cluster does not accept the kubeconfig's credentials; log in again")
+        case HTTPStatus.FORBIDDEN:
+            return ConfigurationError(_forbidden(said))
+        case HTTPStatus.NOT_FOUND if "details" not in answer or not answer["details"].get("name"):
+            # Of a missing object the API server says the name; of a missing kind it knows nothing.
+            return ConfigurationError(NOT_INSTALLED) if names.GROUP in path else NotFoundError(said)
+        case HTTPStatus.NOT_FOUND:
+            return NotFoundError(said)
+        case HTTPStatus.GONE:
+            return GoneError(said)
+        case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.INTERNAL_SERVER_ERROR:
+            return UnavailableError(f"the API server asks to come back later: {said}")
+        case _:
+            return ArtistcrawlError(f"the API server refuses this: {said}")
+
+
+def _forbidden(said: str) -> str:
+    """`x is forbidden: User "u" cannot list resource "r" in API group "g" in the namespace "n"`, shorter."""
+    who, _, denied = said.partition(" cannot ")
+    if not denied:
+        return f"the cluster does not allow it: {said}"
+    verb, _, rest = denied.partition(" resource ")
+    words = rest.split('"')
+    kind, group = words[1], words[3] if len(words) > 3 else ""
+    where = f"namespace {words[5]}" if "in the namespace" in rest and len(words) > 5 else "the whole cluster"
+    return (
+        f"you ({who.rpartition('User ')[2]}) may not {verb} {kind} in {where}; ask for a Role with "
+        f'apiGroups ["{group}"], resources ["{kind}"], verbs ["{verb}"]'
+    )
+
+
+def _parsed(text: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {"message": text.decode(errors="replace")[:200]}
+    return found if isinstance(found, dict) else {}

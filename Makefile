@@ -76,7 +76,15 @@ e2e-cluster: images kind-up kind-load
 e2e-slow: $(READY) ## All that can happen to a crawl in a cluster (about half an hour)
 	$(BIN)/python -m pytest -m "(control_plane or cluster) and slow" --timeout 1800
 
+.PHONY: chart
+chart: $(READY) ## Check the chart: lint, its tests, schemas, README, kube-score
+	PYTHON=$(abspath $(BIN)/python) charts/artistcrawl/checks/run
+
 ##@ Develop
+
+.PHONY: chart-docs
+chart-docs: ## Write the chart's README from the comments in its values
+	helm-docs --chart-search-root charts --sort-values-order file --log-level warning
 
 .PHONY: setup
 setup: $(READY) ## Make the virtual environment from the pinned constraints
@@ -87,6 +95,14 @@ $(READY): constraints.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+.PHONY: crd
+crd: $(READY) ## Generate k8s/crds from the types
+	$(BIN)/python -m crawl_operator.crd
+
+.PHONY: sync
+sync: crd ## Bring every copy up to date: the chart's CRD
+	cp k8s/crds/crawljobs.artistcrawl.dev.yaml charts/artistcrawl/files/
 
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended

@@ -75,7 +75,9 @@ metadata:
   namespace: {{ .namespace }}
   labels:
     {{- $labels | nindent 4 }}
-  {{- include "artistcrawl.annotations" (list $root (dict "helm.sh/hook" .hook "helm.sh/hook-delete-policy" .deletePolicy)) | nindent 2 }}
+  {{- /* No NetworkPolicy: it lives for seconds, and after an uninstall, when every policy is gone. */}}
+  {{- $pod := dict "helm.sh/hook" .hook "helm.sh/hook-delete-policy" .deletePolicy "kube-score/ignore" "pod-networkpolicy" }}
+  {{- include "artistcrawl.annotations" (list $root $pod) | nindent 2 }}
 spec:
   activeDeadlineSeconds: {{ .deadline_s }}
   serviceAccountName: {{ $name }}

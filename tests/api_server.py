@@ -27,6 +27,8 @@ START_TIMEOUT_S = 900
 
 _STATE = Path(tempfile.gettempdir()) / f"artistcrawl-control-plane-{os.getuid()}"
 
+Done = subprocess.CompletedProcess[str]
+
 
 @dataclass(frozen=True)
 class ApiServer:
@@ -35,8 +37,8 @@ class ApiServer:
     kubeconfig: Path
     environment: Mapping[str, str] = field(repr=False)
 
-    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run kubectl; raises CalledProcessError where it fails, with `check`."""
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> Done:
+        """Run kubectl; with `check` a failure fails the test."""
         done = subprocess.run(
             ["kubectl", *arguments],
             input=stdin,

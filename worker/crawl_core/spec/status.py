@@ -106,6 +106,9 @@ class Status(Section):
     estimated_completion_time: Maybe[Instant] = None
     """When all is covered if it goes on as it does."""
 
+    time_left: Maybe[Annotated[str, Field(max_length=16)]] = None
+    """How long that is from now, such as 57d4h: kubectl prints no instant that is still to come."""
+
     start_time: Maybe[Instant] = None
     """When the ledger recorded the job."""
 

@@ -2,7 +2,7 @@
 {{- define "artistcrawl.watchRules" -}}
 - apiGroups: [artistcrawl.dev]
   resources: [crawljobs]
-  verbs: [get, list, watch, patch, delete]  # patch: the finalizer of dataPolicy Delete; delete: ttlAfterFinished
+  verbs: [list, watch, patch, delete]  # patch: the finalizer of dataPolicy Delete; delete: ttlAfterFinished
 - apiGroups: [artistcrawl.dev]
   resources: [crawljobs/status]
   verbs: [patch]
@@ -11,7 +11,7 @@
   verbs: [update]  # owner references that block deletion, where the cluster checks them (OpenShift)
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]  # create and patch: server-side apply takes both
 - apiGroups: [""]
   resources: [pods]
   verbs: [list]

@@ -1,0 +1,73 @@
+"""Conditions by the conventions of the Kubernetes API: what each aspect is now, put beside what it was.
+
+Pure. It refuses to decide what holds: that stands in `aspects`. Server-side apply keeps no time of a transition, so it
+is taken from the old conditions here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from crawl_core.spec.status import Condition
+
+Truth = Literal["True", "False", "Unknown"]
+_MESSAGE_CHARACTERS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Aspect:
+    """Whether something holds, why, and what to do about it. A message has no numbers that change each round."""
+
+    status: Truth
+    reason: str
+    message: str = ""
+
+
+def condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
+    """The condition of a type, None where there is none."""
+    return next((each for each in conditions if each.type == kind), None)
+
+
+def aspect(conditions: Iterable[Condition], kind: str) -> Aspect | None:
+    """What a condition said."""
+    found = condition(conditions, kind)
+    return None if found is None else Aspect(found.status, found.reason, found.message)
+
+
+def assembled(
+    aspects: Mapping[str, Aspect], *, before: Iterable[Condition], now: datetime, generation: int | None
+) -> tuple[Condition, ...]:
+    """The conditions as they are written: a time of transition is kept while the status stays."""
+    known = {each.type: each for each in before}
+    conditions = []
+    for kind, each in aspects.items():
+        old = known.get(kind)
+        conditions.append(
+            Condition(
+                type=kind,
+                status=each.status,
+                reason=each.reason,
+                message=each.message[:_MESSAGE_CHARACTERS],
+                last_transition_time=(
+                    old.last_transition_time if old is not None and old.status == each.status else instant_text(now)
+                ),
+                observed_generation=generation,
+            )
+        )
+    return tuple(conditions)
+
+
+def instant_text(moment: datetime) -> str:
+    """A time as Kubernetes writes it, in whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def instant_of(text: str | None) -> datetime | None:
+    """The time that a text says; None where it says none."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    except (ValueError, OverflowError):
+        return None

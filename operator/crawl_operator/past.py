@@ -1,0 +1,43 @@
+"""The status as it was written last: what a plan compares with, so that each change is told once.
+
+Pure. It refuses to fail on a status that another version wrote: what cannot be read is as if it had never been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from crawl_core.spec.status import Condition, Status
+
+
+def last_status(raw: Mapping[str, Any]) -> Status:
+    """What can be read of a status."""
+    try:
+        return Status.model_validate(dict(raw))
+    except ValidationError:
+        return Status(**_readable(raw))
+
+
+def _readable(raw: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, field in Status.model_fields.items():
+        value = raw.get(field.alias or name)
+        if name == "conditions" and isinstance(value, list):
+            value = [each for each in value if _is_condition(each)]
+        try:
+            one = Status.model_validate({name: value})
+        except ValidationError:
+            continue
+        found[name] = getattr(one, name)
+    return found
+
+
+def _is_condition(value: object) -> bool:
+    try:
+        Condition.model_validate(value)
+    except ValidationError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from crawl_core.clock import Clock
+from crawl_core.errors import ArtistcrawlError
 from crawl_core.logs import fields
 from crawl_operator.agenda import Agenda
 from crawl_operator.model import Key
@@ -73,12 +74,6 @@ class Rounds:
         for key in keys:
             self.ask(key)
 
-    def forget(self, key: Key) -> None:
-        """A CrawlJob is gone."""
-        self._agenda.forget(key)
-        self._failures.pop(key, None)
-        self._hurried.pop(key, None)
-
     @property
     def waiting(self) -> int:
         """CrawlJobs that will be looked at again by themselves."""
@@ -129,6 +124,7 @@ class Rounds:
         except Exception as error:
             self._failed(key, error)
         else:
+            # With None nothing is left of a key here, so that a CrawlJob that is gone is forgotten.
             self._failures.pop(key, None)
             self._again(key, again_s)
         finally:
@@ -141,8 +137,8 @@ class Rounds:
         log.error(
             "a round failed",
             extra=fields("round.failed", crawljob=str(key), failures=count, again_s=delay_s, error=what),
-            # Once: the same trace each time says nothing more.
-            exc_info=error if count == 1 else None,
+            # Once, since the same trace each time says nothing more; and never where the message says it all.
+            exc_info=error if count == 1 and not isinstance(error, ArtistcrawlError) else None,
         )
         self._agenda.ask(key, at_s=self._clock.monotonic() + delay_s * self._rng.uniform(0.8, 1.2), caused=False)
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from api_server import ApiServer, api_server
 from kubernetes import client, config
+from operator_process import Scene, operated
 
 CRD_FILE = Path(__file__).parents[2] / "k8s" / "crds" / "crawljobs.artistcrawl.dev.yaml"
 ESTABLISHED_WITHIN_S = 30
@@ -71,3 +72,12 @@ def namespace(kube: client.ApiClient) -> Iterator[str]:
     made = api.create_namespace({"metadata": {"generateName": "artistcrawl-test-"}})
     yield made.metadata.name
     api.delete_namespace(made.metadata.name)
+
+
+@pytest.fixture
+def scene(
+    control_plane: ApiServer, namespace: str, database_url: str, redis_url: str, tmp_path: Path
+) -> Iterator[Scene]:
+    """A namespace with an empty database and an empty Redis, for operators to serve."""
+    with operated(control_plane, namespace, database_url, redis_url, tmp_path) as found:
+        yield found

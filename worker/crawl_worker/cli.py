@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "delete": ("crawl_worker.commands.delete:main", "end a job for good; the artists stay"),
     "migrate": ("crawl_worker.commands.migrate:main", "bring the ledger's schema up to date"),
     "worker": ("crawl_worker.main:main", "one crawling process (what a pod runs)"),
+    "operator": ("crawl_operator.main:main", "turn CrawlJobs into workers in a cluster (what its Deployment runs)"),
     "sandbox": ("crawl_sandbox.cli:main", "a local stand-in for the Spotify Web API"),
 }
 
@@ -41,6 +42,8 @@ _EXTRAS = {
     "httpx": "worker",
     "aiohttp": "worker",
     "uvloop": "worker",
+    "kopf": "operator",
+    "kubernetes": "operator",
     "uvicorn": "sandbox",
     "httptools": "sandbox",
     "pyarrow": "export",

@@ -1,0 +1,209 @@
+"""`artistcrawl operator`: watches CrawlJobs, and leads or stands by.
+
+Exit statuses: 0 after SIGTERM or SIGINT, 78 where a person must act first, 1 when a part ended that must not: the
+kubelet starts the process again, and everything it knew is read anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import kopf
+from kubernetes.client import ApiClient
+
+from crawl_core import logs
+from crawl_core.clock import SYSTEM_CLOCK
+from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, UnavailableError
+from crawl_core.logs import fields
+from crawl_core.probes import serving
+from crawl_operator import access, leases
+from crawl_operator.api import Api
+from crawl_operator.handlers import kopf_settings, registry_of, tame_logs
+from crawl_operator.health import Health
+from crawl_operator.leader import Elector
+from crawl_operator.loop import Rounds
+from crawl_operator.reconcile import Reconciler
+from crawl_operator.resync import KINDS, Resync
+from crawl_operator.settings import OperatorSettings, read_settings
+from crawl_operator.store import Store
+
+log = logging.getLogger(__name__)
+
+WAIT_S = 5.0
+"""Seconds between two looks for a cluster, or a CRD, that is not there yet."""
+DRAIN_S = 10.0
+"""Seconds for the rounds at hand when told to stop."""
+KOPF_STOP_S = 5.0
+"""Seconds for kopf to close its watches: nothing is lost with them."""
+
+
+class PartEndedError(ArtistcrawlError):
+    """A part that runs for ever has ended."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the operator; the exit status."""
+    settings = read_settings(argv)
+    logs.configure(log_format=settings.log_format, level=settings.log_level, operator=settings.identity)
+    tame_logs(settings.log_level)
+    try:
+        asyncio.run(_run(settings))
+    except ConfigurationError as error:
+        log.error(str(error), extra=fields("operator.misconfigured"))
+        return EXIT_CONFIGURATION
+    except ArtistcrawlError as error:
+        log.error(str(error), extra=fields("operator.ended"))
+        return 1
+    log.info("operator stopped", extra=fields("operator.stopped"))
+    return 0
+
+
+async def _run(settings: OperatorSettings) -> None:
+    stop = asyncio.Event()
+    _on_signals(stop)
+    health = Health(SYSTEM_CLOCK)
+    async with serving(settings.probe_port, healthz=health.alive, readyz=health.ready) as port:
+        log.info("probes answer", extra=fields("probes.serving", port=port))
+        client = access.connect()
+        there = asyncio.create_task(_wait_for_cluster(client, settings, health))
+        await _first({there}, stop)
+        if not there.done():
+            there.cancel()
+            return
+        there.result()
+        await Operator(settings, client, health).run(stop)
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+
+
+async def _first(tasks: set[asyncio.Task[Any]], stop: asyncio.Event) -> set[asyncio.Task[Any]]:
+    """Return when one of the tasks has ended, or a stop is asked for; the tasks that have ended."""
+    stopping = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    return done & tasks
+
+
+async def _wait_for_cluster(client: ApiClient, settings: OperatorSettings, health: Health) -> None:
+    """Return when our objects can be listed. Raises ConfigurationError where they must not be."""
+    said = ""
+    while True:
+        try:
+            for kind in KINDS:
+                await access.listed(client, kind, settings.namespaces)
+        except UnavailableError as error:
+            health.lacks = str(error)
+            if said != str(error):
+                log.warning(said := str(error), extra=fields("cluster.waiting"))
+        else:
+            return
+        await asyncio.sleep(WAIT_S)
+
+
+class Operator:
+    """The parts of a running operator, wired together."""
+
+    def __init__(self, settings: OperatorSettings, client: ApiClient, health: Health) -> None:
+        self._settings = settings
+        self._health = health
+        self._store = Store(changed=lambda key: self._rounds.ask(key))
+        self._reconciler = Reconciler(
+            client,
+            self._store,
+            workers=settings.workers,
+            instance=settings.identity,
+            may_act=self._leads,
+            clock=SYSTEM_CLOCK,
+        )
+        self._rounds = Rounds(self._reconciler.round, may_act=self._leads, clock=SYSTEM_CLOCK)
+        self._lease_api = Api(client, timeout_s=leases.TIMEOUT_S)
+        self._elector = Elector(
+            leases.KubernetesLeases(self._lease_api, namespace=settings.lease_namespace),
+            identity=settings.identity,
+            clock=SYSTEM_CLOCK,
+            on_elected=self._look_at_all,
+        )
+        self._resync = Resync(
+            self._store, lambda kind: access.listed(client, kind, settings.namespaces), clock=SYSTEM_CLOCK
+        )
+
+    def _leads(self) -> bool:
+        return self._elector.leads()
+
+    def _look_at_all(self) -> None:
+        self._rounds.ask_all(self._store.keys())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until a stop is asked for. Raises where a part ended by itself."""
+        kopf_stop = asyncio.Event()
+        before = asyncio.all_tasks()
+        roots = set(await self._watch(kopf_stop))
+        _on_signals(stop)  # kopf has put its own in their place
+        log.info("operator started", extra=fields("operator.started", namespaces=list(self._settings.namespaces)))
+        self._health.watch({"rounds": lambda: self._rounds.turned_s, "lease": lambda: self._elector.turned_s})
+        tasks: set[asyncio.Task[Any]] = {
+            asyncio.create_task(self._elector.run(), name="lease"),
+            asyncio.create_task(self._rounds.run(), name="rounds"),
+            asyncio.create_task(self._resync.run(), name="resync"),
+            asyncio.create_task(self._reconciler.upkeep.run(), name="upkeep"),
+            asyncio.create_task(self._become_ready(), name="readiness"),
+        }
+        ended: set[asyncio.Task[Any]] = set()
+        try:
+            ended = await _first({*tasks, *roots}, stop)
+        finally:
+            await self._end(tasks)
+            kopf_stop.set()
+            with contextlib.suppress(Exception):
+                async with asyncio.timeout(KOPF_STOP_S):
+                    await kopf.run_tasks(roots, ignored=before | tasks)
+        _raise_of(ended)
+
+    async def _end(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """Finish the rounds at hand while the lease is still ours; then give it back, and close what is open."""
+        log.info("stopping", extra=fields("operator.stopping", leads=self._leads()))
+        await self._rounds.stop(DRAIN_S)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._elector.release()
+        self._lease_api.close()
+        await self._reconciler.close()
+
+    async def _watch(self, stop: asyncio.Event) -> Sequence[asyncio.Task[Any]]:
+        namespaces = self._settings.namespaces
+        return list(
+            await kopf.spawn_tasks(
+                registry=registry_of(self._store, relisted=self._resync.soon),
+                settings=kopf_settings(),
+                standalone=True,
+                clusterwide=not namespaces,
+                namespaces=namespaces,
+                stop_flag=stop,
+            )
+        )
+
+    async def _become_ready(self) -> None:
+        self._health.lacks = "the watches have not brought everything yet"
+        await self._resync.complete.wait()
+        self._health.lacks = None
+        await asyncio.Event().wait()
+
+
+def _raise_of(ended: set[asyncio.Task[Any]]) -> None:
+    """Where a part ended by itself, say which and why."""
+    for task in ended:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, ArtistcrawlError):
+            raise error
+        if error is not None:
+            log.error("a part failed", extra=fields("operator.part_failed", part=task.get_name()), exc_info=error)
+        raise PartEndedError(f"{task.get_name()} ended, so the operator starts anew: {error or 'without an error'}")

@@ -1,0 +1,96 @@
+"""One round for one CrawlJob: observe, plan, act; and what these three share, opened and closed.
+
+It refuses to remember anything itself. What observing remembers goes with the CrawlJob.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kubernetes.client import ApiClient
+
+from crawl_core.clock import Clock
+from crawl_operator import names
+from crawl_operator.act import Tools, act
+from crawl_operator.api import Api
+from crawl_operator.backends import Backends
+from crawl_operator.buckets import Buckets
+from crawl_operator.cluster import Cluster
+from crawl_operator.given import Secrets
+from crawl_operator.model import CrawlJobView, Key, WorkerSettings
+from crawl_operator.notes import Notes
+from crawl_operator.observe import Observer
+from crawl_operator.plan import plan
+from crawl_operator.store import Raw, Store
+from crawl_operator.upkeep import Upkeep
+from crawl_operator.views import crawljob_view, deployment_view
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A CrawlJob as it was read last: reading its spec is half of what an idle round costs."""
+
+    raw: Raw
+    view: CrawlJobView
+
+
+class Reconciler:
+    """Runs a round when the loop says so."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        store: Store,
+        *,
+        workers: WorkerSettings,
+        instance: str,
+        may_act: Callable[[], bool],
+        clock: Clock,
+    ) -> None:
+        self._api = Api(client)
+        cluster = Cluster(self._api)
+        secrets, backends, buckets = Secrets(cluster, clock), Backends(clock), Buckets(clock)
+        self.tools = Tools(
+            cluster=cluster,
+            backends=backends,
+            secrets=secrets,
+            buckets=buckets,
+            observer=Observer(cluster, backends, secrets, buckets, clock),
+            notes=Notes(cluster, clock, instance=instance),
+        )
+        self.upkeep = Upkeep(backends, buckets, may_act=may_act, clock=clock)
+        self._store = store
+        self._may_act = may_act
+        self._workers = workers
+        self._seen: dict[Key, _Seen] = {}
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self.tools.backends.close()
+        self._api.close()
+
+    async def round(self, key: Key) -> float | None:
+        """Look at one CrawlJob and do what follows. The seconds until the next look; None when it is gone."""
+        view = self._view(key)
+        if view is None:
+            # Its Deployment goes with it: it is owned, and the API server's collector deletes what lost its owner.
+            self._seen.pop(key, None)
+            self.tools.observer.forget(key)
+            return None
+        raw = self._store.deployment(key, names.workers_of(key.name))
+        seen = await self.tools.observer.observe(view, None if raw is None else deployment_view(raw))
+        planned = plan(seen, settings=self._workers)
+        if not self._may_act():
+            # The lead was lost while we looked. Whoever leads now looks at all by itself.
+            return None
+        return await act(seen, planned, self.tools)
+
+    def _view(self, key: Key) -> CrawlJobView | None:
+        raw = self._store.crawljob(key)
+        if raw is None:
+            return None
+        kept = self._seen.get(key)
+        if kept is None or kept.raw is not raw:
+            kept = self._seen[key] = _Seen(raw, crawljob_view(raw))
+        return kept.view

@@ -1,0 +1,187 @@
+"""The whole line without pods: a CrawlJob is recorded, seeded and given workers, and follows what its user does."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from operator_process import Scene
+from redis import Redis
+
+
+def conditions(scene: Scene, name: str = "artists") -> dict[str, dict[str, Any]]:
+    """By type."""
+    found = (scene.get("crawljob", name).get("status") or {}).get("conditions") or []
+    return {each["type"]: each for each in found}
+
+
+def version(scene: Scene) -> str:
+    """Of the Deployment."""
+    return str(scene.deployment()["metadata"]["resourceVersion"])
+
+
+def replicas(scene: Scene) -> int | None:
+    """Of the Deployment; None where there is none."""
+    found = scene.deployment()
+    return int(found["spec"]["replicas"]) if found else None
+
+
+@pytest.fixture
+def crawling(scene: Scene) -> Scene:
+    """An operator leads, and a CrawlJob is recorded, seeded and has its Deployment."""
+    scene.leader()
+    scene.apply()
+    scene.wait("condition=Seeded")
+    scene.until(scene.deployment, "a Deployment")
+    return scene
+
+
+def test_a_crawljob_is_recorded_seeded_and_given_workers(crawling: Scene) -> None:
+    uid = crawling.get("crawljob", "artists")["metadata"]["uid"]
+    with Redis.from_url(crawling.redis_url) as redis:
+        seeded = redis.exists(f"artistcrawl:job:{{{uid}}}:pending")
+    recorded = crawling.value("SELECT count(*) FROM crawl_range JOIN crawl_job ON job_id = crawl_job.id")
+    owner = crawling.deployment()["metadata"]["ownerReferences"][0]
+    assert (recorded > 0, seeded, owner["uid"], replicas(crawling)) == (True, 1, uid, 1)
+
+
+def test_all_conditions_are_there_and_speak_of_the_newest_generation(crawling: Scene) -> None:
+    crawling.until(lambda: "Progressing" in conditions(crawling), "conditions")
+    found = conditions(crawling)
+    assert set(found) >= {"Seeded", "Progressing", "RateLimited", "Suspended", "Succeeded"}
+    assert {each["observedGeneration"] for each in found.values()} == {1}
+
+
+def test_without_its_secret_a_crawljob_says_what_to_run(scene: Scene) -> None:
+    scene.leader()
+    scene.apply({"backendsSecretRef": {"name": "elsewhere"}})
+    scene.wait("condition=Seeded=False")
+    said = conditions(scene)["Seeded"]["message"]
+    assert "kubectl create secret generic elsewhere" in said
+    scene.backends("elsewhere")
+    scene.wait("condition=Seeded", timeout_s=60)
+
+
+def test_a_restarted_operator_leaves_the_workers_alone(crawling: Scene) -> None:
+    before = version(crawling)
+    crawling.operators[0].stop()
+    second = crawling.leader()
+    crawling.apply(name="later")
+    crawling.wait("condition=Seeded", name="later")
+    assert (version(crawling), second.process.poll()) == (before, None)
+
+
+def test_an_operator_with_another_image_leaves_the_workers_alone(crawling: Scene) -> None:
+    before = version(crawling)
+    crawling.operators[0].stop()
+    crawling.leader("--worker-image", "artistcrawl/worker:next", "--worker-labels", '{"team": "music"}')
+    crawling.apply(name="later")
+    crawling.wait("condition=Seeded", name="later")
+    assert version(crawling) == before
+
+
+def test_a_deployment_deleted_by_hand_is_made_again(crawling: Scene) -> None:
+    uid = crawling.deployment()["metadata"]["uid"]
+    crawling.kubectl("delete", "deployment", crawling.deployment()["metadata"]["name"], "--wait=false")
+    crawling.until(lambda: (crawling.deployment().get("metadata") or {}).get("uid") not in (None, uid), "a new one")
+
+
+def test_a_deployment_deleted_while_nobody_watched_is_made_again(crawling: Scene) -> None:
+    crawling.operators[0].kill()
+    crawling.kubectl("delete", "deployment", crawling.deployment()["metadata"]["name"])
+    crawling.operator()
+    crawling.until(crawling.deployment, "a new one", timeout_s=40)
+
+
+def test_suspended_it_has_no_workers_and_resumed_it_has_them_again(crawling: Scene) -> None:
+    crawling.kubectl("patch", "crawljob", "artists", "--type=merge", "-p", '{"spec":{"suspend":true}}')
+    crawling.wait("condition=Suspended")
+    crawling.until(lambda: replicas(crawling) == 0, "no workers")
+    crawling.kubectl("patch", "crawljob", "artists", "--type=merge", "-p", '{"spec":{"suspend":false}}')
+    crawling.until(lambda: replicas(crawling) == 1, "a worker")
+
+
+def test_kubectl_scale_wins(crawling: Scene) -> None:
+    crawling.kubectl("scale", "crawljob/artists", "--replicas=3")
+    crawling.until(lambda: replicas(crawling) == 3, "3 workers")
+    crawling.wait("jsonpath={.status.workers.desired}=3")
+
+
+def test_a_live_edit_reaches_the_ledger_and_no_pod(crawling: Scene) -> None:
+    template = crawling.deployment()["spec"]["template"]
+    edit = '{"spec":{"workers":{"concurrency":2},"rateLimit":{"requests":5}}}'
+    crawling.kubectl("patch", "crawljob", "artists", "--type=merge", "-p", edit)
+    spec = "SELECT spec->'rateLimit'->>'requests' FROM crawl_job WHERE deleted_at IS NULL"
+    crawling.until(lambda: crawling.value(spec) == "5", "the edit in the ledger")
+    assert crawling.deployment()["spec"]["template"] == template
+
+
+def test_a_restart_is_asked_for_by_annotation(crawling: Scene) -> None:
+    digest = crawling.deployment()["metadata"]["annotations"]["artistcrawl.dev/template"]
+    crawling.kubectl("annotate", "crawljob", "artists", "artistcrawl.dev/restart=now")
+
+    def digest_now() -> str:
+        return str(crawling.deployment()["metadata"]["annotations"]["artistcrawl.dev/template"])
+
+    crawling.until(lambda: digest_now() != digest, "another template")
+
+
+def test_deleted_and_applied_again_it_goes_on_with_its_job(crawling: Scene) -> None:
+    job = crawling.value("SELECT id FROM crawl_job")
+    crawling.kubectl("delete", "crawljob", "artists")
+    crawling.apply()
+    uid = crawling.get("crawljob", "artists")["metadata"]["uid"]
+    crawling.until(lambda: crawling.value("SELECT uid FROM crawl_job") == uid, "the new uid in the ledger")
+    crawling.wait("condition=Seeded")
+
+    def owner() -> str:
+        return str(crawling.deployment()["metadata"]["ownerReferences"][0]["uid"]) if crawling.deployment() else ""
+
+    crawling.until(lambda: owner() == uid, "a Deployment of its own")
+    assert crawling.value("SELECT id FROM crawl_job") == job
+
+
+def test_with_data_policy_delete_its_rows_go_with_it_though_the_operator_was_down(scene: Scene) -> None:
+    first = scene.leader()
+    scene.apply({"dataPolicy": "Delete"})
+    scene.wait("condition=Seeded")
+    scene.until(lambda: scene.get("crawljob", "artists")["metadata"].get("finalizers"), "a finalizer")
+    first.stop()
+    scene.kubectl("delete", "crawljob", "artists", "--wait=false")
+    scene.operator()
+    scene.until(lambda: not scene.get("crawljob", "artists"), "the CrawlJob gone", timeout_s=60)
+    assert scene.value("SELECT count(*) FROM crawl_job WHERE deleted_at IS NULL") == 0
+
+
+def test_with_data_policy_delete_it_goes_though_postgres_is_gone(scene: Scene) -> None:
+    scene.leader()
+    scene.apply({"dataPolicy": "Delete"})
+    scene.wait("condition=Seeded")
+    scene.until(lambda: scene.get("crawljob", "artists")["metadata"].get("finalizers"), "a finalizer")
+    nowhere = {"stringData": {"postgres-url": "postgresql://nobody@127.0.0.1:1/nothing"}}
+    scene.kubectl("patch", "secret", "artistcrawl-backends", "--type=merge", "-p", json.dumps(nowhere))
+    scene.kubectl("delete", "crawljob", "artists", "--wait=false")
+    scene.until(lambda: not scene.get("crawljob", "artists"), "the CrawlJob gone", timeout_s=60)
+    assert "DataNotDeleted" in scene.kubectl("get", "events", "-o", "custom-columns=REASON:.reason")
+
+
+def test_a_frontier_that_redis_lost_is_seeded_again(crawling: Scene) -> None:
+    uid = crawling.get("crawljob", "artists")["metadata"]["uid"]
+    with Redis.from_url(crawling.redis_url) as redis:
+        redis.flushall()
+        crawling.until(lambda: redis.exists(f"artistcrawl:job:{{{uid}}}:pending"), "the frontier")
+
+
+def test_nothing_happens_to_a_crawljob_at_rest(crawling: Scene) -> None:
+    crawling.kubectl("patch", "crawljob", "artists", "--type=merge", "-p", '{"spec":{"suspend":true}}')
+    crawling.wait("condition=Suspended")
+    crawling.until(lambda: replicas(crawling) == 0, "no workers")
+    crawling.wait("jsonpath={.status.observedGeneration}=2")
+    # Whatever a look would write, it would write at each.
+    before = crawling.get("crawljob", "artists")["metadata"]["resourceVersion"]
+    crawling.kubectl("annotate", "crawljob", "artists", "note=look")
+    after = int(crawling.get("crawljob", "artists")["metadata"]["resourceVersion"])
+    crawling.apply(name="later")
+    crawling.wait("condition=Seeded", name="later")
+    assert int(crawling.get("crawljob", "artists")["metadata"]["resourceVersion"]) == after > int(before)

@@ -121,8 +121,8 @@ def _rolled_out(deployment: Mapping[str, Any], before: set[str]) -> bool:
 
 def _caught_up(asked: Crawljob, now: Crawljob) -> bool:
     """Whether the status speaks of the spec that was asked for, or of a later one."""
-    seen: int = (now.get("status") or {}).get("observedGeneration", 0)
-    return seen >= asked["metadata"]["generation"]
+    seen, asked_for = (now.get("status") or {}).get("observedGeneration", 0), asked["metadata"]["generation"]
+    return bool(seen >= asked_for)
 
 
 def _handled(crawljob: Crawljob, what: str) -> str:

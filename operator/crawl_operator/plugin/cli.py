@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -19,6 +20,15 @@ from crawl_operator.plugin.output import remark
 _Add = Callable[..., argparse.ArgumentParser]
 
 EXIT_INTERRUPTED = 130
+
+ASKS = {
+    "suspend": "pause a CrawlJob: no request is lost, none repeated",
+    "resume": "go on where it stopped",
+    "restart": "replace the workers, one at a time",
+    "retry-dead-letters": "search the strings again that were given up",
+    "unfreeze": "lift the pause that a 429 put on the rate limit",
+}
+COMMANDS = ("status", *ASKS, "logs")
 
 _EPILOG = """\
 Each command tells more with --help. To change how many workers there are:
@@ -35,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"{error.name} is not installed; run: pip install 'artistcrawl[kubectl]'", EXIT_CONFIGURATION)
     except KeyboardInterrupt:
+        # A second one must not interrupt the way out.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough. Nothing may be written at exit either.
@@ -57,13 +69,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add = whole.add_subparsers(dest="command", metavar="COMMAND", required=True).add_parser
     _status(_command(add, "status", "show CrawlJobs and how far they are; -w follows them"))
-    for name, what in (
-        ("suspend", "pause a CrawlJob: no request is lost, none repeated"),
-        ("resume", "go on where it stopped"),
-        ("restart", "replace the workers, one at a time"),
-        ("retry-dead-letters", "search the strings again that were given up"),
-        ("unfreeze", "lift the pause that a 429 put on the rate limit"),
-    ):
+    for name, what in ASKS.items():
         _ask(_command(add, name, what))
     _logs(_command(add, "logs", "print the logs of all workers; -f follows them"))
     return whole

@@ -19,7 +19,7 @@ from crawl_operator.plugin.follow import Follower, Scope, listed
 from crawl_operator.plugin.output import remark, say
 from crawl_operator.plugin.server import Server, pods_path
 
-_LOOK_S = 3600.0
+_LOOK_S = 1.0
 _PAUSE_S = 1.0
 _ALWAYS_S = (5.0, 3600.0)
 """A worker may have nothing to say for long."""
@@ -48,6 +48,7 @@ def logs(server: Server, arguments: argparse.Namespace) -> int:
 def _follow(server: Server, scope: Scope, arguments: argparse.Namespace) -> int:
     """Read each container of the workers in a thread of its own, as they come."""
     read: set[str] = set()
+    unheard = threading.Event()
     first = _query(arguments)
     with Follower(server, scope) as follower:
         while True:
@@ -56,12 +57,15 @@ def _follow(server: Server, scope: Scope, arguments: argparse.Namespace) -> int:
                 container = _container_id(pod)
                 if container and container not in read:
                     read.add(container)
-                    threading.Thread(target=_read, args=(server, pod, first), daemon=True).start()
-            # Of workers that come later nothing is left out.
-            first = {}
+                    threading.Thread(target=_read, args=(server, pod, first, unheard), daemon=True).start()
+            if picture is not None:
+                # Of workers that come later nothing is left out.
+                first = {}
+            if unheard.is_set():
+                raise BrokenPipeError
 
 
-def _read(server: Server, pod: Mapping[str, Any], query: Mapping[str, str]) -> None:
+def _read(server: Server, pod: Mapping[str, Any], query: Mapping[str, str], unheard: threading.Event) -> None:
     """Follow one container to its end."""
     container, last = _container_id(pod), ""
     while True:
@@ -75,6 +79,9 @@ def _read(server: Server, pod: Mapping[str, Any], query: Mapping[str, str]) -> N
                 return
         except UnavailableError:
             sleep(_PAUSE_S)
+        except BrokenPipeError:
+            unheard.set()
+            return
         except ArtistcrawlError:
             # The pod is gone, and its log with it.
             return
@@ -88,8 +95,13 @@ def _lines(server: Server, pod: Mapping[str, Any], query: Mapping[str, str]) -> 
     path = f"{pods_path(server.namespace, _name(pod))}/log"
     asked = {"container": names.CONTAINER, "timestamps": "true", **query}
     for line in server.stream(path, asked, timeout_s=_ALWAYS_S):
-        moment, _, text = line.decode(errors="replace").rstrip("\r\n").partition(" ")
-        yield moment, text
+        yield timed(line.decode(errors="replace").rstrip("\r\n"))
+
+
+def timed(line: str) -> tuple[str, str]:
+    """A line's time and text. What the runtime says itself, such as that a log is gone, has no time."""
+    moment, _, text = line.partition(" ")
+    return (moment, text) if moment[:4].isdecimal() and "T" in moment else ("", line)
 
 
 def _query(arguments: argparse.Namespace) -> dict[str, str]:

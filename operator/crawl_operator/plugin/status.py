@@ -113,18 +113,24 @@ class LinesView:
 
     def __init__(self, *, named: bool) -> None:
         self._named = named
-        self._said: dict[tuple[str, str], tuple[str, float]] = {}
+        self._said: dict[tuple[str, str], tuple[str, str, float]] = {}
+        self._trouble = ""
 
     def show(self, picture: Picture) -> None:
         """Print what is new."""
-        now_s = time.monotonic()
-        for key in sorted(picture.objects):
-            seen = snapshot_of(picture.objects[key], now_s=time.time(), trouble=picture.trouble)
-            state, said_s = self._said.get(key, ("", 0.0))
-            if seen.state != state or now_s - said_s >= LINE_S:
-                self._said[key] = (seen.state, now_s)
-                which = "" if self._named else f"{seen.job}  "
-                say(f"{time.strftime('%H:%M:%S')} {which}{line(seen)}")
+        if picture.trouble != self._trouble:
+            self._trouble = picture.trouble
+            remark(picture.trouble or "the cluster answers again")
+        for key, crawljob in sorted(picture.objects.items()):
+            self._tell(key, crawljob, now_s=time.monotonic())
+
+    def _tell(self, key: tuple[str, str], crawljob: Mapping[str, Any], *, now_s: float) -> None:
+        seen, version = snapshot_of(crawljob, now_s=time.time()), crawljob["metadata"]["resourceVersion"]
+        state, said_version, said_s = self._said.get(key, ("", "", 0.0))
+        if seen.state != state or (version != said_version and now_s - said_s >= LINE_S):
+            self._said[key] = (seen.state, version, now_s)
+            which = "" if self._named else f"{seen.job}  "
+            say(f"{time.strftime('%H:%M:%S')} {which}{line(seen)}")
 
     def __enter__(self) -> LinesView:
         return self

@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from crawl_core import lifecycle
+from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError
 from crawl_core.frontier import Frontier
 from crawl_core.ledger import BucketRows, JobRow, dead_letters, jobs
@@ -63,6 +64,13 @@ class Tools:
     buckets: Buckets
     observer: Observer
     notes: Notes
+
+    @classmethod
+    def of(cls, cluster: Cluster, clock: Clock, *, instance: str = "") -> Tools:
+        """All that looking and acting take, on one cluster. `instance` signs the Events."""
+        backends, secrets, buckets = Backends(clock), Secrets(cluster, clock), Buckets(clock)
+        observer = Observer(cluster, backends, secrets, buckets, clock)
+        return cls(cluster, backends, secrets, buckets, observer, Notes(cluster, clock, instance=instance))
 
 
 async def act(seen: Observation, plan: Plan, tools: Tools) -> float | None:

@@ -111,8 +111,9 @@ class Buckets:
             if now_s - kept.looked_s < FRESH_S:
                 return
             kept.rows.ledger = ledger
+            before = kept.record.view
             await kept.record.reconcile()
-            if kept.record.view is None:
-                # Redis did not know it: now it does.
+            if kept.record.view is before:
+                # Redis did not know the bucket. Now it does, with the freeze of the ledger's row.
                 await kept.record.reconcile()
             kept.looked_s = now_s

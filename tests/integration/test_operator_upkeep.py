@@ -1,0 +1,80 @@
+"""What ledgers in use need now and then, whatever their CrawlJobs do."""
+
+from __future__ import annotations
+
+import pytest
+from ledgers import table_counts, value
+from operator_rounds import TurnedClock, backends, do, tools
+
+from crawl_core.ledger import BucketRows
+from crawl_core.limiter import Bucket
+from crawl_operator.backends import IDLE_S
+from crawl_operator.model import MarkDeleted, RecordJob, SeedFrontier
+from crawl_operator.upkeep import Upkeep
+
+
+@pytest.fixture
+def clock():
+    return TurnedClock()
+
+
+@pytest.fixture
+async def made(ledger_url, redis_url, clock):
+    async with tools(backends(ledger_url, redis_url), clock) as one:
+        yield one
+
+
+@pytest.fixture
+def upkeep(made, clock):
+    return Upkeep(made.backends, made.buckets, may_act=lambda: True, clock=clock)
+
+
+async def test_the_rows_of_a_deleted_job_are_deleted(made, upkeep, ledger_url):
+    row = (await do(made, RecordJob())).row
+    await do(made, MarkDeleted(row.id))
+    await upkeep.turn()
+    async with made.backends.ledger(ledger_url) as ledger:
+        assert (await table_counts(ledger))["crawl_range"] == 0
+        assert await value(ledger, "SELECT count(*) FROM crawl_job") == 0
+
+
+async def test_a_full_request_log_gets_a_bin_more(made, upkeep, ledger_url):
+    await do(made, RecordJob())
+    async with made.backends.ledger(ledger_url) as ledger:
+        await value(
+            ledger,
+            "INSERT INTO api_request (at, bin, duration_s, page_offset, page_size, status, string, outcome, worker)"
+            " SELECT now(), request_bin, 0.1, 0, 50, 200, 'aa00', 'ok', 'w'"
+            " FROM crawl_job, generate_series(1, 20000) RETURNING 1",
+        )
+        await upkeep.turn()
+        assert await value(ledger, "SELECT count(*) FROM request_bin") == 2
+
+
+async def test_a_freeze_in_redis_alone_reaches_the_ledger(made, upkeep, clock, ledger_url, redis_url):
+    bucket = (await do(made, RecordJob(), SeedFrontier(force=False))).row.bucket
+    async with made.backends.redis(redis_url) as redis:
+        await Bucket(redis, bucket).freeze(until_us=0, first_us=3_600_000_000, longest_us=3_600_000_000, epoch=0)
+    clock.ahead_s = 60
+    await upkeep.turn()
+    async with made.backends.ledger(ledger_url) as ledger:
+        row, _ = await BucketRows(ledger).ensure(bucket)
+    assert row.frozen_until_us > 0
+
+
+async def test_a_ledger_that_is_down_keeps_no_other_from_its_upkeep(made, upkeep, ledger_url):
+    with pytest.raises(Exception, match="cannot be reached"):
+        async with made.backends.ledger("postgresql://u:p@127.0.0.1:1/d"):
+            pass
+    row = (await do(made, RecordJob())).row
+    await do(made, MarkDeleted(row.id))
+    await upkeep.turn()
+    async with made.backends.ledger(ledger_url) as ledger:
+        assert await value(ledger, "SELECT count(*) FROM crawl_job") == 0
+
+
+async def test_upkeep_keeps_no_ledger_open(made, upkeep, clock):
+    await do(made, RecordJob())
+    clock.ahead_s = 10 * IDLE_S
+    await upkeep.turn()
+    assert made.backends.ledger_urls() == ()

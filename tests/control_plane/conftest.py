@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from kubernetes import client, config
 from operator_process import Scene, operated
 
 CRD_FILE = Path(__file__).parents[2] / "k8s" / "crds" / "crawljobs.artistcrawl.dev.yaml"
+CRAWLJOBS = ("artistcrawl.dev", "v1alpha1")
 ESTABLISHED_WITHIN_S = 30
 
 
@@ -81,3 +83,21 @@ def scene(
     """A namespace with an empty database and an empty Redis, for operators to serve."""
     with operated(control_plane, namespace, database_url, redis_url, tmp_path) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def refusal(kube: client.ApiClient) -> Callable[[Any], str]:
+    """What the API server says to a CrawlJob, as `kubectl apply` would send it; empty where it accepts it."""
+
+    def ask(document: Any) -> str:
+        try:
+            client.CustomObjectsApi(kube).create_namespaced_custom_object(
+                *CRAWLJOBS, "default", "crawljobs", document, dry_run="All", field_validation="Strict"
+            )
+        except client.ApiException as error:
+            if error.status not in (400, 422):
+                raise
+            return str(json.loads(error.body)["message"])
+        return ""
+
+    return ask

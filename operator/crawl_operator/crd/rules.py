@@ -166,7 +166,7 @@ _URL = [rule(f"!self.matches('^https?://[^/]*:({_NO_PORT})(/|$)')", "write a por
 _BASE_URL = rule(
     "!self.matches('/v1(/search)?/*$')",
     "/v1/search is added to it; write the address without it",
-    computed="'/v1/search is added to it; write ' + self.split('/v1')[0]",
+    computed="'/v1/search is added to it; write ' + self.substring(0, self.lastIndexOf('/v1'))",
 )
 
 _WORKERS = [

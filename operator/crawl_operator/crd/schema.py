@@ -128,4 +128,4 @@ def _key_rules(schema: Node) -> list[Node]:
     (pattern,) = schema["patternProperties"]
     names = schema["propertyNames"]
     shape = f"self.all(key, size(key) <= {names['maxLength']} && key.matches({quoted(pattern)}))"
-    return [rule(shape, f"write as a name {names['x-write']}")]
+    return [rule(shape, f"has a name that is none; write {names['x-write']}")]

@@ -58,8 +58,9 @@ kind-up: ## Start a cluster in Docker, where there is none
 	kind get clusters | grep -qx $(KIND_CLUSTER_NAME) || kind create cluster --config k8s/kind/cluster.yaml --wait 180s
 
 .PHONY: kind-load
-kind-load: ## Copy our images to the cluster's nodes
-	kind load docker-image artistcrawl/operator:dev artistcrawl/worker:dev
+kind-load: ## Copy our images to the cluster's nodes (LOAD="redis:7 ..." for more)
+	kind load docker-image artistcrawl/operator:dev artistcrawl/worker:dev $(LOAD) --nodes \
+	  $$(kind get nodes | grep -v control-plane | paste -sd ,)
 
 .PHONY: kind-down
 kind-down: ## End that cluster

@@ -1,0 +1,47 @@
+"""The README's way: install, apply a file, wait, count rows; and the rows that the file gives without a cluster."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+from kube_release import ARTISTS, ROOT, Release
+from run_process import run
+from sandbox_process import sandbox
+
+QUICKSTART = ROOT / "k8s" / "samples" / "quickstart.yaml"
+
+
+@pytest.mark.timeout(420)
+def test_the_quickstart_finds_in_a_cluster_what_it_finds_without_one(
+    release: Release, ledger_url: str, tmp_path: Path
+) -> None:
+    release.kubectl("apply", "-f", str(QUICKSTART))
+    crawl_here(ledger_url, tmp_path)
+    release.kubectl("wait", "--for=condition=Succeeded", "crawljob/quickstart", "--timeout=240s", timeout_s=260)
+    found = rows(release.postgres_url, release.namespace)
+    assert found == rows(ledger_url, "default")
+    assert len(found) == 1296
+    release.kubectl("delete", "-f", str(QUICKSTART))
+
+
+def crawl_here(ledger_url: str, folder: Path) -> None:
+    """`artistcrawl run` of the same file, as fast as it can: that changes no row."""
+    with sandbox(size=ARTISTS, traced=False) as api:
+        job = yaml.safe_load(QUICKSTART.read_text())
+        job["spec"] |= {"source": {"baseURL": api.url}, "rateLimit": {"requests": 10_000, "window": "1s"}}
+        file = folder / "crawl.yaml"
+        file.write_text(yaml.safe_dump(job))
+        with run(file, folder / "data", "--postgres", ledger_url) as crawl:
+            assert crawl.wait() == 0, crawl.stderr
+
+
+def rows(postgres_url: str, namespace: str) -> list[tuple[Any, ...]]:
+    """Every string with its number of artists."""
+    with psycopg.connect(postgres_url) as ledger:
+        job = "SELECT id FROM crawl_job WHERE namespace = %s AND name = 'quickstart' AND deleted_at IS NULL"
+        found = f'SELECT string, results::text FROM search WHERE job_id = ({job}) ORDER BY string COLLATE "C"'
+        return ledger.execute(found, [namespace]).fetchall()

@@ -21,7 +21,7 @@ from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import quote
 
-from kubernetes.client import ApiClient
+from kubernetes.client import ApiClient, ApiException
 from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ArtistcrawlError
@@ -105,7 +105,8 @@ class Api:
             )
             answer = self._client.call_api(*request, _request_timeout=self._timeout_s)
             text = answer.read() or b"{}"  # type: ignore[no-untyped-call]
-        except (HTTPError, OSError) as error:
+        except (HTTPError, OSError, ApiException) as error:
+            # The client's own exception stands for what TLS refuses, or a connection that ended within it.
             raise UnreachableError(f"the API server is out of reach: {error}") from error
         found = _parsed(text)
         if answer.status >= HTTPStatus.BAD_REQUEST:

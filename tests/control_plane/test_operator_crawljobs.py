@@ -58,7 +58,7 @@ def test_without_its_secret_a_crawljob_says_what_to_run(scene: Scene) -> None:
     scene.apply({"backendsSecretRef": {"name": "elsewhere"}})
     scene.wait("condition=Seeded=False")
     said = conditions(scene)["Seeded"]["message"]
-    assert "kubectl create secret generic elsewhere" in said
+    assert f"kubectl -n {scene.namespace} create secret generic elsewhere" in said
     scene.backends("elsewhere")
     scene.wait("condition=Seeded", timeout_s=60)
 
@@ -155,13 +155,15 @@ def test_with_data_policy_delete_its_rows_go_with_it_though_the_operator_was_dow
 
 
 def test_with_data_policy_delete_it_goes_though_postgres_is_gone(scene: Scene) -> None:
-    scene.leader()
+    first = scene.leader()
     scene.apply({"dataPolicy": "Delete"})
     scene.wait("condition=Seeded")
     scene.until(lambda: scene.get("crawljob", "artists")["metadata"].get("finalizers"), "a finalizer")
+    first.stop()
     nowhere = {"stringData": {"postgres-url": "postgresql://nobody@127.0.0.1:1/nothing"}}
     scene.kubectl("patch", "secret", "artistcrawl-backends", "--type=merge", "-p", json.dumps(nowhere))
     scene.kubectl("delete", "crawljob", "artists", "--wait=false")
+    scene.operator()
     scene.until(lambda: not scene.get("crawljob", "artists"), "the CrawlJob gone", timeout_s=60)
     assert "DataNotDeleted" in scene.kubectl("get", "events", "-o", "custom-columns=REASON:.reason")
 

@@ -55,6 +55,7 @@ async def serving(port: int | None, *, healthz: Check = alive, readyz: Check = a
         # The kubelet asks at the pod's address.
         site = web.TCPSite(runner, None, port)
         await site.start()
-        yield next((int(address[1]) for address in runner.addresses), port)
+        # With port 0 IPv4 and IPv6 have a port each; the shorter address is IPv4's.
+        yield int(min(runner.addresses, key=len)[1])
     finally:
         await runner.cleanup()

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import kopf
 from kubernetes.client import ApiClient
@@ -184,6 +184,8 @@ class Operator:
             await kopf.spawn_tasks(
                 registry=registry_of(self._store, relisted=self._resync.soon),
                 settings=kopf_settings(),
+                # Without one kopf asks who the user is, and in our image nobody has the name.
+                identity=cast("Any", self._settings.identity),
                 standalone=True,
                 clusterwide=not namespaces,
                 namespaces=namespaces,

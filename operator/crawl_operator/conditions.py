@@ -42,22 +42,22 @@ def assembled(
 ) -> tuple[Condition, ...]:
     """The conditions as they are written: a time of transition is kept while the status stays."""
     known = {each.type: each for each in before}
-    conditions = []
-    for kind, each in aspects.items():
-        old = known.get(kind)
-        conditions.append(
-            Condition(
-                type=kind,
-                status=each.status,
-                reason=each.reason,
-                message=each.message[:_MESSAGE_CHARACTERS],
-                last_transition_time=(
-                    old.last_transition_time if old is not None and old.status == each.status else instant_text(now)
-                ),
-                observed_generation=generation,
-            )
+    return tuple(
+        Condition(
+            type=kind,
+            status=each.status,
+            reason=each.reason,
+            message=each.message[:_MESSAGE_CHARACTERS],
+            last_transition_time=_since(each, known.get(kind), now),
+            # Absent where it is not known: null is refused.
+            **({} if generation is None else {"observed_generation": generation}),
         )
-    return tuple(conditions)
+        for kind, each in aspects.items()
+    )
+
+
+def _since(now_is: Aspect, was: Condition | None, now: datetime) -> str:
+    return was.last_transition_time if was is not None and was.status == now_is.status else instant_text(now)
 
 
 def instant_text(moment: datetime) -> str:

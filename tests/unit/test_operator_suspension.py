@@ -1,0 +1,106 @@
+"""Suspend and resume: nobody requests any more, and everything goes on where it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from observations import crawling, fresh, notes_of, planned, respec, said, settled, status_of, steps_of, told
+
+from crawl_operator.model import FrontierView, Observation, ScaleDeployment, Trouble
+
+
+def suspended(**more: object) -> Observation:
+    return respec(told(crawling()), {"suspend": True}, **more)
+
+
+def test_suspending_takes_all_workers_away_and_says_so_once() -> None:
+    seen = suspended()
+    assert planned(seen).steps == (ScaleDeployment(0, "70"),)
+    assert (status_of(seen).state, notes_of(seen), notes_of(told(seen))) == ("Suspended", ["Suspended"], [])
+
+
+def test_it_is_true_only_when_no_request_is_under_way() -> None:
+    seen = suspended()
+    assert (said(seen, "Suspended").status, said(seen, "Suspended").reason) == ("False", "Draining")
+    drained = replace(settled(seen), frontier=FrontierView(True, pending=100))
+    assert (said(drained, "Suspended").status, said(drained, "Suspended").reason) == ("True", "Suspended")
+
+
+def test_a_pod_that_ends_still_has_its_lease() -> None:
+    seen = settled(suspended())
+    leased = replace(seen, frontier=FrontierView(True, pending=98, leased=2))
+    assert said(leased, "Suspended").reason == "Draining"
+    assert planned(leased).again_s == 5.0
+
+
+def test_a_killed_workers_lease_holds_nothing_up() -> None:
+    seen = replace(settled(suspended()), frontier=FrontierView(True, pending=98, leased=2, overdue=2))
+    assert said(seen, "Suspended").status == "True"
+    assert planned(seen).again_s == 30.0
+
+
+def test_resuming_brings_them_back() -> None:
+    seen = respec(settled(suspended()), {})
+    assert planned(seen).steps == (ScaleDeployment(1, "70"),)
+    assert notes_of(seen) == ["Resumed"]
+    assert status_of(settled(seen)).state == "Crawling"
+
+
+def test_a_job_that_is_applied_suspended_is_recorded_and_has_no_workers() -> None:
+    assert steps_of(fresh({"suspend": True})) == ["RecordJob", "SeedFrontier"]
+    assert status_of(settled(fresh({"suspend": True}))).state == "Suspended"
+
+
+@pytest.mark.parametrize("permanent", [True, False])
+def test_it_works_while_a_backend_is_away(permanent: bool) -> None:
+    trouble = Trouble("LedgerUnavailable", "connection refused", permanent=permanent)
+    seen = replace(suspended(), trouble=trouble, row=None, progress=None, frontier=None, bucket=None)
+    assert planned(seen).steps == (ScaleDeployment(0, "70"),)
+    assert status_of(seen).state == "Suspended"
+
+
+def test_the_users_number_does_not_keep_workers() -> None:
+    seen = crawling({"suspend": True, "workers": {"replicas": 5}}, workers={"replicas": 5})
+    assert planned(seen).steps == (ScaleDeployment(0, "70"),)
+
+
+def test_numbers_and_start_stay() -> None:
+    before, status = status_of(crawling()), status_of(settled(suspended()))
+    assert (status.searches, status.progress, status.start_time) == (420, "25.00%", before.start_time)
+    assert status.estimated_completion_time is None
+
+
+# --- the annotation artistcrawl.dev/paused
+
+
+def paused(seen: Observation, value: str = "true") -> Observation:
+    return replace(seen, crawljob=replace(seen.crawljob, annotations={"artistcrawl.dev/paused": value}))
+
+
+def test_a_paused_crawljob_is_left_alone_whatever_is_wrong() -> None:
+    seen = paused(replace(crawling(workers={"replicas": 7, "template": "other"}), frontier=FrontierView(False)))
+    assert (planned(seen).steps, planned(seen).again_s) == ((), None)
+
+
+def test_it_says_so_once_and_keeps_what_it_said() -> None:
+    seen = paused(told(crawling()))
+    status = status_of(seen)
+    assert (said(status, "Progressing").reason, status.state, status.searches) == ("Paused", "Crawling", 420)
+    assert (notes_of(seen), notes_of(told(seen))) == (["Paused"], [])
+
+
+def test_it_does_not_claim_to_have_seen_a_new_generation() -> None:
+    before = told(crawling())
+    seen = paused(replace(before, crawljob=replace(before.crawljob, generation=9)))
+    assert (status_of(seen).observed_generation, said(seen, "Seeded").observed_generation) == (2, 2)
+
+
+def test_another_value_is_no_pause() -> None:
+    assert planned(paused(crawling(workers={"replicas": 7}), "false")).steps
+
+
+def test_the_end_of_a_pause_is_no_alarm() -> None:
+    seen = told(paused(told(crawling())))
+    resumed = replace(seen, crawljob=replace(seen.crawljob, annotations={}))
+    assert (notes_of(resumed), said(resumed, "Progressing").reason) == ([], "LimitBinds")

@@ -17,7 +17,7 @@ from crawl_operator.names import GROUP, PLURAL, VERSION
 
 HEADER = "# Generated from crawl_core.spec by `make sync`. Change the types, not this file.\n"
 
-SHORT = 200
+SHORT = 400
 """Characters of an object that stands in one line."""
 
 _SUMMARY = '.status.conditions[?(@.type=="Succeeded")]'

@@ -57,7 +57,8 @@ class Cluster:
     async def delete_crawljob(self, seen: CrawlJobView) -> None:
         """Delete the CrawlJob, where it is still the one that was seen."""
         path = path_of(_CRAWLJOBS, seen.key.namespace, names.PLURAL, seen.key.name)
-        await self._delete(path, uid=seen.uid, resource_version=seen.resource_version)
+        at = {"uid": seen.uid, "resourceVersion": seen.resource_version}
+        await self._api.request("DELETE", path, body=_delete_options("Background", at))
 
     async def create_deployment(self, namespace: str, manifest: Mapping[str, Any]) -> None:
         """Make a Deployment. One of its name that exists is a conflict.
@@ -91,7 +92,8 @@ class Cluster:
     async def delete_deployment(self, namespace: str, name: str, *, uid: str) -> None:
         """Delete the Deployment of this uid once its pods are gone; one that is gone already is a success."""
         try:
-            await self._delete(path_of(_APPS, namespace, "deployments", name), uid=uid)
+            path = path_of(_APPS, namespace, "deployments", name)
+            await self._api.request("DELETE", path, body=_delete_options("Foreground", {"uid": uid}))
         except MissingError:
             return
 
@@ -114,10 +116,10 @@ class Cluster:
         path = path_of(_CORE, namespace, "events", name)
         await self._api.request("PATCH", path, query=_OURS, body=changes, content_type=MERGE)
 
-    async def _delete(self, path: str, *, uid: str, resource_version: str | None = None) -> None:
-        at = {"uid": uid, **({"resourceVersion": resource_version} if resource_version else {})}
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Foreground", "preconditions": at}
-        await self._api.request("DELETE", path, body=body)
+
+def _delete_options(propagation: str, at: Mapping[str, str]) -> dict[str, Any]:
+    kind = {"apiVersion": "v1", "kind": "DeleteOptions"}
+    return {**kind, "propagationPolicy": propagation, "preconditions": dict(at)}
 
 
 def status_object(status: Status) -> dict[str, Any]:

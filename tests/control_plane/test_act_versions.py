@@ -1,0 +1,270 @@
+"""Two operators with the same old picture: the second is refused everywhere, and nothing of a user's is lost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from kubernetes import client
+
+from crawl_core.clock import SYSTEM_CLOCK
+from crawl_core.spec.status import Condition, Status, WorkerCounts
+from crawl_operator import names
+from crawl_operator.act import Tools, act
+from crawl_operator.api import Api
+from crawl_operator.cluster import Cluster
+from crawl_operator.manifests import deployment
+from crawl_operator.model import (
+    ApplyDeployment,
+    CreateDeployment,
+    DeleteCrawlJob,
+    DeleteDeployment,
+    Note,
+    Observation,
+    Plan,
+    ScaleDeployment,
+    SetFinalizers,
+    WorkerSettings,
+)
+from crawl_operator.views import crawljob_view, deployment_view
+
+CRAWLJOBS = (names.GROUP, names.VERSION)
+NAME = names.workers_of("artists")
+
+
+@pytest.fixture
+def api(kube):
+    made = Api(kube)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def tools(api):
+    made = Tools.of(Cluster(api), SYSTEM_CLOCK)
+    yield made
+    await made.backends.close()
+
+
+class World:
+    """One CrawlJob and its Deployment, as they are now."""
+
+    def __init__(self, kube, namespace, tools):
+        self.objects, self.apps = client.CustomObjectsApi(kube), client.AppsV1Api(kube)
+        self.core, self.namespace, self.tools = client.CoreV1Api(kube), namespace, tools
+        self.kube = kube
+
+    def create(self, **spec):
+        body = {"apiVersion": "/".join(CRAWLJOBS), "kind": "CrawlJob", "metadata": {"name": "artists"}, "spec": spec}
+        self.objects.create_namespaced_custom_object(*CRAWLJOBS, self.namespace, names.PLURAL, body)
+
+    def raw(self):
+        return self.objects.get_namespaced_custom_object(*CRAWLJOBS, self.namespace, names.PLURAL, "artists")
+
+    def deployment(self):
+        try:
+            found = self.apps.read_namespaced_deployment(NAME, self.namespace)
+        except client.ApiException as error:
+            if error.status != 404:
+                raise
+            return None
+        return self.kube.sanitize_for_serialization(found)
+
+    def look(self):
+        raw = self.deployment()
+        return Observation(
+            now=datetime.now(UTC),
+            crawljob=crawljob_view(self.raw()),
+            deployment=None if raw is None else deployment_view(raw),
+        )
+
+    async def act(self, seen, *steps, **plan):
+        return await act(seen, Plan(steps=steps, **plan), self.tools)
+
+    def manifest(self, seen, *, replicas=0, image="worker:1"):
+        return deployment(seen.crawljob, settings=WorkerSettings(image=image), replicas=replicas)
+
+    async def with_workers(self, replicas=0):
+        """Make the Deployment; the picture with it."""
+        seen = self.look()
+        await self.act(seen, CreateDeployment(self.manifest(seen, replicas=replicas)))
+        return self.look()
+
+    async def change_workers(self, *steps_of):
+        """Change the Deployment, again where its controller wrote first. The picture before the change."""
+        while True:
+            seen = self.look()
+            if await self.act(seen, *(step_of(seen) for step_of in steps_of)) != 0.0:
+                return seen
+
+
+def scaled(replicas):
+    return lambda seen: ScaleDeployment(replicas, seen.deployment.resource_version)
+
+
+def applied(manifest):
+    return lambda seen: ApplyDeployment(manifest, seen.deployment.resource_version)
+
+
+@pytest.fixture
+def world(kube, namespace, tools):
+    made = World(kube, namespace, tools)
+    made.create()
+    return made
+
+
+def status(**fields):
+    return Status(observed_generation=1, **fields)
+
+
+async def test_a_status_is_written_once(world):
+    seen = world.look()
+    assert await world.act(seen, status=status(state="Crawling"), again_s=5.0) == 5.0
+    assert world.raw()["status"]["state"] == "Crawling"
+    assert await world.act(seen, status=status(state="Stalled"), again_s=5.0) == 0.0
+    assert world.raw()["status"]["state"] == "Crawling"
+
+
+async def test_a_status_that_is_there_already_is_not_written(world):
+    await world.act(world.look(), status=status(state="Crawling"))
+    seen = world.look()
+    await world.act(seen, status=status(state="Crawling"))
+    assert world.look().crawljob.resource_version == seen.crawljob.resource_version
+
+
+async def test_what_a_status_no_longer_says_goes(world):
+    instant = "2026-01-01T00:00:00Z"
+    condition = Condition(
+        type="Seeded", status="True", reason="Seeded", message="", last_transition_time=instant, observed_generation=1
+    )
+    await world.act(world.look(), status=status(frozen_until=instant, conditions=(condition,)))
+    await world.act(world.look(), status=status(workers=WorkerCounts(desired=2)))
+    assert "frozenUntil" not in world.raw()["status"]
+    assert not world.raw()["status"].get("conditions")
+
+
+async def test_a_deployment_is_made_once(world):
+    seen = world.look()
+    await world.act(seen, CreateDeployment(world.manifest(seen, image="worker:1")))
+    assert await world.act(seen, CreateDeployment(world.manifest(seen, image="worker:2"))) == 0.0
+    assert world.look().deployment.image == "worker:1"
+
+
+async def test_the_second_to_scale_is_refused(world):
+    await world.with_workers()
+    seen = await world.change_workers(scaled(1))
+    assert await world.act(seen, scaled(3)(seen)) == 0.0
+    assert world.look().deployment.replicas == 1
+
+
+async def test_the_second_to_replace_the_template_is_refused(world):
+    seen = await world.with_workers()
+    seen = await world.change_workers(applied(world.manifest(seen, image="worker:2")))
+    assert await world.act(seen, applied(world.manifest(seen, image="worker:3"))(seen)) == 0.0
+    assert world.look().deployment.image == "worker:2"
+
+
+async def test_a_deployment_that_was_deleted_is_not_made_by_replacing_its_template(world):
+    seen = await world.with_workers()
+    world.apps.delete_namespaced_deployment(NAME, world.namespace, propagation_policy="Background")
+    step = ApplyDeployment(world.manifest(seen, image="worker:2"), seen.deployment.resource_version)
+    assert await world.act(seen, step) == 0.0
+    assert world.deployment() is None
+
+
+async def test_a_later_deployment_of_the_name_is_not_deleted(world):
+    old = await world.with_workers()
+    world.apps.delete_namespaced_deployment(NAME, world.namespace, propagation_policy="Background")
+    new = await world.with_workers()
+    assert await world.act(old, DeleteDeployment(old.deployment.uid)) == 0.0
+    assert world.look().deployment.uid == new.deployment.uid
+
+
+async def test_a_deployment_that_is_gone_counts_as_deleted(world):
+    seen = await world.with_workers()
+    world.apps.delete_namespaced_deployment(NAME, world.namespace, propagation_policy="Background")
+    assert await world.act(seen, DeleteDeployment(seen.deployment.uid), again_s=7.0) == 7.0
+
+
+async def test_the_second_to_write_finalizers_is_refused(world):
+    seen = world.look()
+    await world.act(seen, SetFinalizers((names.FINALIZER,)))
+    assert await world.act(seen, SetFinalizers(())) == 0.0
+    assert world.look().crawljob.finalizers == (names.FINALIZER,)
+
+
+async def test_finalizers_and_status_go_in_one_round(world):
+    await world.act(world.look(), SetFinalizers((names.FINALIZER,)), status=status(state="Crawling"))
+    assert (world.look().crawljob.finalizers, world.raw()["status"]["state"]) == ((names.FINALIZER,), "Crawling")
+
+
+async def test_a_finalizer_of_somebody_else_survives_ours(world):
+    raw = world.raw()
+    raw["metadata"]["finalizers"] = ["somebody.else/thing"]
+    world.objects.replace_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists", raw)
+    seen = world.look()
+    await world.act(seen, SetFinalizers((*seen.crawljob.finalizers, names.FINALIZER)))
+    assert world.look().crawljob.finalizers == ("somebody.else/thing", names.FINALIZER)
+
+
+async def test_a_crawljob_that_changed_is_not_deleted_for_its_age(world):
+    seen = world.look()
+    await world.act(seen, status=status(state="Succeeded"))
+    assert await world.act(seen, DeleteCrawlJob()) == 0.0
+    await world.act(world.look(), DeleteCrawlJob())
+    with pytest.raises(client.ApiException, match="Not Found"):
+        world.raw()
+
+
+async def test_a_later_crawljob_of_the_name_is_left_alone(world):
+    old = world.look()
+    world.objects.delete_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists")
+    world.create()
+    assert await world.act(old, DeleteCrawlJob(), status=status(state="Succeeded")) == 0.0
+    assert "status" not in world.raw()
+
+
+async def test_what_a_user_writes_on_the_workers_survives_a_new_template(world, control_plane):
+    await world.with_workers(replicas=2)
+    where = ("-n", world.namespace, "deployment", NAME)
+    control_plane.kubectl("annotate", *where, "team=music")
+    control_plane.kubectl("label", *where, "cost=42")
+    control_plane.kubectl("scale", "-n", world.namespace, f"deployment/{NAME}", "--replicas=5")
+    manifest = world.manifest(world.look(), image="worker:2")
+    del manifest["spec"]["replicas"]
+    await world.change_workers(applied(manifest))
+    metadata = world.deployment()["metadata"]
+    assert (metadata["annotations"]["team"], metadata["labels"]["cost"]) == ("music", "42")
+    assert (world.look().deployment.replicas, world.look().deployment.image) == (5, "worker:2")
+
+
+async def test_a_field_that_the_template_no_longer_has_goes(world):
+    seen = world.look()
+    manifest = world.manifest(seen)
+    manifest["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "fast"}
+    await world.act(seen, CreateDeployment(manifest))
+    await world.change_workers(applied(world.manifest(seen)))
+    assert "nodeSelector" not in world.deployment()["spec"]["template"]["spec"]
+
+
+async def test_template_and_number_change_in_one_round(world):
+    seen = await world.with_workers()
+    await world.change_workers(applied(world.manifest(seen, image="worker:2")), scaled(4))
+    assert (world.look().deployment.replicas, world.look().deployment.image) == (4, "worker:2")
+
+
+async def test_the_same_note_again_is_counted_and_not_repeated(world):
+    for number in range(3):
+        await world.act(world.look(), notes=(Note("Warning", "LedgerUnavailable", f"attempt {number}"),))
+    await world.act(world.look(), notes=(Note("Normal", "Recovered", "it is back"),))
+    events = world.core.list_namespaced_event(world.namespace, field_selector="involvedObject.name=artists").items
+    assert sorted((each.reason, each.count, each.message) for each in events) == [
+        ("LedgerUnavailable", 3, "attempt 2"),
+        ("Recovered", 1, "it is back"),
+    ]
+
+
+async def test_describe_shows_the_notes(world, control_plane):
+    await world.act(world.look(), notes=(Note("Warning", "BackendsSecretMissing", "run: kubectl create secret"),))
+    described = control_plane.kubectl("describe", "-n", world.namespace, "crawljob", "artists").stdout
+    assert "BackendsSecretMissing" in described

@@ -148,8 +148,9 @@ def _forbidden(said: str, answer: Mapping[str, Any]) -> ApiError:
     words = rest.split('"')
     resource = words[1] if len(words) > 1 else str((answer.get("details") or {}).get("kind", ""))
     group = words[3] if len(words) > 3 else ""
-    who = user.rpartition("User ")[2]
-    where = rest.rpartition(" in the namespace ")[2].strip() if " in the namespace " in rest else "the whole cluster"
+    who = user.rpartition("User ")[2].strip('"')
+    _, found, name = rest.rpartition(" in the namespace ")
+    where = "namespace " + name.split('"')[1] if found and name.count('"') > 1 else "the whole cluster"
     return ForbiddenError(
         f"the operator ({who}) may not {verb} {resource} in {where}; give it a Role there with "
         f'apiGroups ["{group}"], resources ["{resource}"], verbs ["{verb}"], or upgrade the chart, which makes it'

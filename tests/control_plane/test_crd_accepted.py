@@ -30,12 +30,19 @@ def crawljob(spec: Spec_ | None, name: str = "artists") -> dict[str, Any]:
     return whole if spec is None else {**whole, "spec": spec}
 
 
+def strings(count: int, *, at: int = 0) -> dict[str, str]:
+    """The first and last of that many strings of four characters."""
+    every = Spec().keyspace.to_keyspace()
+    return {"first": every.string_at(at, 4), "last": every.string_at(at + count - 1, 4)}
+
+
 ACCEPTED: dict[str, Spec_] = {
     "nothing": {},
     "one subspace": {"keyspace": {"first": "th00", "last": "thzz"}},
     "one string": {"keyspace": {"first": "abba", "last": "abba"}},
     "one letter": {"keyspace": {"alphabet": "x", "minLength": 1, "maxLength": 1}},
-    "as many ranges as there may be": {"keyspace": {"rangeSize": 17}},
+    "a range size that is large enough": {"keyspace": {"rangeSize": 17}},
+    "as many ranges as there may be": {"keyspace": {**strings(1_600_000, at=5), "rangeSize": 16}},
     "eight characters": {"keyspace": {"minLength": 8, "maxLength": 8, "rangeSize": 28_211_100}},
     "six characters, bounded": {"keyspace": {"minLength": 6, "maxLength": 6, "first": "th0000", "last": "thzzzz"}},
     "a refined keyspace": {"keyspace": {"minLength": 1, "maxLength": 8}},
@@ -79,6 +86,7 @@ def test_a_valid_crawljob_is_accepted_here_and_there(spec: Spec_, refusal: Refus
 
 REFUSED: dict[str, tuple[Spec_, str]] = {
     "too many ranges": ({"keyspace": {"rangeSize": 16}}, "write rangeSize: 17 or more"),
+    "one range too many": ({"keyspace": {**strings(1_600_001, at=5), "rangeSize": 16}}, "write rangeSize: 17 or more"),
     "too many ranges of a bounded keyspace": (
         {"keyspace": {"first": "0000", "last": "zzzy", "rangeSize": 3}},
         "write rangeSize: 17 or more",
@@ -206,6 +214,10 @@ SAME: dict[str, tuple[Spec_, Spec_]] = {
     "a middle rangeSize, written out": (
         {"keyspace": {"minLength": 3, "maxLength": 3}},
         {"keyspace": {"rangeSize": 182}},
+    ),
+    "the largest rangeSize, written out": (
+        {"keyspace": strings(1297 * 256)},
+        {"keyspace": {"rangeSize": 1296}},
     ),
     "a time in another unit": ({}, {"source": {"requestTimeout": "10000ms"}}),
     "a slash at the end": ({"source": {"baseURL": "http://a"}}, {"source": {"baseURL": "http://a/"}}),

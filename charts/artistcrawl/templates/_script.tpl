@@ -8,7 +8,11 @@ env (YAML text), deadline_s, rules (YAML text), and namespaces where the rules h
 {{- $labels := include "artistcrawl.labels" (list $root .name) -}}
 {{- $name := printf "%s-%s" (include "artistcrawl.fullname" $root) .name -}}
 {{- $clusterName := printf "%s-%s" $root.Release.Namespace $name | trunc 63 | trimSuffix "-" -}}
-{{- $before := dict "helm.sh/hook" .hook "helm.sh/hook-weight" "-5" "helm.sh/hook-delete-policy" .deletePolicy -}}
+{{- /* `helm test --logs` takes every hook of a test for a pod: the test's account is an ordinary part of the release. */ -}}
+{{- $before := dict -}}
+{{- if ne .hook "test" -}}
+{{- $before = dict "helm.sh/hook" .hook "helm.sh/hook-weight" "-5" "helm.sh/hook-delete-policy" .deletePolicy -}}
+{{- end -}}
 {{- $subjects := list (dict "kind" "ServiceAccount" "name" $name "namespace" .namespace) -}}
 apiVersion: v1
 kind: ServiceAccount

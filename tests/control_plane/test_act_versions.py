@@ -8,7 +8,8 @@ import pytest
 from kubernetes import client
 
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_core.spec.status import Condition, Status, WorkerCounts
+from crawl_core.errors import LedgerUnavailableError
+from crawl_core.spec.status import Condition, Handled, Status, WorkerCounts
 from crawl_operator import names
 from crawl_operator.act import Tools, act
 from crawl_operator.api import Api
@@ -22,6 +23,7 @@ from crawl_operator.model import (
     Note,
     Observation,
     Plan,
+    ReplayDeadLetters,
     ScaleDeployment,
     SetFinalizers,
     WorkerSettings,
@@ -268,3 +270,31 @@ async def test_describe_shows_the_notes(world, control_plane):
     await world.act(world.look(), notes=(Note("Warning", "BackendsSecretMissing", "run: kubectl create secret"),))
     described = control_plane.kubectl("describe", "-n", world.namespace, "crawljob", "artists").stdout
     assert "BackendsSecretMissing" in described
+
+
+@pytest.fixture
+def without_ledger(world):
+    """The CrawlJob's ledger is out of reach."""
+    urls = {"postgres-url": "postgresql://u:p@127.0.0.1:1/d", "redis-url": "redis://127.0.0.1:1/0"}
+    body = {"metadata": {"name": "artistcrawl-backends"}, "stringData": urls}
+    world.core.create_namespaced_secret(world.namespace, body)
+    return world
+
+
+async def test_a_step_that_fails_ends_the_steps_and_the_status_is_written_all_the_same(without_ledger):
+    world, seen = without_ledger, without_ledger.look()
+    note = Note("Warning", "LedgerUnavailable", "it is down")
+    steps = (ReplayDeadLetters(1), SetFinalizers((names.FINALIZER,)))
+    with pytest.raises(LedgerUnavailableError):
+        await world.act(seen, *steps, status=status(state="Stalled"), notes=(note,))
+    assert (world.raw()["status"]["state"], world.look().crawljob.finalizers) == ("Stalled", ())
+    assert [each.reason for each in world.core.list_namespaced_event(world.namespace).items] == ["LedgerUnavailable"]
+
+
+async def test_what_a_user_asked_for_is_not_handled_where_it_failed(without_ledger):
+    world = without_ledger
+    await world.act(world.look(), status=status(handled=Handled(unfreeze="monday")))
+    asked = status(handled=Handled(unfreeze="monday", retry_dead_letters="tuesday"))
+    with pytest.raises(LedgerUnavailableError):
+        await world.act(world.look(), ReplayDeadLetters(1), status=asked)
+    assert world.raw()["status"]["handled"] == {"unfreeze": "monday"}

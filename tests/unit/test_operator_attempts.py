@@ -1,0 +1,122 @@
+"""A configuration error is not the end: one worker is tried again, after a change or ten minutes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from observations import NOW, crawling, later, notes_of, planned, said, settled, status_of, steps_of, told
+
+from crawl_operator.model import ClearProblem, Observation, ScaleDeployment
+
+WORDS = "credentials: /etc/artistcrawl/credentials/client-id is empty; write the value into it"
+PROBLEM = {"problem_reason": "Misconfigured", "problem_message": WORDS, "problem_at": NOW - timedelta(seconds=5)}
+SPEC = {"source": {"credentialsSecretRef": {"name": "spotify"}}, "rateLimit": {"requests": 50, "window": "1s"}}
+
+
+def failed(**more: object) -> Observation:
+    return told(crawling(SPEC, row=PROBLEM, workers={"replicas": 4, "ready": 0}, **more))  # type: ignore[arg-type]
+
+
+def resting() -> Observation:
+    return settled(failed())
+
+
+def test_all_workers_are_taken_away() -> None:
+    assert ScaleDeployment(0, "70") in planned(failed()).steps
+    assert status_of(failed()).state == "Stalled"
+
+
+def test_the_condition_names_the_secret_and_the_remedy() -> None:
+    found = said(failed(), "Progressing")
+    assert (found.status, found.reason) == ("False", "Misconfigured")
+    for part in (WORDS, "Secret music/spotify", "Secret music/artistcrawl-backends", "every 10 minutes"):
+        assert part in found.message
+
+
+def test_it_is_told_once() -> None:
+    seen = crawling(SPEC, row=PROBLEM)
+    assert (notes_of(replace(told(crawling(SPEC)), row=seen.row)), notes_of(told(seen))) == (["Misconfigured"], [])
+
+
+def test_nothing_happens_while_nothing_changes() -> None:
+    seen = resting()
+    assert planned(later(seen, 30)).steps == ()
+    assert planned(seen).again_s == 30.0
+
+
+def test_one_worker_is_tried_when_a_secret_changed() -> None:
+    seen = replace(resting(), secrets="11,13")
+    assert planned(seen).steps == (ClearProblem(1), ScaleDeployment(1, "70"))
+    assert status_of(seen).workers.desired == 1
+
+
+def test_one_worker_is_tried_when_the_spec_changed() -> None:
+    seen = resting()
+    assert ClearProblem(1) in planned(replace(seen, crawljob=replace(seen.crawljob, generation=3))).steps
+
+
+def test_one_worker_is_tried_every_ten_minutes() -> None:
+    seen = resting()
+    assert planned(later(seen, 594)).steps[-1:] != (ScaleDeployment(1, "70"),)
+    assert planned(later(seen, 596)).steps[1:] == (ClearProblem(1), ScaleDeployment(1, "70"))
+
+
+def test_a_problem_that_is_old_when_it_is_first_seen_is_tried_at_once() -> None:
+    old = {**PROBLEM, "problem_at": NOW - timedelta(hours=1)}
+    assert ClearProblem(1) in planned(crawling(SPEC, row=old)).steps
+
+
+def tried() -> Observation:
+    return settled(replace(resting(), secrets="11,13"))
+
+
+def test_it_stays_alone_until_it_commits_something() -> None:
+    seen = tried()
+    assert (status_of(seen).workers.desired, planned(seen).steps) == (1, ())
+    assert seen.progress is not None
+    works = replace(seen, progress=replace(seen.progress, last_commit_at=NOW + timedelta(seconds=20)))
+    assert planned(later(works, 21)).steps == (ScaleDeployment(4, "70"),)
+    assert status_of(later(works, 21)).attempt is None
+
+
+def test_the_state_stays_stalled_while_it_is_tried() -> None:
+    seen = tried()
+    assert (status_of(seen).state, said(seen, "Progressing").reason, notes_of(seen)) == ("Stalled", "Misconfigured", [])
+    assert WORDS in said(seen, "Progressing").message
+
+
+def test_its_success_is_told() -> None:
+    seen = tried()
+    assert seen.progress is not None
+    works = replace(seen, progress=replace(seen.progress, last_commit_at=NOW + timedelta(seconds=20)))
+    assert (notes_of(later(works, 21)), status_of(later(works, 21)).state) == (["Recovered"], "Crawling")
+
+
+def test_its_failure_takes_it_away_for_another_ten_minutes() -> None:
+    seen = tried()
+    assert seen.row is not None
+    again = replace(later(seen, 20), row=replace(seen.row, **{**PROBLEM, "problem_at": NOW + timedelta(seconds=18)}))
+    assert planned(again).steps == (ScaleDeployment(0, "70"),)
+    assert notes_of(again) == []
+    assert ClearProblem(1) not in planned(later(settled(again), 570)).steps
+    assert ClearProblem(1) in planned(later(settled(again), 581)).steps
+
+
+def test_a_suspended_job_is_not_tried() -> None:
+    seen = resting()
+    view = crawling({**SPEC, "suspend": True}).crawljob
+    off = replace(seen, crawljob=replace(view, status=seen.crawljob.status, generation=3))
+    assert ClearProblem(1) not in planned(later(off, 10_000)).steps
+    assert status_of(off).attempt is not None
+
+
+def test_no_worker_is_tried_where_the_user_wants_none() -> None:
+    seen = crawling({"workers": {"replicas": 0}}, row=PROBLEM, workers={"replicas": 0})
+    assert "ScaleDeployment" not in steps_of(replace(told(seen), secrets="99"))
+
+
+def test_a_finished_job_forgets_it() -> None:
+    seen = resting()
+    assert seen.row is not None
+    assert status_of(replace(seen, row=replace(seen.row, finished_at=NOW))).attempt is None

@@ -1,0 +1,93 @@
+"""What a user asks for by annotation is done once a value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from observations import NOW, crawling, fresh, notes_of, planned, settled, status_of, told
+
+from crawl_operator import names
+from crawl_operator.model import FrontierView, Observation, ReplayDeadLetters, Trouble, Unfreeze
+
+RETRY, UNFREEZE = names.ANNOTATION_RETRY_DEAD_LETTERS, names.ANNOTATION_UNFREEZE
+
+
+def asking(annotation: str, value: str = "1", *, of: Observation | None = None) -> Observation:
+    seen = of or crawling(progress={"dead_letters": 3})
+    return replace(seen, crawljob=replace(seen.crawljob, annotations={annotation: value}))
+
+
+@pytest.mark.parametrize(
+    ("annotation", "step", "reason"),
+    [
+        (RETRY, ReplayDeadLetters(1), "DeadLettersReplayed"),
+        (UNFREEZE, Unfreeze("credential:28d3f3b2a61c"), "UnfreezeRequested"),
+    ],
+)
+def test_a_new_value_is_acted_on_once(annotation: str, step: object, reason: str) -> None:
+    seen = asking(annotation)
+    if isinstance(step, Unfreeze):
+        assert seen.row is not None
+        step = Unfreeze(str(seen.row.bucket))
+    assert planned(seen).steps == (step,)
+    assert (planned(seen).again_s, reason in notes_of(seen)) == (0, True)
+    assert (planned(told(seen)).steps, notes_of(told(seen))) == ((), [])
+    assert planned(asking(annotation, "2", of=told(seen))).steps == (step,)
+
+
+def test_both_can_be_asked_for_at_once() -> None:
+    seen = crawling(progress={"dead_letters": 3})
+    both = replace(seen, crawljob=replace(seen.crawljob, annotations={RETRY: "1", UNFREEZE: "2"}))
+    assert [type(step) for step in planned(both).steps] == [ReplayDeadLetters, Unfreeze]
+    handled = status_of(both).handled
+    assert handled is not None
+    assert (handled.retry_dead_letters, handled.unfreeze) == ("1", "2")
+
+
+def test_an_annotation_that_is_gone_is_remembered() -> None:
+    seen = told(asking(RETRY))
+    without = replace(seen, crawljob=replace(seen.crawljob, annotations={}))
+    assert status_of(without).handled == status_of(seen).handled
+
+
+def test_an_empty_value_asks_for_nothing() -> None:
+    assert planned(asking(RETRY, "")).steps == ()
+
+
+def test_a_value_of_any_length_is_acted_on_once() -> None:
+    seen = asking(UNFREEZE, "x" * 5_000)
+    assert planned(told(seen)).steps == ()
+
+
+def test_nothing_is_done_while_the_ledger_is_away() -> None:
+    away = Trouble("LedgerUnavailable", "no", permanent=False)
+    seen = asking(RETRY, of=replace(crawling(), trouble=away, row=None, progress=None))
+    assert (planned(seen).steps, status_of(seen).handled) == ((), None)
+
+
+def test_a_new_job_is_recorded_before_anything_is_asked_of_it() -> None:
+    assert status_of(asking(RETRY, of=fresh())).handled is None
+
+
+def test_where_each_node_has_a_limit_the_user_is_told_what_to_run() -> None:
+    seen = asking(UNFREEZE, of=crawling({"rateLimit": {"bucket": "Node"}, "workers": {"max": 1}}))
+    assert planned(seen).steps == ()
+    assert "artistcrawl unfreeze node:ADDRESS" in planned(seen).notes[0].message
+
+
+def test_a_lifted_freeze_lets_the_job_go_on() -> None:
+    seen = settled(asking(UNFREEZE, of=settled(crawling(limits={"frozen_s": 3600}))))
+    assert (status_of(seen).state, status_of(seen).workers.desired) == ("Crawling", 1)
+
+
+def test_a_finished_job_goes_on_when_dead_letters_are_searched_again() -> None:
+    counts = {"open_ranges": 0, "covered": 36**4, "dead_letters": 3}
+    done = settled(crawling(row={"finished_at": NOW}, progress=counts))
+    assert done.deployment is None
+    again = settled(replace(asking(RETRY, of=done), frontier=FrontierView(known=False)))
+    assert again.deployment is not None
+    status = status_of(again)
+    succeeded = next(each for each in status.conditions if each.type == "Succeeded")
+    assert (status.state, succeeded.status, succeeded.reason) == ("Crawling", "False", "Reopened")
+    assert status.completion_time is None

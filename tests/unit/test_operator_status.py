@@ -1,0 +1,146 @@
+"""The status' numbers and times: from the ledger, and quiet where nothing happens."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from observations import NOW, crawling, later, planned, progress_of, status_of, told
+
+from crawl_operator.model import Memory, Observation
+from crawl_operator.status import percentage
+
+TOTAL = 36**4
+
+
+def paced(covered_per_s: float | None, **more: object) -> Observation:
+    return crawling(memory=Memory(seeded_at=NOW, covered_per_s=covered_per_s), **more)  # type: ignore[arg-type]
+
+
+def test_counts_are_the_ledgers() -> None:
+    status = status_of(crawling())
+    counts = (status.searches, status.requests, status.artists, status.artists_new, status.truncated)
+    assert counts == (420, 430, 900, 800, 1)
+    assert (status.requests_per_minute, status.dead_letters, status.progress) == (20, 0, "25.00%")
+
+
+@pytest.mark.parametrize(
+    ("covered", "finished", "text"),
+    [
+        (0, False, "0.00%"),
+        (1, False, "0.00%"),
+        (TOTAL // 2, False, "50.00%"),
+        (TOTAL * 4231 // 10_000 + 1, False, "42.31%"),
+        (TOTAL - 1, False, "99.99%"),
+        (TOTAL, False, "99.99%"),
+        (TOTAL, True, "100.00%"),
+    ],
+)
+def test_progress_is_rounded_down_and_whole_only_at_the_end(covered: int, finished: bool, text: str) -> None:
+    row = crawling().row
+    assert row is not None
+    assert percentage(progress_of(row, covered=covered), finished=finished) == text
+
+
+def test_an_empty_keyspace_divides_nothing_by_zero() -> None:
+    row = crawling().row
+    assert row is not None
+    assert percentage(progress_of(row, covered=0, total=0), finished=False) == "0.00%"
+
+
+def test_times_are_the_ledgers() -> None:
+    status = status_of(crawling(row={"finished_at": NOW}))
+    assert (status.start_time, status.completion_time) == ("2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z")
+
+
+def test_it_carries_the_selector_of_its_pods() -> None:
+    assert status_of(crawling()).selector == (
+        "app.kubernetes.io/component=worker,app.kubernetes.io/managed-by=artistcrawl-operator,"
+        "app.kubernetes.io/name=artistcrawl,artistcrawl.dev/crawljob=artists"
+    )
+
+
+def test_workers_are_told_as_wanted_and_as_up() -> None:
+    workers = status_of(crawling({"workers": {"replicas": 3}}, workers={"replicas": 3, "ready": 2})).workers
+    assert (workers.desired, workers.ready) == (3, 2)
+
+
+def test_a_finished_job_requests_nothing() -> None:
+    assert status_of(crawling(row={"finished_at": NOW})).requests_per_minute == 0
+
+
+# --- the estimate
+
+
+def test_it_is_what_is_left_at_the_present_pace() -> None:
+    assert status_of(paced(TOTAL * 0.75 / 1_000)).estimated_completion_time == "2026-03-01T12:17:00Z"
+
+
+def test_right_after_the_operators_start_it_is_by_the_last_minutes_requests() -> None:
+    # 430 requests covered a quarter; 20 a minute need 64.5 min for the rest.
+    assert status_of(paced(None)).estimated_completion_time == "2026-03-01T13:05:00Z"
+
+
+def test_a_wavering_pace_does_not_change_it() -> None:
+    seen = told(paced(TOTAL * 0.75 / 10_000))
+    wavers = replace(later(seen, 5), memory=Memory(seeded_at=NOW, covered_per_s=TOTAL * 0.75 / 10_300))
+    assert status_of(wavers).estimated_completion_time == status_of(seen).estimated_completion_time
+
+
+def test_another_pace_does() -> None:
+    seen = told(paced(TOTAL * 0.75 / 10_000))
+    slower = replace(seen, memory=Memory(seeded_at=NOW, covered_per_s=TOTAL * 0.75 / 20_000))
+    assert status_of(slower).estimated_completion_time != status_of(seen).estimated_completion_time
+
+
+@pytest.mark.parametrize("days", [3, 58])
+def test_a_far_end_is_told_by_the_hour(days: int) -> None:
+    found = status_of(paced(TOTAL * 0.75 / (days * 86_400 + 1))).estimated_completion_time
+    assert found is not None
+    assert found.endswith(":00:00Z")
+
+
+@pytest.mark.parametrize("pace", [0.0, 1e-9, float("nan")])
+def test_no_pace_has_no_end(pace: float) -> None:
+    assert status_of(paced(pace)).estimated_completion_time is None
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        crawling({"suspend": True}),
+        crawling(limits={"frozen_s": 60}),
+        crawling(row={"finished_at": NOW}),
+        crawling(progress={"covered": 0, "requests": 0}),
+    ],
+)
+def test_where_nothing_goes_on_there_is_none(seen: Observation) -> None:
+    assert status_of(seen).estimated_completion_time is None
+
+
+def test_what_does_not_change_is_not_written_anew() -> None:
+    seen = told(paced(TOTAL * 0.75 / 10_000))
+    status = planned(later(seen, 5)).status
+    assert status is not None
+    assert status.model_dump(mode="json", by_alias=True, exclude_none=True) == seen.crawljob.status
+
+
+def test_a_later_commit_changes_counts_and_no_condition() -> None:
+    seen = told(crawling())
+    assert seen.progress is not None
+    counted = replace(seen.progress, searches=500, covered=seen.progress.covered + 80, last_commit_at=NOW)
+    moved = replace(later(seen, 5), progress=counted)
+    assert status_of(moved).conditions == status_of(seen).conditions
+    assert status_of(moved).searches == 500
+
+
+def test_a_start_before_the_last_look_is_kept_while_the_ledger_is_away() -> None:
+    before = told(crawling())
+    assert status_of(replace(before, row=None, progress=None)).start_time == "2026-03-01T11:00:00Z"
+
+
+def test_the_next_look_is_sooner_where_something_goes_on() -> None:
+    assert planned(told(crawling())).again_s == 5.0
+    row = {"problem_reason": "Unauthorized", "problem_at": NOW + timedelta(seconds=1)}
+    assert planned(told(crawling(row=row))).again_s == 30.0

@@ -82,6 +82,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     def add(flag: str, default: str, help_text: str, variable: str = "", **more: Any) -> None:
         name = variable or PREFIX + flag.upper().replace("-", "_")
         value = environment.get(name) or default
+        if value not in more.get("choices", (value,)):
+            raise ConfigurationError(f"{name}: {value!r}: write one of {', '.join(more['choices'])}")
         parser.add_argument(f"--{flag}", default=value, help=f"{help_text} (${name})", **more)
 
     add("namespaces", "", "whose CrawlJobs to serve; empty: all", metavar="NAME,NAME")
@@ -112,7 +114,5 @@ def _strings(flag: str, text: str) -> dict[str, str]:
     except json.JSONDecodeError:
         value = None
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
-        raise ConfigurationError(
-            f'{flag}: {text!r} is no JSON object of strings; write for instance {{"team": "music"}}'
-        )
+        raise ConfigurationError(f'{flag}: {text!r}: write a JSON object of strings, such as {{"team": "music"}}')
     return value

@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= auto
 export KIND_CLUSTER_NAME ?= artistcrawl
+# Not the user's own file: nodes are drained and killed in the cluster that it names.
+KIND_KUBECONFIG := $(abspath $(VENV))/kubeconfig
 BUILD := $(if $(BASE),--build-arg BASE=$(BASE))
 
 .DEFAULT_GOAL := help
@@ -44,7 +46,7 @@ bench: $(READY) ## Measure ratios within one run; keeps tests/bench/results.md
 	$(BIN)/python -m tests.bench
 
 .PHONY: ci
-ci: lint types layers test ## Everything CI runs; ends with pytest's summary
+ci: lint types layers chart test e2e ## Everything CI runs; ends with pytest's summary
 
 ##@ Cluster
 
@@ -53,29 +55,46 @@ images: ## Build artistcrawl/operator:dev and artistcrawl/worker:dev (BASE=IMAGE
 	docker build $(BUILD) -f worker/Dockerfile -t artistcrawl/worker:dev .
 	docker build $(BUILD) -f operator/Dockerfile -t artistcrawl/operator:dev .
 
+# The same images under another tag: what an upgrade in the tests changes.
+.PHONY: images-next
+images-next: images
+	docker tag artistcrawl/operator:dev artistcrawl/operator:next
+	docker tag artistcrawl/worker:dev artistcrawl/worker:next
+
+# What a new operator meets: the workers from before the last change of them.
+.PHONY: images-previous
+images-previous:
+	git archive $$(git log -1 --format=%H -- worker)~1 | docker build $(BUILD) -f worker/Dockerfile -t artistcrawl/worker:previous -
+
 .PHONY: kind-up
 kind-up: ## Start a cluster in Docker, where there is none
 	kind get clusters | grep -qx $(KIND_CLUSTER_NAME) || kind create cluster --config k8s/kind/cluster.yaml --wait 180s
 
 .PHONY: kind-load
-kind-load: ## Copy our images to the cluster's nodes (LOAD="redis:7 ..." for more)
-	kind load docker-image artistcrawl/operator:dev artistcrawl/worker:dev $(LOAD) --nodes \
-	  $$(kind get nodes | grep -v control-plane | paste -sd ,)
+kind-load: ## Copy our images to the cluster's nodes (LOAD="redis:7 ..." for others as well)
+	kind load docker-image artistcrawl/operator:dev artistcrawl/worker:dev $(LOAD) --nodes $$(kind get nodes | grep -v control-plane | paste -sd ,)
 
 .PHONY: kind-down
 kind-down: ## End that cluster
 	kind delete cluster
 
 .PHONY: e2e
-e2e: $(READY) $(if $(KUBECONFIG),,e2e-cluster) ## Test on the cluster of $KUBECONFIG, with our images loaded; else on kind
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "(control_plane or cluster) and not slow"
-
-.PHONY: e2e-cluster
-e2e-cluster: images kind-up kind-load
+e2e: $(READY) $(if $(KUBECONFIG),,e2e-cluster) ## Test in a cluster: $KUBECONFIG's, which has what e2e-load loads, else one of kind
+	KUBECONFIG=$${KUBECONFIG:-$(KIND_KUBECONFIG)} \
+	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "(control_plane or cluster) and not slow"
 
 .PHONY: e2e-slow
-e2e-slow: $(READY) ## All that can happen to a crawl in a cluster (about half an hour)
-	$(BIN)/python -m pytest -m "(control_plane or cluster) and slow" --timeout 1800
+e2e-slow: $(READY) $(if $(KUBECONFIG),,e2e-cluster) images-previous ## All that can happen to a crawl in a cluster (about half an hour)
+	$(MAKE) kind-load LOAD=artistcrawl/worker:previous
+	KUBECONFIG=$${KUBECONFIG:-$(KIND_KUBECONFIG)} $(BIN)/python -m pytest -m "(control_plane or cluster) and slow" --timeout 1800
+
+.PHONY: e2e-load
+e2e-load: images-next ## Build and load all that the cluster tests need
+	$(MAKE) kind-load LOAD="artistcrawl/operator:next artistcrawl/worker:next $(LOAD)"
+
+.PHONY: e2e-cluster
+e2e-cluster: kind-up e2e-load
+	kind get kubeconfig >$(KIND_KUBECONFIG)
 
 .PHONY: chart
 chart: $(READY) ## Check the chart: lint, its tests, schemas, README, kube-score
@@ -126,4 +145,4 @@ clean: ## Remove the virtual environment and what the tools left
 
 .PHONY: help
 help: ## Show this help
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile

@@ -17,10 +17,10 @@ QUICKSTART = ROOT / "k8s" / "samples" / "quickstart.yaml"
 
 @pytest.mark.timeout(420)
 def test_the_quickstart_finds_in_a_cluster_what_it_finds_without_one(
-    release: Release, ledger_url: str, tmp_path: Path
+    release: Release, ledger_url: str, redis_url: str, tmp_path: Path
 ) -> None:
     release.kubectl("apply", "-f", str(QUICKSTART))
-    crawl_here(ledger_url, tmp_path)
+    crawl_here(ledger_url, redis_url, tmp_path)
     release.kubectl("wait", "--for=condition=Succeeded", "crawljob/quickstart", "--timeout=240s", timeout_s=260)
     found = rows(release.postgres_url, release.namespace)
     assert found == rows(ledger_url, "default")
@@ -28,14 +28,14 @@ def test_the_quickstart_finds_in_a_cluster_what_it_finds_without_one(
     release.kubectl("delete", "-f", str(QUICKSTART))
 
 
-def crawl_here(ledger_url: str, folder: Path) -> None:
+def crawl_here(ledger_url: str, redis_url: str, folder: Path) -> None:
     """`artistcrawl run` of the same file, as fast as it can: that changes no row."""
     with sandbox(size=ARTISTS, traced=False) as api:
         job = yaml.safe_load(QUICKSTART.read_text())
         job["spec"] |= {"source": {"baseURL": api.url}, "rateLimit": {"requests": 10_000, "window": "1s"}}
         file = folder / "crawl.yaml"
         file.write_text(yaml.safe_dump(job))
-        with run(file, folder / "data", "--postgres", ledger_url) as crawl:
+        with run(file, folder / "data", "--postgres", ledger_url, "--redis", redis_url) as crawl:
             assert crawl.wait() == 0, crawl.stderr
 
 

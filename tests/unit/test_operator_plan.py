@@ -128,7 +128,7 @@ def _partly(draw: st.DrawFn, seen: Observation) -> Observation:
     return replace(seen, crawljob=view)
 
 
-LOTS = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+LOTS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def numbers(made: Plan) -> list[int]:

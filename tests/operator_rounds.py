@@ -30,11 +30,14 @@ class TurnedClock(SystemClock):
 
 
 class SecretsOnly:
-    """A cluster in which there is nothing but Secrets: whatever else is asked of it fails loudly."""
+    """A cluster in which there are Secrets, and CrawlJobs as they were seen: what else is asked of it fails loudly."""
 
     def __init__(self, **secrets: Mapping[str, str]) -> None:
         self.secrets = {name.replace("_", "-"): dict(values) for name, values in secrets.items()}
         self.reads = 0
+
+    async def confirm(self, seen: CrawlJobView) -> None:
+        """It is as it was seen."""
 
     async def get_secret(self, namespace: str, name: str) -> dict[str, Any]:
         self.reads += 1

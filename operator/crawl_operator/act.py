@@ -162,6 +162,8 @@ class _Round:
     async def _on_the_ledger(self, step: _Ledger) -> None:
         given = await self._tools.secrets.given(self._job())
         async with self._tools.backends.ledger(given.postgres_url) as ledger:
+            if isinstance(step, RecordJob | MarkDeleted):
+                await self._tools.cluster.confirm(self.crawljob)
             match step:
                 case RecordJob():
                     uid, client_id = self.crawljob.uid, given.client_id

@@ -35,6 +35,16 @@ class Cluster:
     def __init__(self, api: Api) -> None:
         self._api = api
 
+    async def confirm(self, seen: CrawlJobView) -> None:
+        """Return where the CrawlJob is still as it was seen; else it is a conflict.
+
+        Before a write to the ledger, which knows no resourceVersion: who slept since its look must not bring back a
+        spec that a user has changed. A patch that changes nothing, and is not kept, takes no right of its own.
+        """
+        path = path_of(_CRAWLJOBS, seen.key.namespace, names.PLURAL, seen.key.name)
+        body = {"metadata": {"uid": seen.uid, "resourceVersion": seen.resource_version}}
+        await self._api.request("PATCH", path, query={**_OURS, "dryRun": "All"}, body=body, content_type=MERGE)
+
     async def apply_status(self, seen: CrawlJobView, status: Status) -> str:
         """Write the whole status; what it no longer says goes. The CrawlJob's new resourceVersion."""
         body = {

@@ -9,6 +9,7 @@ from kubernetes import client
 
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import LedgerUnavailableError
+from crawl_core.ledger import jobs
 from crawl_core.spec.status import Condition, Handled, Status, WorkerCounts
 from crawl_operator import names
 from crawl_operator.act import Tools, act
@@ -20,9 +21,11 @@ from crawl_operator.model import (
     CreateDeployment,
     DeleteCrawlJob,
     DeleteDeployment,
+    MarkDeleted,
     Note,
     Observation,
     Plan,
+    RecordJob,
     ReplayDeadLetters,
     ScaleDeployment,
     SetFinalizers,
@@ -298,3 +301,39 @@ async def test_what_a_user_asked_for_is_not_handled_where_it_failed(without_ledg
     with pytest.raises(LedgerUnavailableError):
         await world.act(world.look(), ReplayDeadLetters(1), status=asked)
     assert world.raw()["status"]["handled"] == {"unfreeze": "monday"}
+
+
+@pytest.fixture
+def with_ledger(world, ledger_url, redis_url):
+    """The CrawlJob's backends are there."""
+    body = {
+        "metadata": {"name": "artistcrawl-backends"},
+        "stringData": {"postgres-url": ledger_url, "redis-url": redis_url},
+    }
+    world.core.create_namespaced_secret(world.namespace, body)
+    return world
+
+
+async def test_an_operator_that_slept_does_not_record_a_spec_that_was_changed(with_ledger, ledger_url):
+    world = with_ledger
+    old = world.look()
+    patch = {"spec": {"rateLimit": {"requests": 3}}}
+    world.objects.patch_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists", patch)
+    await world.act(world.look(), RecordJob())
+    assert await world.act(old, RecordJob()) == 0.0
+    async with world.tools.backends.ledger(ledger_url) as ledger:
+        row = await jobs.find(ledger, world.namespace, "artists")
+    assert row.spec["rateLimit"]["requests"] == 3
+
+
+async def test_an_operator_that_slept_deletes_no_rows_of_a_later_crawljob(with_ledger, ledger_url):
+    world = with_ledger
+    old = world.look()
+    await world.act(old, RecordJob())
+    world.objects.delete_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists")
+    world.create()
+    await world.act(world.look(), RecordJob())
+    async with world.tools.backends.ledger(ledger_url) as ledger:
+        row = await jobs.find(ledger, world.namespace, "artists")
+        assert await world.act(old, MarkDeleted(row.id)) == 0.0
+        assert await jobs.find(ledger, world.namespace, "artists") == row

@@ -6,7 +6,7 @@ It refuses to say what is done about it: `workers`, `recording`, `aspects` and `
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from crawl_core.ledger import JobRow, Progress
@@ -15,6 +15,9 @@ from crawl_core.spec.status import Status
 from crawl_operator import reasons
 from crawl_operator.conditions import condition, instant_of
 from crawl_operator.model import Observation, Trouble, WorkerSettings
+
+OTHERS_COMMIT_WITHIN = timedelta(seconds=30)
+"""Healthy workers commit each second or so; this long after one noted a configuration error, all of them have it."""
 
 
 class Phase(StrEnum):
@@ -84,11 +87,24 @@ def _phase(seen: Observation, *, trouble: Trouble | None, row: JobRow | None, fi
         return Phase.BLOCKED if trouble.permanent else Phase.OUT_OF_REACH
     if row is None:
         return Phase.NEW
-    if row.problem_reason == reasons.MISCONFIGURED:
+    if _misconfigured(seen, row):
         return Phase.MISCONFIGURED
     if frozen_until(seen) is not None:
         return Phase.FROZEN
     return Phase.RUNNING
+
+
+def _misconfigured(seen: Observation, row: JobRow) -> bool:
+    """Whether no worker can work: one that cannot, beside others that commit, is no reason to take those away."""
+    if row.problem_reason != reasons.MISCONFIGURED:
+        return False
+    noted_at, committed_at = row.problem_at, None if seen.progress is None else seen.progress.last_commit_at
+    if noted_at is None:
+        return True
+    if committed_at is not None and committed_at > noted_at:
+        return False
+    nobody_is_up = seen.deployment is None or not seen.deployment.ready
+    return nobody_is_up or seen.now - noted_at >= OTHERS_COMMIT_WITHIN
 
 
 def frozen_until(seen: Observation) -> datetime | None:

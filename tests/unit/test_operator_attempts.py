@@ -35,8 +35,18 @@ def test_the_condition_names_the_secret_and_the_remedy() -> None:
 
 
 def test_it_is_told_once() -> None:
-    seen = crawling(SPEC, row=PROBLEM)
-    assert (notes_of(replace(told(crawling(SPEC)), row=seen.row)), notes_of(told(seen))) == (["Misconfigured"], [])
+    seen = replace(told(crawling(SPEC)), row=failed().row, deployment=failed().deployment)
+    assert (notes_of(seen), notes_of(told(seen))) == (["Misconfigured"], [])
+
+
+def test_one_broken_worker_beside_healthy_ones_takes_none_away() -> None:
+    spec = {**SPEC, "workers": {"replicas": 4}}
+    seen = told(crawling(spec, row=PROBLEM, workers={"replicas": 4, "ready": 3}))
+    assert (planned(seen).steps, status_of(seen).state) == ((), "Crawling")
+    assert seen.progress is not None
+    commits = replace(later(seen, 60), progress=replace(seen.progress, last_commit_at=later(seen, 59).now))
+    assert status_of(commits).state == "Crawling"
+    assert status_of(later(seen, 60)).state == "Stalled"
 
 
 def test_nothing_happens_while_nothing_changes() -> None:
@@ -64,7 +74,7 @@ def test_one_worker_is_tried_every_ten_minutes() -> None:
 
 def test_a_problem_that_is_old_when_it_is_first_seen_is_tried_at_once() -> None:
     old = {**PROBLEM, "problem_at": NOW - timedelta(hours=1)}
-    assert ClearProblem(1) in planned(crawling(SPEC, row=old)).steps
+    assert ClearProblem(1) in planned(crawling(SPEC, row=old, progress={"last_commit_at": None})).steps
 
 
 def tried() -> Observation:
@@ -96,7 +106,9 @@ def test_its_success_is_told() -> None:
 def test_its_failure_takes_it_away_for_another_ten_minutes() -> None:
     seen = tried()
     assert seen.row is not None
-    again = replace(later(seen, 20), row=replace(seen.row, **{**PROBLEM, "problem_at": NOW + timedelta(seconds=18)}))
+    assert seen.deployment is not None
+    row = replace(seen.row, **{**PROBLEM, "problem_at": NOW + timedelta(seconds=18)})
+    again = replace(later(seen, 20), row=row, deployment=replace(seen.deployment, ready=0))
     assert planned(again).steps == (ScaleDeployment(0, "70"),)
     assert notes_of(again) == []
     assert ClearProblem(1) not in planned(later(settled(again), 570)).steps
@@ -112,7 +124,7 @@ def test_a_suspended_job_is_not_tried() -> None:
 
 
 def test_no_worker_is_tried_where_the_user_wants_none() -> None:
-    seen = crawling({"workers": {"replicas": 0}}, row=PROBLEM, workers={"replicas": 0})
+    seen = crawling({"workers": {"replicas": 0}}, row=PROBLEM, workers={"replicas": 0, "ready": 0})
     assert "ScaleDeployment" not in steps_of(replace(told(seen), secrets="99"))
 
 

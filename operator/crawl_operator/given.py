@@ -35,6 +35,9 @@ _EXAMPLES = {
     CLIENT_SECRET: "CLIENT_SECRET",
 }
 
+_OVER_THE_OLD = " --dry-run=client -o yaml | kubectl apply -f -"
+"""What makes a Secret that is there already."""
+
 
 class Reader(Protocol):
     """Where Secrets are."""
@@ -123,18 +126,18 @@ def _check(found: _Kept, namespace: str, name: str, *, wanted: Sequence[str], ki
     odd = [key for key in wanted if (value := found.values.get(key)) is not None and value != value.strip()]
     if found.version == "none":
         reason = f"{kind}SecretMissing"
-        said = f"there is no Secret {name} in namespace {namespace}; run: {_command(namespace, name, wanted)}"
+        said = f"There is no Secret {name} in namespace {namespace}; run: {_command(namespace, name, wanted)}"
     elif lacking:
         reason = f"{kind}SecretIncomplete"
         said = (
-            f"the Secret {name} in namespace {namespace} has no {' and no '.join(lacking)}; make it anew: "
-            f"{_command(namespace, name, wanted)}"
+            f"The Secret {name} in namespace {namespace} has no {' and no '.join(lacking)}; run: "
+            f"{_command(namespace, name, wanted)}{_OVER_THE_OLD}"
         )
     elif odd:
         reason = f"{kind}SecretIncomplete"
         said = (
-            f"in the Secret {name} in namespace {namespace}, {' and '.join(odd)} begins or ends with a space or a line "
-            f"break; make it anew: {_command(namespace, name, wanted)}"
+            f"In the Secret {name} in namespace {namespace}, {' and '.join(odd)} begins or ends with a space or a line "
+            f"break; run: {_command(namespace, name, wanted)}{_OVER_THE_OLD}"
         )
     if said:
         raise SecretError(Trouble(reason, said, permanent=True), versions)

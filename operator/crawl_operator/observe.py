@@ -188,12 +188,12 @@ def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
     try:
         told_apart = differences(identity(row.crawl_job.spec), job.spec)
     except SpecError as error:
-        said = f"the ledger's job {full_name} was recorded by another version of artistcrawl ({error})"
+        said = f"The ledger's job {full_name} was recorded by another version of artistcrawl ({error})"
         return Trouble("NameTaken", f"{said}; upgrade the operator, or write another metadata.name", permanent=True)
     if not told_apart:
         return None
     changes = ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in told_apart.items())
-    said = f"the ledger has a job {full_name} that crawls something else ({changes})"
+    said = f"The ledger has a job {full_name} that crawls something else ({changes})"
     remedies = "apply it with another metadata.name, or with the recorded values to go on with that crawl"
     return Trouble("NameTaken", f"{said}; {remedies}", permanent=True)
 
@@ -238,8 +238,9 @@ def trouble_of(error: ArtistcrawlError, job: CrawlJob, key: str) -> Trouble:
     namespace, name = job.metadata.namespace, job.spec.backends_secret_ref.name
     where = f"see {key} in the Secret {name} of namespace {namespace}"
     server = "Ledger" if key == keys.POSTGRES else "Redis"
+    said = f"{str(error)[:1].upper()}{str(error)[1:]}"
     if isinstance(error, SchemaVersionError):
-        return Trouble("VersionMismatch", f"{error}; {where}", permanent=True)
+        return Trouble("VersionMismatch", f"{said}; {where}", permanent=True)
     if isinstance(error, ConfigurationError):
-        return Trouble(f"{server}Misconfigured", f"{error}; {where}", permanent=True)
-    return Trouble(f"{server}Unavailable", f"{error}; it is tried again until it answers; {where}", permanent=False)
+        return Trouble(f"{server}Misconfigured", f"{said}; {where}", permanent=True)
+    return Trouble(f"{server}Unavailable", f"{said}; it is tried again until it answers; {where}", permanent=False)

@@ -55,11 +55,10 @@ images: ## Build artistcrawl/operator:dev and artistcrawl/worker:dev (BASE=IMAGE
 	docker build $(BUILD) -f worker/Dockerfile -t artistcrawl/worker:dev .
 	docker build $(BUILD) -f operator/Dockerfile -t artistcrawl/operator:dev .
 
-# The same images under another tag: what an upgrade in the tests changes.
+# The same image under another tag: what an upgrade in the tests changes.
 .PHONY: images-next
 images-next: images
 	docker tag artistcrawl/operator:dev artistcrawl/operator:next
-	docker tag artistcrawl/worker:dev artistcrawl/worker:next
 
 # What a new operator meets: the workers from before the last change of them.
 .PHONY: images-previous
@@ -90,7 +89,7 @@ e2e-slow: $(READY) $(if $(KUBECONFIG),,e2e-cluster) images-previous ## All that 
 
 .PHONY: e2e-load
 e2e-load: images-next ## Build and load all that the cluster tests need
-	$(MAKE) kind-load LOAD="artistcrawl/operator:next artistcrawl/worker:next $(LOAD)"
+	$(MAKE) kind-load LOAD="artistcrawl/operator:next $(LOAD)"
 
 .PHONY: e2e-cluster
 e2e-cluster: kind-up e2e-load

@@ -25,8 +25,8 @@ from crawl_sandbox.synthetic import generate
 
 LENGTH = 3
 STRINGS = len(ALPHABET) ** LENGTH
-RATE = 60
-"""Requests a second: a crawl takes half a minute, long enough to be hit in its middle."""
+RATE = 90
+"""Requests a second: a crawl takes 20 s, long enough to be hit in its middle."""
 WINDOW_S = 2
 WORKERS = 3
 CONCURRENCY = 2
@@ -73,6 +73,13 @@ class ClusterCrawl(Crawl):
     @property
     def name(self) -> str:
         return f"crawljob/{self.job.metadata.name}"
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Of the ledger. The port's first connection after a pod was replaced is closed, so it is tried again."""
+        with suppress(psycopg.OperationalError):
+            return super().rows(statement)
+        eventually(lambda: _answers(self.postgres_url), "the ledger answers")
+        return super().rows(statement)
 
     def apply_again(self) -> None:
         """`kubectl apply` of the CrawlJob."""
@@ -130,6 +137,12 @@ class ClusterCrawl(Crawl):
 
 BROKEN_COST = RATE * 2 + CONCURRENCY
 """The most that a broken worker may have asked in a flush interval (1 s, and its way into the ledger) and in flight."""
+
+
+def _answers(postgres_url: str) -> bool:
+    with suppress(psycopg.OperationalError), psycopg.connect(postgres_url, connect_timeout=5):
+        return True
+    return False
 
 
 def is_ready(pod: dict[str, Any]) -> bool:

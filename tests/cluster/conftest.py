@@ -1,4 +1,4 @@
-"""What cluster tests share: the cluster, one installation a session, and what it looked like when a test failed."""
+"""What cluster tests share: the cluster, an installation a process, and what it looked like when a test failed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kube_release import Release, released
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """All tests of this folder need nodes; they run one after the other, for each disturbs what all of them use."""
+    """All tests of this folder need nodes. Those that break things run one after the other, the others beside them."""
     item.add_marker(pytest.mark.cluster)
-    item.add_marker(pytest.mark.xdist_group("cluster"))
+    item.add_marker(pytest.mark.xdist_group("chaos" if item.path.stem.startswith("test_chaos") else "calm"))
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster) -> Iterator[Release]:
-    """The chart in demo mode, in a namespace of this session's own."""
+    """The chart in demo mode, in a namespace of this process's own."""
     with released(cluster, f"artistcrawl-e2e-{os.getpid()}") as release:
         yield release
 

@@ -11,6 +11,8 @@ from kube_release import TAG, Release
 
 pytestmark = pytest.mark.timeout(300)
 
+PREVIOUS_TAG = "previous"
+
 
 def restarts(crawl: ClusterCrawl) -> int:
     return sum(s["restartCount"] for pod in crawl.workers_pods() for s in pod["status"].get("containerStatuses", []))
@@ -34,6 +36,7 @@ def test_a_pod_deleted_without_grace_is_replaced_and_nothing_is_lost(release: Re
         crawl.prove(broken=1)
 
 
+@pytest.mark.slow
 def test_an_evicted_worker_drains_and_is_replaced(release: Release) -> None:
     with applied(release, "evicted") as crawl:
         crawl.wait_for_searches(200)
@@ -51,15 +54,14 @@ def evict(release: Release, pod: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tag", ["previous"])
-def test_workers_of_the_version_before_crawl_beside_the_new_operator(release: Release, tag: str) -> None:
-    """The image is built beforehand, from the commit before: `make previous-image`."""
-    release.upgrade(**{"worker.image.tag": tag})
+def test_workers_of_the_version_before_crawl_beside_the_new_operator(release: Release) -> None:
+    """`make e2e-slow` builds their image, from the commit before their last change."""
+    release.upgrade(**{"worker.image.tag": PREVIOUS_TAG})
     try:
         with applied(release, "previous") as crawl:
             crawl.wait_for_searches(1)
             assert {pod["spec"]["containers"][0]["image"] for pod in crawl.ready_workers()} == {
-                f"artistcrawl/worker:{tag}"
+                f"artistcrawl/worker:{PREVIOUS_TAG}"
             }
             crawl.prove()
     finally:

@@ -17,7 +17,7 @@ from crawl_core.ledger import BucketRows, JobRow, dead_letters, jobs
 from crawl_core.limiter import unfreeze
 from crawl_core.logs import fields
 from crawl_core.spec import CrawlJob
-from crawl_core.spec.status import Handled, Status
+from crawl_core.spec.status import Status
 from crawl_operator import names
 from crawl_operator.api import ConflictError, ForbiddenError, InvalidError, MissingError
 from crawl_operator.backends import Backends
@@ -47,6 +47,7 @@ from crawl_operator.model import (
 )
 from crawl_operator.notes import Notes
 from crawl_operator.observe import Observer
+from crawl_operator.past import last_status
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +103,9 @@ async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: 
     if status is None:
         return
     if failed:
-        # What a user asked for may be what failed: it is not handled before a round that did all.
-        before = crawljob.status.get("handled")
-        handled = None if before is None else Handled.model_validate(before, by_alias=True, by_name=False)
-        status = status.model_copy(update={"handled": handled})
+        # What a user asked for, or the try that was due, may be what failed: it counts after a round that did all.
+        before = last_status(crawljob.status)
+        status = status.model_copy(update={"handled": before.handled, "attempt": before.attempt})
     if status_object(status) != crawljob.status:
         await cluster.apply_status(crawljob, status)
 

@@ -66,13 +66,13 @@ def deployment(view: CrawlJobView, *, settings: WorkerSettings, replicas: int) -
 
 
 def _owner(view: CrawlJobView) -> Manifest:
+    # Without blockOwnerDeletion, which needs a right to finalizers on some clusters and brings nothing here.
     return {
         "apiVersion": f"{names.GROUP}/{names.VERSION}",
         "kind": "CrawlJob",
         "name": view.key.name,
         "uid": view.uid,
         "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 

@@ -115,7 +115,6 @@ def test_the_deployment_belongs_to_its_crawljob() -> None:
             "name": "artists",
             "uid": "uid-1",
             "controller": True,
-            "blockOwnerDeletion": True,
         }
     ]
 

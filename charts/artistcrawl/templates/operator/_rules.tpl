@@ -6,9 +6,6 @@
 - apiGroups: [artistcrawl.dev]
   resources: [crawljobs/status]
   verbs: [patch]
-- apiGroups: [artistcrawl.dev]
-  resources: [crawljobs/finalizers]
-  verbs: [update]  # owner references that block deletion, where the cluster checks them (OpenShift)
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [list, watch, create, patch, delete]  # create and patch: server-side apply takes both

@@ -21,6 +21,7 @@ from crawl_operator.workers import ready
 
 _WAVERING = 0.05
 """Share of the time left by which an estimate may change without being written."""
+_RECENTLY = timedelta(minutes=1)
 _LONGEST_ESTIMATE_S = 20 * 365 * 86_400.0
 
 _STALLS = frozenset({reasons.NO_PROGRESS, *reasons.NOTED_BY_WORKERS})
@@ -39,6 +40,7 @@ def status_of(case: Case, *, wanted: int | None, trial: Trial, handled: Handled 
         "state": state_of(case, said["Progressing"], trial=trial),
         "frozen_until": instant_text(frozen) if frozen else None,
         "estimated_completion_time": instant_text(estimated) if estimated else None,
+        "time_left": time_left(estimated - case.seen.now) if estimated and case.phase is Phase.RUNNING else None,
         "start_time": instant_text(start) if start else None,
         "completion_time": instant_text(case.finished_at) if case.finished_at else None,
         "workers": WorkerCounts(
@@ -87,8 +89,10 @@ def _running_state(case: Case, progressing: Aspect) -> State:
         return "Stalled"
     if progressing.reason in (reasons.NO_WORKERS, reasons.WORKERS_UNAVAILABLE):
         return "Pending"
-    # A pod that is replaced is no news: it was crawling and will be.
-    return "Crawling" if ready(case) or case.old.state == "Crawling" else "Pending"
+    # A pod that is replaced is no news, and one may have committed before its readiness is told.
+    committed_at = None if case.progress is None else case.progress.last_commit_at
+    moves = committed_at is not None and case.seen.now - committed_at < _RECENTLY
+    return "Crawling" if ready(case) or moves or case.old.state == "Crawling" else "Pending"
 
 
 def _counts(case: Case) -> dict[str, Any]:
@@ -151,6 +155,21 @@ def _left_s(case: Case) -> float | None:
 
 def _step_s(left_s: float) -> int:
     return 10 if left_s < 600 else 60 if left_s < 6 * 3600 else 600 if left_s < 2 * 86_400 else 3600
+
+
+def time_left(left: timedelta) -> str:
+    """A time to go as a column shows it, such as 57d4h, 3h20m or 40s: coarser where longer, and so rarely written."""
+    seconds = max(left.total_seconds(), 0.0)
+    if seconds < 60:
+        return f"{math.ceil(seconds / 10) * 10}s"
+    minutes = math.ceil(seconds / 60)
+    if minutes < 60:
+        return f"{minutes}m"
+    if minutes < 12 * 60:
+        hours, rest = divmod(math.ceil(minutes / 10) * 10, 60)
+        return f"{hours}h{rest}m" if rest else f"{hours}h"
+    days, hours = divmod(math.ceil(minutes / 60), 24)
+    return f"{days}d{hours}h" if days and hours else f"{days}d" if days else f"{hours}h"
 
 
 def _rounded_up(moment: datetime, *, step_s: int) -> datetime:

@@ -9,7 +9,7 @@ import pytest
 from observations import NOW, crawling, later, planned, progress_of, status_of, told
 
 from crawl_operator.model import Memory, Observation
-from crawl_operator.status import percentage
+from crawl_operator.status import percentage, time_left
 
 TOTAL = 36**4
 
@@ -144,3 +144,27 @@ def test_the_next_look_is_sooner_where_something_goes_on() -> None:
     assert planned(told(crawling())).again_s == 5.0
     row = {"problem_reason": "Unauthorized", "problem_at": NOW + timedelta(seconds=1)}
     assert planned(told(crawling(row=row))).again_s == 30.0
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [
+        (timedelta(seconds=0), "0s"),
+        (timedelta(seconds=31), "40s"),
+        (timedelta(seconds=61), "2m"),
+        (timedelta(minutes=59, seconds=30), "1h"),
+        (timedelta(hours=3, minutes=11), "3h20m"),
+        (timedelta(hours=23, minutes=30), "1d"),
+        (timedelta(days=57, hours=3, minutes=5), "57d4h"),
+    ],
+)
+def test_the_time_left_is_shown_as_coarsely_as_it_is_known(left: timedelta, text: str) -> None:
+    assert time_left(left) == text
+
+
+def test_the_time_left_stands_beside_the_estimate() -> None:
+    assert status_of(paced(TOTAL * 0.75 / 1_000)).time_left == "17m"
+
+
+def test_a_job_whose_requests_are_committed_is_crawling_before_its_pods_are_told_ready() -> None:
+    assert status_of(crawling(workers={"ready": 0})).state == "Crawling"

@@ -80,7 +80,7 @@ kind-down: ## End that cluster
 .PHONY: e2e
 e2e: $(READY) $(if $(KUBECONFIG),,e2e-cluster) ## Test in a cluster: $KUBECONFIG's, which has what e2e-load loads, else one of kind
 	KUBECONFIG=$${KUBECONFIG:-$(KIND_KUBECONFIG)} \
-	  $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "(control_plane or cluster) and not slow"
+	  $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "(control_plane or cluster) and not slow"
 
 .PHONY: e2e-slow
 e2e-slow: $(READY) $(if $(KUBECONFIG),,e2e-cluster) images-previous ## All that can happen to a crawl in a cluster (about half an hour)

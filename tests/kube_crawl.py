@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 from crawl_process import Crawl, crawljob
-from crawl_proof import ALPHABET, most_in_a_window, prove_ledger
+from crawl_proof import ALPHABET, lost_answers, most_in_a_window, prove_ledger
 from crawl_proof import Oracle as Truth
 from kube import eventually
 from kube_release import ARTISTS, Release
@@ -132,7 +132,20 @@ class ClusterCrawl(Crawl):
         self.wait_for("Succeeded")
         prove_ledger(self, truth())
         assert most_in_a_window(self, window_s=WINDOW_S) <= RATE * WINDOW_S
-        assert self.repeated() <= broken * BROKEN_COST, f"{broken} broken"
+        lost = lost_answers(self)
+        assert len(lost) <= broken * BROKEN_COST, f"{len(lost)} repeats, {broken} broken: {self.explain_repeats()}"
+
+    def explain_repeats(self) -> str:
+        """Who asked when for what was asked twice, and what came of it as the workers tell it."""
+        queries = {entry["query"] for entry in lost_answers(self)}
+        asked = [entry for entry in self.sandbox.requests() if entry["query"] in queries]
+        with psycopg.connect(self.postgres_url) as ledger:
+            told = ledger.execute(
+                "SELECT at::text, duration_s, status, string, outcome, worker FROM api_request "
+                "WHERE bin IN (SELECT id FROM request_bin WHERE job_id = %s) AND string = ANY(%s) ORDER BY at",
+                [self.id, list(queries)],
+            ).fetchall()
+        return "\n".join(map(str, (*asked[:40], *told[:40])))
 
 
 BROKEN_COST = RATE * 2 + CONCURRENCY

@@ -90,14 +90,19 @@ def on_node(node: str, script: str) -> str:
     return run("docker", "exec", node, "bash", "-c", script)
 
 
-def values_of(cluster: Cluster) -> dict[str, Any]:
+LABEL = "artistcrawl-test"
+"""On what a drain may evict: this installation's own workers and operators, not those of the tests beside."""
+
+
+def values_of(cluster: Cluster, namespace: str) -> dict[str, Any]:
     """Backends and sandbox keep to the node that no test drains; PostgreSQL is the oldest that we promise."""
     there = {"kubernetes.io/hostname": cluster.nodes[1]}
     return {
         "fullnameOverride": NAME,
         "crds": {"enabled": False},
         "image": {"tag": TAG},
-        "worker": {"image": {"tag": TAG}},
+        "podLabels": {LABEL: namespace},
+        "worker": {"image": {"tag": TAG}, "labels": {LABEL: namespace}},
         "demo": {
             "enabled": True,
             "postgres": {"image": {"tag": "15"}, "persistence": {"fixOwner": True}, "nodeSelector": there},
@@ -112,7 +117,9 @@ def install(cluster: Cluster, namespace: str, values: dict[str, str] | None = No
     changes = [part for key, value in (values or {}).items() for part in ("--set", f"{key}={value}")]
     options = ("--namespace", namespace, "--values", "-", *changes, "--wait", "--timeout", "180s")
     try:
-        cluster.helm("upgrade", "--install", NAME, str(CHART), *options, stdin=json.dumps(values_of(cluster)))
+        cluster.helm(
+            "upgrade", "--install", NAME, str(CHART), *options, stdin=json.dumps(values_of(cluster, namespace))
+        )
     except AssertionError as error:
         raise AssertionError(f"{error}\n{explain(cluster, namespace)}") from None
 

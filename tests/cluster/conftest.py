@@ -11,9 +11,8 @@ from kube_release import Release, released
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """All tests of this folder need nodes. Those that break things run one after the other, the others beside them."""
+    """All tests of this folder need nodes. What one breaks is its own process's installation, or (slow ones) a node."""
     item.add_marker(pytest.mark.cluster)
-    item.add_marker(pytest.mark.xdist_group("chaos" if item.path.stem.startswith("test_chaos") else "calm"))
 
 
 @pytest.fixture(scope="session")

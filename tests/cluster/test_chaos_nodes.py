@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from kube import Cluster, eventually, run
 from kube_crawl import ClusterCrawl, applied
-from kube_release import Release
+from kube_release import LABEL, Release
 
 NOT_READY_WITHIN_S = 120
 
@@ -31,7 +31,7 @@ def test_a_drained_node_loses_nothing_and_repeats_nothing(cluster: Cluster, rele
     with applied(release, "drained") as crawl, uncordoned_after(cluster, node):
         crawl.wait_for_searches(200)
         assert pods_on(crawl, node)
-        selector = "--pod-selector=app.kubernetes.io/name=artistcrawl"
+        selector = f"--pod-selector={LABEL}={release.namespace}"
         cluster.kubectl("drain", node, "--ignore-daemonsets", "--delete-emptydir-data", selector, "--timeout=120s")
         assert not pods_on(crawl, node)
         crawl.prove()

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
 from crawl_core.errors import NameTakenError
+from crawl_core.ledger import requests
 from crawl_core.ledger.cursors import cursor_text
 from crawl_core.ledger.ledger import Ledger, Row
 from crawl_core.ledger.rows import Cursor
@@ -178,7 +179,8 @@ async def clear_problem(ledger: Ledger, job_id: int) -> None:
 
 async def progress(ledger: Ledger, job_id: int) -> Progress:
     """Count. Raises KeyError when there is no such job."""
-    row: Row | None = await ledger.row("jobs.progress", {"job_id": job_id})
+    arguments = {"job_id": job_id, "bins": await requests.bins(ledger, job_id)}
+    row: Row | None = await ledger.row("jobs.progress", arguments, prepare=False)
     if row is None:
         raise KeyError(f"no job {job_id}")
     return Progress(*row)

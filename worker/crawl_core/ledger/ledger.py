@@ -84,10 +84,10 @@ class Ledger:
             cursor = await connection.execute(query(name), arguments)
             return await cursor.fetchall()
 
-    async def row(self, name: str, arguments: Arguments = None) -> Row | None:
-        """The only row of the query GROUP.NAME, or None."""
+    async def row(self, name: str, arguments: Arguments = None, *, prepare: bool | None = None) -> Row | None:
+        """The only row of the query GROUP.NAME, or None. prepare=False: planned each time, for its very arguments."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(query(name), arguments)
+            cursor = await connection.execute(query(name), arguments, prepare=prepare)
             return await cursor.fetchone()
 
     async def run(self, name: str, arguments: Arguments = None) -> int:

@@ -34,7 +34,14 @@ async def rotate(
     return 0 if row is None else int(row[0])
 
 
+async def bins(ledger: Ledger, job_id: int) -> list[int]:
+    """Where a job's part of the request log is."""
+    row = await ledger.row("requests.bins", {"job_id": job_id})
+    return [] if row is None else list(row[0])
+
+
 async def latency_s(ledger: Ledger, job_id: int) -> float | None:
     """How long a job's requests took on average in the last minutes; None where there were none."""
-    row = await ledger.row("requests.latency", {"job_id": job_id})
+    arguments = {"job_id": job_id, "bins": await bins(ledger, job_id)}
+    row = await ledger.row("requests.latency", arguments, prepare=False)
     return None if row is None or row[0] is None else float(row[0])

@@ -104,10 +104,11 @@ WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(
 -- name: progress
 -- All of a job's counts, as of one instant.
 --
--- ARGS    job_id
+-- ARGS    job_id, bins as requests.bins says
 -- RESULT  one row, the fields of Progress, or none
 -- TIME    now() for the last minute; the request log's times are the workers'
 --
+-- Not to be prepared: see requests.bins.
 -- The request log is bounded: where it does not reach back a minute, its rate is carried over the minute.
 SELECT coalesce(r.covered, 0)::bigint, j.total, r.open_ranges, r.done_ranges, coalesce(r.searches, 0)::bigint,
        coalesce(r.requests, 0)::bigint, coalesce(r.artists, 0)::bigint, coalesce(r.artists_new, 0)::bigint,
@@ -127,7 +128,7 @@ FROM crawl_job j, LATERAL (
     SELECT coalesce(sum(recent.requests), 0) AS requests, min(b.opened_at) AS oldest
     FROM request_bin b, LATERAL (
         SELECT count(*) AS requests FROM api_request q
-        WHERE q.bin = b.id AND q.at > now() - interval '1 minute'
+        WHERE q.bin = b.id AND q.bin = ANY(%(bins)s::bigint[]) AND q.at > now() - interval '1 minute'
           AND (b.closed_at IS NULL OR b.closed_at > now() - interval '1 minute')
     ) recent
     WHERE b.job_id = j.id

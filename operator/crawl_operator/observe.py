@@ -26,7 +26,7 @@ from crawl_core.errors import (
     UnknownJobError,
 )
 from crawl_core.frontier import Frontier
-from crawl_core.ledger import JobRow, Ledger, buckets, jobs, requests
+from crawl_core.ledger import JobRow, Ledger, buckets, jobs
 from crawl_core.limiter import BucketLimits
 from crawl_core.logs import fields
 from crawl_core.spec import CrawlJob, differences, identity
@@ -175,11 +175,10 @@ async def _with_counts(seen: Observation, row: JobRow, ledger: Ledger) -> Observ
         progress = await jobs.progress(ledger, row.id)
     except KeyError:
         return replace(seen, row=None)  # deleted and reaped in this very moment
-    latency_s = None if row.finished_at is not None else await requests.latency_s(ledger, row.id)
     frontier = seen.frontier
     # Counted after Redis: what a worker completed in between is gone from both.
     missing = frontier is not None and progress.open_ranges > frontier.pending + frontier.leased
-    return replace(seen, progress=progress, latency_s=latency_s, open_missing=missing)
+    return replace(seen, progress=progress, latency_s=progress.latency_s, open_missing=missing)
 
 
 def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:

@@ -77,6 +77,8 @@ class Progress:
     rate_limited: int
     last_commit_at: datetime | None
     requests_last_minute: int
+    latency_s: float | None = None
+    """How long requests of the last five minutes took, answered or not; None where there were none."""
 
 
 async def record(

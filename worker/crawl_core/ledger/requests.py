@@ -1,4 +1,4 @@
-"""Keeps the request log to its retention and to about the last 100,000 requests a job, and reads what it tells.
+"""Keeps the request log to its retention and to about the last 100,000 requests a job, and says where a job's is.
 
 It refuses to delete rows: whole bins go. See migration 0002.
 """
@@ -38,10 +38,3 @@ async def bins(ledger: Ledger, job_id: int) -> list[int]:
     """Where a job's part of the request log is."""
     row = await ledger.row("requests.bins", {"job_id": job_id})
     return [] if row is None else list(row[0])
-
-
-async def latency_s(ledger: Ledger, job_id: int) -> float | None:
-    """How long a job's requests took on average in the last minutes; None where there were none."""
-    arguments = {"job_id": job_id, "bins": await bins(ledger, job_id)}
-    row = await ledger.row("requests.latency", arguments, prepare=False)
-    return None if row is None or row[0] is None else float(row[0])

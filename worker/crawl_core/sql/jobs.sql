@@ -106,7 +106,7 @@ WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(
 --
 -- ARGS    job_id, bins as requests.bins says
 -- RESULT  one row, the fields of Progress, or none
--- TIME    now() for the last minute; the request log's times are the workers'
+-- TIME    now() for the last minutes; the request log's times are the workers'
 --
 -- Not to be prepared: see requests.bins.
 -- The request log is bounded: where it does not reach back a minute, its rate is carried over the minute.
@@ -116,7 +116,8 @@ SELECT coalesce(r.covered, 0)::bigint, j.total, r.open_ranges, r.done_ranges, co
        coalesce(r.retries, 0)::bigint, coalesce(r.rate_limited, 0)::bigint, r.changed_at,
        round(CASE WHEN bins.oldest > j.started_at + interval '1 second' AND bins.oldest > now() - interval '1 minute'
                   THEN bins.requests * 60 / greatest(extract(epoch FROM clock_timestamp() - bins.oldest), 1)
-                  ELSE bins.requests END)::bigint
+                  ELSE bins.requests END)::bigint,
+       bins.latency_s
 FROM crawl_job j, LATERAL (
     SELECT sum(covered) AS covered, count(*) FILTER (WHERE state = 'open') AS open_ranges,
            count(*) FILTER (WHERE state = 'done') AS done_ranges, sum(searches) AS searches,
@@ -125,11 +126,14 @@ FROM crawl_job j, LATERAL (
            max(changed_at) AS changed_at
     FROM crawl_range WHERE job_id = j.id
 ) r, LATERAL (
-    SELECT coalesce(sum(recent.requests), 0) AS requests, min(b.opened_at) AS oldest
+    SELECT coalesce(sum(recent.requests), 0) AS requests, min(b.opened_at) AS oldest,
+           (sum(recent.seconds) / nullif(sum(recent.timed), 0))::float8 AS latency_s
     FROM request_bin b, LATERAL (
-        SELECT count(*) AS requests FROM api_request q
-        WHERE q.bin = b.id AND q.bin = ANY(%(bins)s::bigint[]) AND q.at > now() - interval '1 minute'
-          AND (b.closed_at IS NULL OR b.closed_at > now() - interval '1 minute')
+        SELECT count(*) FILTER (WHERE q.at > now() - interval '1 minute') AS requests, count(*) AS timed,
+               sum(q.duration_s::float8) AS seconds
+        FROM api_request q
+        WHERE q.bin = b.id AND q.bin = ANY(%(bins)s::bigint[]) AND q.at > now() - interval '5 minutes'
+          AND (b.closed_at IS NULL OR b.closed_at > now() - interval '5 minutes')
     ) recent
     WHERE b.job_id = j.id
 ) bins

@@ -38,6 +38,7 @@ CRAWLJOBS = ("artistcrawl.dev", "v1alpha1")
 CRD_FILE = HERE.parents[1] / "k8s" / "crds" / "crawljobs.artistcrawl.dev.yaml"
 SMALL = {"minLength": 1, "maxLength": 1}
 """One range."""
+QUIET_S = 10
 DEFAULT: dict[str, Any] = {}
 """1,296 ranges."""
 
@@ -60,6 +61,8 @@ class Sight:
     deployed_s: dict[str, float] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     succeeded: set[str] = field(default_factory=set)
+    changed_s: float = 0.0
+    """When anything changed last."""
 
     def crawljob(self, raw: Any) -> None:
         name, status = raw["metadata"]["name"], raw.get("status") or {}
@@ -105,6 +108,7 @@ def _scene(postgres: Postgres, valkey: Valkey) -> Iterator[tuple[Scene, client.A
             try:
                 with operated(server, namespace, url, valkey.url, Path(folder)) as scene:
                     yield scene, api
+                    scene.kubectl("delete", "crawljobs", "--all", "--wait=false")
             finally:
                 core.delete_namespace(namespace)
 
@@ -148,6 +152,7 @@ class Bench:
             with suppress(HTTPError, OSError, client.ApiException):  # Every few minutes, or at the end.
                 for event in watch.Watch().stream(lister, namespace=self.scene.namespace):
                     see(event["object"])
+                    self.sight.changed_s = time.monotonic()
             time.sleep(1)
 
     def _create(self) -> list[Row]:
@@ -213,7 +218,8 @@ class Bench:
         return [stated("all finished to all Succeeded", time.monotonic() - began_s, "s")]
 
     def _idle(self, seconds: float) -> list[Row]:
-        time.sleep(20)  # the last Deployments go
+        # The last workers go, one round each, after the CrawlJobs' last word.
+        eventually(lambda: time.monotonic() - self.sight.changed_s > QUIET_S, "an end of changes", timeout_s=300)
         with self._cost("with all finished", goals=(250, 0.03)) as cost:
             time.sleep(seconds)
         return cost

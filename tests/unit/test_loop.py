@@ -162,6 +162,16 @@ async def test_many_active_ones_are_looked_at_at_a_bounded_rate() -> None:
     assert sum(recorder.looks.values()) <= 500
 
 
+async def test_many_that_wait_long_keep_no_active_one_waiting() -> None:
+    async def again(key: Key) -> float:
+        return 0.01 if key == A else 3600.0
+
+    recorder = Recorder(again)
+    async with running(recorder, Pace(timed_per_s=10)) as rounds:
+        rounds.ask_all([A, *(Key("default", str(number)) for number in range(200))])
+        await recorder.looked(A, 5)  # else it would be every 20 s
+
+
 async def test_who_does_not_lead_begins_no_round_and_goes_on_when_it_does() -> None:
     leads = False
     recorder = Recorder()

@@ -22,9 +22,10 @@ def test_the_quickstart_finds_in_a_cluster_what_it_finds_without_one(
     release.kubectl("apply", "-f", str(QUICKSTART))
     crawl_here(ledger_url, redis_url, tmp_path)
     release.kubectl("wait", "--for=condition=Succeeded", "crawljob/quickstart", "--timeout=240s", timeout_s=260)
-    found = rows(release.postgres_url, release.namespace)
-    assert found == rows(ledger_url, "default")
+    found = searches(release.postgres_url, release.namespace)
+    assert found == searches(ledger_url, "default")
     assert len(found) == 1296
+    assert artists(release.postgres_url, release.namespace) == artists(ledger_url, "default") != []
     release.kubectl("delete", "-f", str(QUICKSTART))
 
 
@@ -39,9 +40,28 @@ def crawl_here(ledger_url: str, redis_url: str, folder: Path) -> None:
             assert crawl.wait() == 0, crawl.stderr
 
 
-def rows(postgres_url: str, namespace: str) -> list[tuple[Any, ...]]:
+JOB = "SELECT id FROM crawl_job WHERE namespace = %s AND name = 'quickstart' AND deleted_at IS NULL"
+
+
+def searches(postgres_url: str, namespace: str) -> list[tuple[Any, ...]]:
     """Every string with its number of artists."""
+    return rows(
+        postgres_url,
+        f'SELECT string, results::text FROM search WHERE job_id = ({JOB}) ORDER BY 1 COLLATE "C"',
+        namespace,
+    )
+
+
+def artists(postgres_url: str, namespace: str) -> list[tuple[Any, ...]]:
+    """Every artist found, with what is stored of it."""
+    return rows(
+        postgres_url,
+        "SELECT id, name, popularity, followers, genres FROM artist "
+        f"WHERE id IN (SELECT artist_id FROM job_artist WHERE job_id = ({JOB})) ORDER BY id",
+        namespace,
+    )
+
+
+def rows(postgres_url: str, query: str, namespace: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(postgres_url) as ledger:
-        job = "SELECT id FROM crawl_job WHERE namespace = %s AND name = 'quickstart' AND deleted_at IS NULL"
-        found = f'SELECT string, results::text FROM search WHERE job_id = ({job}) ORDER BY string COLLATE "C"'
-        return ledger.execute(found, [namespace]).fetchall()
+        return ledger.execute(query, [namespace]).fetchall()

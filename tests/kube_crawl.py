@@ -148,8 +148,9 @@ class ClusterCrawl(Crawl):
         return "\n".join(map(str, (*asked[:40], *told[:40])))
 
 
-BROKEN_COST = RATE * 2 + CONCURRENCY
-"""The most that a broken worker may have asked in a flush interval (1 s, and its way into the ledger) and in flight."""
+BROKEN_COST = RATE // WORKERS * 2 + CONCURRENCY
+"""The most that one broken worker, of its share, may have asked in a flush interval (1 s, and its way into the ledger)
+and in flight."""
 
 
 def _answers(postgres_url: str) -> bool:

@@ -12,10 +12,12 @@ from typing import Generic, Protocol, TypeVar
 
 from redis.asyncio import Redis
 
+from crawl_core.addresses import check_remote_postgres, check_remote_redis
 from crawl_core.clock import Clock
 from crawl_core.errors import LedgerUnavailableError, RedisUnavailableError, SchemaVersionError
 from crawl_core.ledger import Ledger
 from crawl_core.migrate import migrate
+from crawl_core.postgres import plain
 from crawl_core.scripts import connect_redis, ping
 from crawl_operator.gate import Gate
 
@@ -129,6 +131,7 @@ class _LedgerServer:
         self._migrating: asyncio.Task[list[str]] | None = None
 
     async def open(self) -> Ledger:
+        check_remote_postgres(plain(self._url))
         try:
             ledger = await self._connect()
         except SchemaVersionError:
@@ -169,6 +172,7 @@ class _RedisServer:
         self._redis: Redis | None = None
 
     async def open(self) -> Redis:
+        check_remote_redis(self._url)
         if self._redis is None:
             self._redis = connect_redis(self._url, max_connections=REDIS_CONNECTIONS)
         await ping(self._redis)

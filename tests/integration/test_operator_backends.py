@@ -126,7 +126,11 @@ def with_user(url: str, user: str) -> str:
         (lambda server: server.url("nowhere"), "no such database: create it, or correct the URL"),
         (lambda server: with_user(server.url(), "nobody"), "no such user: create it, or correct the URL"),
         (lambda _: "postgres at somewhere", "write postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
-        (lambda _: "postgresql://u:p@[::1/d", "write postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+        (lambda _: "postgresql://u:p@[::1/d", "write an IPv6 address as [ADDRESS]"),
+        (lambda _: "postgresql://u:hush@h:99999/d", "no port between 1 and 65535"),
+        (lambda _: "postgresql://u:hush@/d", "names no host: write postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+        (lambda _: "postgresql://u:hush@h", "names no database: write postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+        (lambda server: f"{server.url()}&sslmode=perhaps", "a value that libpq does not take"),
     ],
 )
 async def test_a_wrong_postgres_url_names_the_secret_to_correct(postgres_server, wrong, said):
@@ -150,15 +154,25 @@ async def test_a_wrong_password_is_told_without_showing_it(fresh_postgres):
     assert "wrong-one" not in trouble.message
 
 
-async def test_a_redis_that_lets_nobody_in_is_a_persons_matter(ledger_url, redis_url):
-    stranger = redis_url.replace("redis://", "redis://stranger:wrong-one@")
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("redis://", "redis://stranger:wrong-one@"), "refuses the user or the password"),
+        (("redis://", "redis://stranger:wrong@one@"), "%40 for each @"),
+        (("127.0.0.1", ""), "names no host"),
+        (("/0", "/4711"), "has no database of this number"),
+    ],
+)
+async def test_a_redis_url_that_cannot_work_is_a_persons_matter(ledger_url, redis_url, wrong, said):
+    stranger = redis_url.replace(*wrong)
     async with tools(backends(ledger_url, stranger)) as made:
         async with made.backends.ledger(ledger_url) as ledger:
             await jobs.record(ledger, view().job, uid="uid-1", bucket=None, bucket_scope="Node")
         trouble = (await look(made)).trouble
     assert (trouble.reason, trouble.permanent) == ("RedisMisconfigured", True)
+    assert said in trouble.message
     assert "see redis-url in the Secret artistcrawl-backends" in trouble.message
-    assert "wrong-one" not in trouble.message
+    assert "wrong" not in trouble.message
 
 
 async def test_a_ledger_of_a_newer_version_is_left_alone(shared, ledger_url):

@@ -38,6 +38,7 @@ def test_a_sqlstate_has_its_meaning(vendor, meaning):
         ('FATAL:  password authentication failed for user "u"', ConfigurationError),
         ('FATAL:  database "x" does not exist', ConfigurationError),
         ('FATAL:  role "u" does not exist', ConfigurationError),
+        ('connection is bad: invalid sslmode value: "perhaps"', ConfigurationError),
         ("connection refused", LedgerUnavailableError),
         ("the database system is starting up", LedgerUnavailableError),
         ("server closed the connection unexpectedly", LedgerUnavailableError),
@@ -45,6 +46,20 @@ def test_a_sqlstate_has_its_meaning(vendor, meaning):
 )
 def test_a_failure_to_connect_is_told_by_its_words(words, meaning):
     assert type(translate(psycopg.OperationalError(words))) is meaning
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "server closed the connection unexpectedly\n"
+        "\tThis probably means the server terminated abnormally\n\tbefore or while processing the request.",
+        "Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?",
+        "No such file or directory\n\tIs the server running locally and accepting connections on that socket?",
+    ],
+)
+def test_what_libpq_guesses_is_left_out(words):
+    said = str(translate(psycopg.OperationalError(words)))
+    assert said == f"PostgreSQL cannot be reached: {words.splitlines()[0]}"
 
 
 def test_a_defect_of_ours_stays_what_it_is():

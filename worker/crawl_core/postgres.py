@@ -17,6 +17,7 @@ import psycopg
 from psycopg import AsyncConnection, errors
 from psycopg.rows import TupleRow
 
+from crawl_core.addresses import check_postgres
 from crawl_core.errors import BatchRefusedError, ConfigurationError, LedgerUnavailableError
 
 CONNECT_TIMEOUT_S = 10
@@ -34,6 +35,7 @@ _CONFIGURATION = (
     ("28", "authentication failed", "PostgreSQL refuses the user or the password: correct them in the URL"),
     ("28", "no password supplied", "PostgreSQL wants a password: write postgresql://USER:PASSWORD@HOST/DATABASE"),
     ("28", "no pg_hba.conf entry", "PostgreSQL lets this user in from elsewhere only: see its pg_hba.conf"),
+    ("\0", "connection is bad: invalid ", "the PostgreSQL URL has a value that libpq does not take: correct it"),
     ("28", 'role "', "PostgreSQL has no such user: create it, or correct the URL"),
     ("3D", 'database "', "PostgreSQL has no such database: create it, or correct the URL"),
     ("42501", "\0", "the database user lacks a privilege: make it the owner of the ledger's tables"),
@@ -41,7 +43,11 @@ _CONFIGURATION = (
     ("42703", "\0", "the ledger's tables are of another version: run artistcrawl migrate"),
     ("3F", "\0", "the database has no schema to work in: create it, or set the user's search_path"),
 )
-_LIBPQS_QUESTION = "Is the server running on that host and accepting TCP/IP connections?"
+_NOISE = re.compile(
+    r" ?Is the server running (on that host|locally) and accepting (TCP/IP )?connections( on that socket)?\?"
+    r"| ?This probably means the server terminated abnormally before or while processing the request\."
+)
+"""What libpq adds of its own guesses: the remedies here are more to the point."""
 _REFUSED = ("22", "21")
 _UNAVAILABLE = ("08", "25006", "40", "53", "55P03", "57", "58")
 """After these the same call may work later: connection, a standby, deadlock, resources, locks, shutdown, I/O."""
@@ -50,8 +56,7 @@ _UNAVAILABLE = ("08", "25006", "40", "53", "55P03", "57", "58")
 def translate(error: psycopg.Error) -> Exception:
     """What an error of psycopg means here; the error itself when it is a defect of this program."""
     state = error.sqlstate or ""
-    # In one line, and without libpq's own question: the remedies here are more to the point.
-    text = " ".join(str(error).replace(_LIBPQS_QUESTION, "").split()) or type(error).__name__
+    text = _NOISE.sub("", " ".join(str(error).split())) or type(error).__name__
     for prefix, words, remedy in _CONFIGURATION:
         if state.startswith(prefix) if state else words in text:
             return ConfigurationError(f"{remedy} ({text})")
@@ -90,22 +95,16 @@ async def connect(url: str, *, application_name: str, prepare: bool = True) -> A
     """
     plain_url = plain(url)
     prepare = prepare and plain_url == url
+    check_postgres(plain_url)
     with mapped_errors():
-        try:
-            return await AsyncConnection.connect(
-                plain_url,
-                autocommit=True,
-                prepare_threshold=PREPARE_AFTER_CALLS - 1 if prepare else None,
-                application_name=application_name,
-                connect_timeout=CONNECT_TIMEOUT_S,
-                tcp_user_timeout=TCP_USER_TIMEOUT_MS,
-            )
-        except psycopg.ProgrammingError as error:
-            # What libpq cannot read at all it quotes, with the password in it: neither text nor cause may show it.
-            reason = f" ({str(error).strip()})" if 'missing "="' not in str(error) else ""
-            raise ConfigurationError(
-                f"the PostgreSQL URL cannot be read{reason}: write postgresql://USER:PASSWORD@HOST:5432/DATABASE"
-            ) from None
+        return await AsyncConnection.connect(
+            plain_url,
+            autocommit=True,
+            prepare_threshold=PREPARE_AFTER_CALLS - 1 if prepare else None,
+            application_name=application_name,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            tcp_user_timeout=TCP_USER_TIMEOUT_MS,
+        )
 
 
 class Pool:

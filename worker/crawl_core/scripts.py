@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from crawl_core.addresses import REDIS, check_redis
 from crawl_core.errors import ConfigurationError, RedisUnavailableError
 
 Argument = str | int | float | bytes
@@ -37,6 +38,7 @@ def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
 
     A repeated acquire would take a second permit, so only callers may decide to call again.
     """
+    check_redis(url)
     try:
         client: Redis = Redis.from_url(
             url,
@@ -47,9 +49,11 @@ def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
             decode_responses=True,
             protocol=2,
         )
-    except ValueError:
+        # Nothing is sent; only now does the client look at what it was given.
+        client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError):
         # Neither the URL nor what its parser quotes of it may be shown: there is a password in them.
-        raise ConfigurationError("the Redis URL cannot be read: write redis://:PASSWORD@HOST:6379/0") from None
+        raise ConfigurationError(f"the Redis URL cannot be read: write {REDIS}") from None
     return client
 
 
@@ -68,6 +72,8 @@ def _mapped_errors(call: str) -> Iterator[None]:
         # A server that is starting, out of memory or a replica answers so; it may pass.
         if str(error).startswith(_MAY_PASS):
             raise RedisUnavailableError(f"redis refuses {call}: {error}") from error
+        if "DB index" in str(error):
+            raise ConfigurationError(f"Redis has no database of this number: write {REDIS}") from error
         raise
 
 

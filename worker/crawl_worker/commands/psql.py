@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 
+from crawl_core.addresses import check_postgres
 from crawl_core.errors import ConfigurationError
 from crawl_core.postgres import plain
 from crawl_worker.backends import add_flags, backends, given_urls
@@ -53,14 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def apart(url: str) -> tuple[str, str]:
     """The URL as libpq's words without the password, and the password. Raises ConfigurationError."""
-    try:
-        # How statements are prepared is this program's own addition to the URL, which libpq does not know.
-        words: dict[str, Any] = conninfo_to_dict(plain(url))
-    except ProgrammingError:
-        # What libpq cannot read it quotes, with the password in it.
-        raise ConfigurationError(
-            "the PostgreSQL URL cannot be read: write postgresql://USER:PASSWORD@HOST:5432/DATABASE"
-        ) from None
+    # How statements are prepared is this program's own addition to the URL, which libpq does not know.
+    words: dict[str, Any] = dict(check_postgres(plain(url)))
     password = str(words.pop("password", None) or "")
     return make_conninfo(**words), password
 

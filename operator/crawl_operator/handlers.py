@@ -74,5 +74,18 @@ def tame_logs(level: str) -> None:
     quiet = logging.DEBUG if level == "DEBUG" else logging.WARNING
     for name in ("kopf", "asyncio", "aiohttp"):
         logging.getLogger(name).setLevel(quiet)
-    for name in ("kubernetes", "urllib3"):
+    # "kopf.objects" says of each event that a handler was invoked, and that it succeeded.
+    for name in ("kopf.objects", "kubernetes", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    if _no_error not in (watches := logging.getLogger(_WATCHES)).filters:
+        watches.addFilter(_no_error)
+
+
+_WATCHES = "kopf._cogs.clients.watching"
+
+
+def _no_error(record: logging.LogRecord) -> bool:
+    """A watch that is cut is opened again by itself; while the API server is away, that fails each second or so."""
+    if record.levelno == logging.ERROR:
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+    return True

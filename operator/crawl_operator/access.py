@@ -39,6 +39,10 @@ class CrdMissingError(UnavailableError):
     """The cluster knows no CrawlJobs yet."""
 
 
+class RefusedError(ConfigurationError):
+    """Our objects must not be listed there: a role is missing, or the namespace with it."""
+
+
 def connect() -> ApiClient:
     """A client of the cluster that this process is in, or that the kubeconfig names."""
     settings = Configuration()
@@ -57,6 +61,12 @@ def connect() -> ApiClient:
     return ApiClient(settings)
 
 
+async def probe(api: ApiClient, namespace: str) -> None:
+    """Raise RefusedError, CrdMissingError or ClusterUnavailableError where a list ("": of all namespaces) would."""
+    for kind in _WHERE:
+        await asyncio.to_thread(_list, api, kind, namespace, limit=1)
+
+
 async def listed(api: ApiClient, kind: Kind, namespaces: Sequence[str]) -> dict[Key, Mapping[str, Any]]:
     """The metadata of all objects of a kind, as they are now, in the namespaces (none: all)."""
     found: dict[Key, Mapping[str, Any]] = {}
@@ -67,10 +77,12 @@ async def listed(api: ApiClient, kind: Kind, namespaces: Sequence[str]) -> dict[
     return found
 
 
-def _list(api: ApiClient, kind: Kind, namespace: str) -> Sequence[Mapping[str, Any]]:
+def _list(api: ApiClient, kind: Kind, namespace: str, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
     group, version = _WHERE[kind]
     objects = CustomObjectsApi(api)
     more: dict[str, Any] = {"_headers": _METADATA_ONLY, "_request_timeout": _TIMEOUT_S, "_preload_content": False}
+    if limit is not None:
+        more["limit"] = limit
     if kind == "deployments":
         more["label_selector"] = ",".join(f"{name}={value}" for name, value in sorted(names.COMMON_LABELS.items()))
     try:
@@ -94,7 +106,7 @@ def _meaning(error: ApiException, kind: Kind, namespace: str) -> Exception:
             where = f"namespace {namespace}" if namespace else "all namespaces"
             role = "Role there" if namespace else "ClusterRole"
             alternative = "" if namespace else ", or name the namespaces to serve in ARTISTCRAWL_NAMESPACES"
-            return ConfigurationError(
+            return RefusedError(
                 f"the operator may not list {kind} in {where}; give its service account a {role} with "
                 f"apiGroups [{group}], resources [{kind}], verbs [get, list, watch]{alternative}"
             )

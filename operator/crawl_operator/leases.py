@@ -24,7 +24,7 @@ _OURS = {"fieldManager": names.FIELD_MANAGER}
 class KubernetesLeases:
     """One Lease, by its name."""
 
-    def __init__(self, api: Api, *, namespace: str, name: str = names.LEASE) -> None:
+    def __init__(self, api: Api, *, namespace: str, name: str) -> None:
         self._api = api
         self._namespace = namespace
         self._name = name

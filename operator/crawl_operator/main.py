@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import signal
 from collections.abc import Sequence
@@ -21,14 +22,15 @@ from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.logs import fields
 from crawl_core.probes import serving
-from crawl_operator import access, leases
+from crawl_operator import access, leases, served
 from crawl_operator.api import Api
 from crawl_operator.handlers import kopf_settings, registry_of, tame_logs
 from crawl_operator.health import Health
 from crawl_operator.leader import Elector
 from crawl_operator.loop import Rounds
 from crawl_operator.reconcile import Reconciler
-from crawl_operator.resync import KINDS, Resync
+from crawl_operator.resync import Resync
+from crawl_operator.served import Served
 from crawl_operator.settings import OperatorSettings, read_settings
 from crawl_operator.store import Store
 
@@ -75,8 +77,7 @@ async def _run(settings: OperatorSettings) -> None:
         if not there.done():
             there.cancel()
             return
-        there.result()
-        await Operator(settings, client, health).run(stop)
+        await Operator(settings, client, health, served=there.result()).run(stop)
 
 
 def _on_signals(stop: asyncio.Event) -> None:
@@ -92,27 +93,31 @@ async def _first(tasks: set[asyncio.Task[Any]], stop: asyncio.Event) -> set[asyn
     return done & tasks
 
 
-async def _wait_for_cluster(client: ApiClient, settings: OperatorSettings, health: Health) -> None:
-    """Return when our objects can be listed. Raises ConfigurationError where they must not be."""
+async def _wait_for_cluster(client: ApiClient, settings: OperatorSettings, health: Health) -> Served:
+    """Return when our objects can be listed somewhere. Raises ConfigurationError where they must not be anywhere."""
     said = ""
     while True:
         try:
-            for kind in KINDS:
-                await access.listed(client, kind, settings.namespaces)
+            found = await served.look(functools.partial(access.probe, client), settings.namespaces)
         except UnavailableError as error:
             health.lacks = str(error)
             if said != str(error):
                 log.warning(said := str(error), extra=fields("cluster.waiting"))
         else:
-            return
+            for namespace, why in found.refused.items():
+                what = f"namespace {namespace} is not served, but tried again: {why}"
+                log.warning(what, extra=fields("namespace.refused", namespace=namespace))
+            return found
         await asyncio.sleep(WAIT_S)
 
 
 class Operator:
     """The parts of a running operator, wired together."""
 
-    def __init__(self, settings: OperatorSettings, client: ApiClient, health: Health) -> None:
+    def __init__(self, settings: OperatorSettings, client: ApiClient, health: Health, *, served: Served) -> None:
         self._settings = settings
+        self._client = client
+        self._served = served
         self._health = health
         self._store = Store(changed=lambda key: self._rounds.ask(key))
         self._reconciler = Reconciler(
@@ -126,13 +131,13 @@ class Operator:
         self._rounds = Rounds(self._reconciler.round, may_act=self._leads, clock=SYSTEM_CLOCK)
         self._lease_api = Api(client, timeout_s=leases.TIMEOUT_S)
         self._elector = Elector(
-            leases.KubernetesLeases(self._lease_api, namespace=settings.lease_namespace),
+            leases.KubernetesLeases(self._lease_api, namespace=settings.lease_namespace, name=settings.lease_name),
             identity=settings.identity,
             clock=SYSTEM_CLOCK,
             on_elected=self._look_at_all,
         )
         self._resync = Resync(
-            self._store, lambda kind: access.listed(client, kind, settings.namespaces), clock=SYSTEM_CLOCK
+            self._store, lambda kind: access.listed(client, kind, served.namespaces), clock=SYSTEM_CLOCK
         )
 
     def _leads(self) -> bool:
@@ -147,7 +152,7 @@ class Operator:
         before = asyncio.all_tasks()
         roots = set(await self._watch(kopf_stop))
         _on_signals(stop)  # kopf has put its own in their place
-        log.info("operator started", extra=fields("operator.started", namespaces=list(self._settings.namespaces)))
+        log.info("operator started", extra=fields("operator.started", namespaces=list(self._served.namespaces)))
         self._health.watch({"rounds": lambda: self._rounds.turned_s, "lease": lambda: self._elector.turned_s})
         tasks: set[asyncio.Task[Any]] = {
             asyncio.create_task(self._elector.run(), name="lease"),
@@ -155,6 +160,7 @@ class Operator:
             asyncio.create_task(self._resync.run(), name="resync"),
             asyncio.create_task(self._reconciler.upkeep.run(), name="upkeep"),
             asyncio.create_task(self._become_ready(), name="readiness"),
+            asyncio.create_task(self._stay(), name="namespaces"),
         }
         ended: set[asyncio.Task[Any]] = set()
         try:
@@ -179,7 +185,7 @@ class Operator:
         await self._reconciler.close()
 
     async def _watch(self, stop: asyncio.Event) -> Sequence[asyncio.Task[Any]]:
-        namespaces = self._settings.namespaces
+        namespaces = self._served.namespaces
         return list(
             await kopf.spawn_tasks(
                 registry=registry_of(self._store, relisted=self._resync.soon),
@@ -193,6 +199,12 @@ class Operator:
             )
         )
 
+    async def _stay(self) -> None:
+        """With one namespace, or all, there is no other that would go on being served."""
+        if len(self._settings.namespaces) < 2:
+            await asyncio.Event().wait()
+        await served.stay(self._served, functools.partial(access.probe, self._client), clock=SYSTEM_CLOCK)
+
     async def _become_ready(self) -> None:
         self._health.lacks = "the watches have not brought everything yet"
         await self._resync.complete.wait()
@@ -204,8 +216,8 @@ def _raise_of(ended: set[asyncio.Task[Any]]) -> None:
     """Where a part ended by itself, say which and why."""
     for task in ended:
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, ArtistcrawlError):
+        if isinstance(error, ArtistcrawlError) and not isinstance(error, access.RefusedError):
             raise error
-        if error is not None:
+        if error is not None and not isinstance(error, access.RefusedError):
             log.error("a part failed", extra=fields("operator.part_failed", part=task.get_name()), exc_info=error)
         raise PartEndedError(f"{task.get_name()} ended, so the operator starts anew: {error or 'without an error'}")

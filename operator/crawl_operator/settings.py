@@ -17,12 +17,13 @@ from typing import Any
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.logs import LogFormat
+from crawl_operator import names
 from crawl_operator.model import WorkerSettings
 
 PREFIX = "ARTISTCRAWL_"
 DEFAULT_PROBE_PORT = 8080
 
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class OperatorSettings:
     """Whose CrawlJobs are served; empty: all, which needs a ClusterRole."""
     workers: WorkerSettings
     lease_namespace: str
+    lease_name: str
+    """Who shares it takes turns, whatever they watch."""
     identity: str
     """Of this process, never of a pod: one that restarts in its pod is another."""
     probe_port: int | None
@@ -43,10 +46,12 @@ class OperatorSettings:
 def read_settings(argv: Sequence[str] | None, environment: Mapping[str, str] = os.environ) -> OperatorSettings:
     """From flags, else from the environment. Raises ConfigurationError with what to write instead."""
     options = _parser(environment).parse_args(argv)
-    namespaces = _list(options.namespaces)
+    namespaces = tuple(dict.fromkeys(_list(options.namespaces)))
     for namespace in namespaces:
-        if _NAMESPACE.fullmatch(namespace) is None:
+        if _NAME.fullmatch(namespace) is None:
             raise ConfigurationError(f"--namespaces: {namespace!r} is no namespace's name; write NAME,NAME without *")
+    if _NAME.fullmatch(options.lease_name) is None:
+        raise ConfigurationError(f"--lease-name: {options.lease_name!r}: write small letters, digits and -")
     if not options.worker_image:
         raise ConfigurationError(
             f"no image for workers; give --worker-image IMAGE, or set {PREFIX}WORKER_IMAGE (the chart does)"
@@ -56,6 +61,7 @@ def read_settings(argv: Sequence[str] | None, environment: Mapping[str, str] = o
         namespaces=namespaces,
         workers=_workers(options),
         lease_namespace=options.lease_namespace or (namespaces[0] if namespaces else "default"),
+        lease_name=options.lease_name,
         identity=f"{pod}_{uuid.uuid4().hex[:8]}",
         probe_port=None if options.probe_port < 0 else options.probe_port,
         log_format=options.log_format,
@@ -96,6 +102,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("worker-environment", "{}", "more environment variables for workers", metavar="JSON")
     add("sandbox-url", "", "the sandbox inside the cluster, for CrawlJobs that name none", metavar="URL")
     add("lease-namespace", "", "where the Lease is that operators hold in turn", "POD_NAMESPACE", metavar="NAME")
+    add("lease-name", names.LEASE, "of that Lease: two installations in one namespace need one each", metavar="NAME")
     add("log-format", "json", "of the log", choices=("json", "console"))
     add("log-level", "INFO", "of the log", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     parser.add_argument(

@@ -31,7 +31,7 @@ WHERE crawl_job.id = job_id AND crawl_job.name = 'short'
 
 def rendered(scene: Scene, *values: str) -> list[dict[str, Any]]:
     """The chart's account, roles and bindings, as Helm installs them."""
-    command = ["helm", "template", "rbac", str(CHART), "-n", scene.namespace, "--kube-version", "1.34.0"]
+    command = ["helm", "template", "artistcrawl", str(CHART), "-n", scene.namespace, "--kube-version", "1.34.0"]
     command += [f"--show-only=templates/operator/{each}.yaml" for each in TEMPLATES]
     command += [f"--set={each}" for each in values]
     try:

@@ -34,9 +34,10 @@ def test_the_chart_sets_what_the_operator_reads_and_nothing_else(capsys: pytest.
     assert variables() == known(capsys)
 
 
-def test_the_chart_names_the_lease_that_the_operator_takes() -> None:
-    rules = (TEMPLATES / "operator" / "_rules.tpl").read_text(encoding="utf-8")
-    assert f"resourceNames: [{names.LEASE}]" in rules
+def test_the_chart_grants_the_lease_that_it_tells_the_operator_to_take() -> None:
+    name = '{{ include "artistcrawl.leaseName" . }}'
+    assert f"resourceNames: [{name}]" in (TEMPLATES / "operator" / "_rules.tpl").read_text(encoding="utf-8")
+    assert f"value: {name}" in (TEMPLATES / "operator" / "_env.tpl").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("script", ["test_crawl.py", "release_finalizers.py"])

@@ -20,6 +20,7 @@ def test_the_environment_says_all_that_flags_do() -> None:
         "ARTISTCRAWL_WORKER_LABELS": '{"team": "music"}',
         "ARTISTCRAWL_WORKER_ENVIRONMENT": '{"TZ": "UTC"}',
         "ARTISTCRAWL_SANDBOX_URL": "http://sandbox:8080/",
+        "ARTISTCRAWL_LEASE_NAME": "music-operator",
         "ARTISTCRAWL_LOG_FORMAT": "console",
         "ARTISTCRAWL_LOG_LEVEL": "DEBUG",
         "POD_NAMESPACE": "artistcrawl",
@@ -35,7 +36,8 @@ def test_the_environment_says_all_that_flags_do() -> None:
     )
     assert (workers.service_account, workers.sandbox_url) == ("workers", "http://sandbox:8080")
     assert (workers.labels, workers.environment) == ({"team": "music"}, {"TZ": "UTC"})
-    assert (settings.lease_namespace, settings.log_format, settings.log_level) == ("artistcrawl", "console", "DEBUG")
+    assert (settings.lease_namespace, settings.lease_name) == ("artistcrawl", "music-operator")
+    assert (settings.log_format, settings.log_level) == ("console", "DEBUG")
 
 
 def test_a_flag_beats_the_environment() -> None:
@@ -52,6 +54,10 @@ def test_outside_a_pod_the_lease_is_in_the_first_namespace_served() -> None:
     assert read_settings(["--namespaces", "music,radio"], IMAGE).lease_namespace == "music"
 
 
+def test_a_namespace_that_is_named_twice_is_served_once() -> None:
+    assert read_settings(["--namespaces", "b,a,b"], IMAGE).namespaces == ("b", "a")
+
+
 def test_without_namespaces_all_are_served() -> None:
     assert read_settings([], IMAGE).namespaces == ()
 
@@ -60,6 +66,7 @@ def test_without_namespaces_all_are_served() -> None:
     ("arguments", "said"),
     [
         (["--namespaces", "music*"], "write NAME,NAME without"),
+        (["--lease-name", "A_B"], "write small letters, digits and -"),
         (["--worker-labels", "team=music"], "write a JSON object of strings"),
         (["--worker-environment", '{"N": 1}'], "write a JSON object of strings"),
         (["--worker-image", ""], "give --worker-image IMAGE, or set ARTISTCRAWL_WORKER_IMAGE"),

@@ -82,6 +82,11 @@ imagePullSecrets:
 {{- end -}}
 {{- end -}}
 
+{{/* The Lease that the operators of this release hold in turn, and those of no other. */}}
+{{- define "artistcrawl.leaseName" -}}
+{{ include "artistcrawl.fullname" . }}-operator
+{{- end -}}
+
 {{/* The watched namespaces as a JSON list: empty with watch.allNamespaces. */}}
 {{- define "artistcrawl.namespaces" -}}
 {{- if .Values.watch.allNamespaces -}}[]

@@ -22,6 +22,8 @@
   value: {{ .Values.worker.env | toJson | quote }}
 - name: ARTISTCRAWL_SANDBOX_URL
   value: {{ include "artistcrawl.sandboxUrl" . | quote }}
+- name: ARTISTCRAWL_LEASE_NAME
+  value: {{ include "artistcrawl.leaseName" . }}
 - name: ARTISTCRAWL_LOG_FORMAT
   value: {{ .Values.log.format }}
 - name: ARTISTCRAWL_LOG_LEVEL

@@ -26,6 +26,6 @@
   verbs: [create]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [artistcrawl-operator]
+  resourceNames: [{{ include "artistcrawl.leaseName" . }}]
   verbs: [get, patch]
 {{- end -}}

@@ -47,7 +47,7 @@ def searches(postgres_url: str, namespace: str) -> list[tuple[Any, ...]]:
     """Every string with its number of artists."""
     return rows(
         postgres_url,
-        f'SELECT string, results::text FROM search WHERE job_id = ({JOB}) ORDER BY 1 COLLATE "C"',
+        f'SELECT string, results::text FROM search WHERE job_id = ({JOB}) ORDER BY string COLLATE "C"',
         namespace,
     )
 

@@ -138,6 +138,29 @@ seccompProfile: {type: RuntimeDefault}
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.enabled) -}}
 {{- fail "metrics.serviceMonitor needs a Service: set metrics.enabled=true, or use metrics.podMonitor" -}}
 {{- end -}}
+{{- if or .Values.metrics.enabled .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled .Values.prometheusRule.enabled .Values.dashboards.enabled -}}
+{{- fail "this version's operator and workers serve no metrics yet: leave metrics.*, prometheusRule.enabled and dashboards.enabled out" -}}
+{{- end -}}
+{{- $selecting := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" -}}
+{{- $ours := concat $selecting (list "app.kubernetes.io/part-of" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart") -}}
+{{- range $name, $_ := .Values.commonLabels -}}
+{{- if has $name $ours -}}{{- fail (printf "commonLabels: %s is the chart's own: leave it out" $name) -}}{{- end -}}
+{{- end -}}
+{{- range $name, $_ := .Values.podLabels -}}
+{{- if or (has $name (append $selecting "app.kubernetes.io/part-of")) (hasKey $.Values.commonLabels $name) -}}
+{{- fail (printf "podLabels: %s is there already (the chart's own, or in commonLabels): leave it out" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $_ := .Values.worker.labels -}}
+{{- if has $name (list "app.kubernetes.io/name" "app.kubernetes.io/component" "app.kubernetes.io/managed-by" "artistcrawl.dev/crawljob") -}}
+{{- fail (printf "worker.labels: %s is what the operator finds workers by: leave it out" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $_ := .Values.worker.env -}}
+{{- if has $name (list "POD_NAME" "NODE_ADDRESS" "ARTISTCRAWL_POSTGRES_URL" "ARTISTCRAWL_REDIS_URL") -}}
+{{- fail (printf "worker.env: the operator sets %s itself: leave it out" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- if ne (empty .Values.backends.postgresUrl) (empty .Values.backends.redisUrl) -}}
 {{- fail "backends.postgresUrl and backends.redisUrl make a Secret together: give both, or neither" -}}
 {{- end -}}

@@ -8,6 +8,7 @@ CrawlJob behind, whatever came of it.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -35,11 +36,13 @@ CRAWLJOB = {
 
 def main() -> int:
     """Return the exit status; what happened is printed."""
+    # A pod that is deleted, or late, is told so by SIGTERM: that too ends in `finally`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     config.load_incluster_config()
     api = client.CustomObjectsApi()
     remove(api)
-    api.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, CRAWLJOB)
     try:
+        api.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, PLURAL, CRAWLJOB)
         job = finished(api)
         if job is None:
             return 1

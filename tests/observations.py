@@ -17,6 +17,7 @@ from crawl_core.spec import CrawlJob, crawljob_of
 from crawl_core.spec.status import Condition, Status
 from crawl_operator import names
 from crawl_operator.model import (
+    AdoptDeployment,
     ApplyDeployment,
     BucketStatus,
     ClearProblem,
@@ -29,6 +30,7 @@ from crawl_operator.model import (
     Key,
     MarkDeleted,
     Memory,
+    Note,
     Observation,
     Plan,
     RecordJob,
@@ -141,6 +143,7 @@ def workers_of(view: CrawlJobView, *, replicas: int = 1, ready: int | None = Non
         image=SETTINGS.image,
         deleting=False,
         observed=True,
+        created_at=STARTED,
     )
     return replace(stands, **more)
 
@@ -198,8 +201,13 @@ def steps_of(seen: Observation) -> list[str]:
     return [type(step).__name__ for step in planned(seen).steps]
 
 
+def notes(made: Plan) -> tuple[Note, ...]:
+    """All that are written where each step succeeds."""
+    return (*made.notes, *made.done)
+
+
 def notes_of(seen: Observation) -> list[str]:
-    return [note.reason for note in planned(seen).notes]
+    return [note.reason for note in notes(planned(seen))]
 
 
 def told(seen: Observation) -> Observation:
@@ -264,7 +272,13 @@ def _acted(seen: Observation, step: Step) -> Observation:
             assert row is not None
             return replace(seen, row=replace(row, finished_at=seen.now))
         case CreateDeployment(manifest) | ApplyDeployment(manifest, _):
-            return replace(seen, deployment=workers_of(view, replicas=manifest["spec"]["replicas"]))
+            backends = manifest["metadata"]["annotations"].get(names.ANNOTATION_BACKENDS, "")
+            made = workers_of(view, replicas=manifest["spec"]["replicas"], backends=backends)
+            return replace(seen, deployment=made)
+        case AdoptDeployment(replicas, backends, _):
+            assert deployment is not None
+            adopted = replace(deployment, replicas=replicas, ready=replicas, backends=backends, labelled=True)
+            return replace(seen, deployment=adopted)
         case ScaleDeployment(replicas, _):
             assert deployment is not None
             return replace(seen, deployment=replace(deployment, replicas=replicas, ready=replicas))

@@ -1,13 +1,16 @@
 """Does what was planned, in its order; then writes the status, then the notes. It refuses to decide.
 
-Every write to the cluster carries the version that was seen. A conflict means that the picture was old: the round ends
-without a word, and the next one sees more.
+Every write to the cluster carries the version that was seen. A conflict means that the picture was old: the steps end,
+and the next round sees more. The status is written all the same where the CrawlJob is as it was seen: a Deployment that
+is in the way for ever must not silence it.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from crawl_core import lifecycle
 from crawl_core.clock import Clock
@@ -19,12 +22,14 @@ from crawl_core.logs import fields
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
 from crawl_operator import names
+from crawl_operator.addresses import backends_digest
 from crawl_operator.api import ConflictError, ForbiddenError, InvalidError, MissingError
 from crawl_operator.backends import Backends
 from crawl_operator.buckets import BucketKey, Buckets
 from crawl_operator.cluster import Cluster, status_object
 from crawl_operator.given import Given, Secrets
 from crawl_operator.model import (
+    AdoptDeployment,
     ApplyDeployment,
     ClearProblem,
     CrawlJobView,
@@ -51,7 +56,8 @@ from crawl_operator.past import last_status
 
 log = logging.getLogger(__name__)
 
-_Workers = CreateDeployment | ApplyDeployment | ScaleDeployment | DeleteDeployment
+_Workers = CreateDeployment | ApplyDeployment | ScaleDeployment | AdoptDeployment | DeleteDeployment
+_OnCrawlJob = SetFinalizers | DeleteCrawlJob | RecordJob | MarkDeleted
 _Ledger = RecordJob | SettleJob | MarkDeleted | ReplayDeadLetters | ClearProblem
 
 
@@ -74,26 +80,39 @@ class Tools:
         return cls(cluster, backends, secrets, buckets, observer, Notes(cluster, clock, instance=instance))
 
 
+class GoneError(ArtistcrawlError):
+    """There is no such CrawlJob any more."""
+
+
 async def act(seen: Observation, plan: Plan, tools: Tools) -> float | None:
-    """Do it. The seconds until the next look. Raises what made a step fail, once status and notes are written."""
+    """Do it. The seconds until the next look.
+
+    Raises what made a step fail, once status and notes are written, and GoneError.
+    """
     hands = _Round(tools, seen)
     failure: ArtistcrawlError | None = None
+    for step in plan.steps:
+        try:
+            await hands.do(step)
+        except ArtistcrawlError as error:
+            if isinstance(error, MissingError) and isinstance(step, _OnCrawlJob):
+                raise GoneError(f"CrawlJob {seen.crawljob.key} is gone") from error
+            failure = error
+            break
+    # Ours, or another operator's, or a user's write is on its way through the watch.
+    outdated = isinstance(failure, ConflictError | MissingError)
     try:
-        for step in plan.steps:
-            try:
-                await hands.do(step)
-            except (ConflictError, MissingError):
-                raise
-            except ArtistcrawlError as error:
-                failure = error
-                break
         await _write_status(hands.crawljob, plan.status, tools.cluster, failed=failure is not None)
-    except (ConflictError, MissingError) as error:
-        # Ours, or another operator's, or a user's write is on its way through the watch.
-        log.debug("the picture was old: %s", error, extra=fields("round.outdated", crawljob=str(seen.crawljob.key)))
+    except ConflictError as error:
+        outdated, failure = True, failure or error
+    except MissingError as error:
+        raise GoneError(f"CrawlJob {seen.crawljob.key} is gone") from error
+    else:
+        for note in (*plan.notes, *(plan.done if failure is None else ())):
+            await tools.notes.write(hands.crawljob, note)
+    if outdated:
+        log.debug("the picture was old: %s", failure, extra=fields("round.outdated", crawljob=str(seen.crawljob.key)))
         return 0.0
-    for note in plan.notes:
-        await tools.notes.write(hands.crawljob, note)
     if failure is not None:
         raise failure
     return plan.again_s
@@ -130,12 +149,12 @@ class _Round:
                 self.crawljob = replace(self.crawljob, finalizers=finalizers, resource_version=version)
             case DeleteCrawlJob():
                 await self._tools.cluster.delete_crawljob(self.crawljob)
-            case CreateDeployment() | ApplyDeployment() | ScaleDeployment() | DeleteDeployment():
-                await self._on_workers(step)
             case SeedFrontier() | Unfreeze():
                 await self._on_redis(step)
-            case _:
+            case RecordJob() | SettleJob() | MarkDeleted() | ReplayDeadLetters() | ClearProblem():
                 await self._on_the_ledger(step)
+            case _:
+                await self._on_workers(step)
 
     async def _on_workers(self, step: _Workers) -> None:
         cluster, namespace = self._tools.cluster, self.crawljob.key.namespace
@@ -143,7 +162,13 @@ class _Round:
         try:
             match step:
                 case CreateDeployment(manifest):
-                    await cluster.create_deployment(namespace, manifest)
+                    await self._create(manifest)
+                case AdoptDeployment(replicas, backends):
+                    more = {"labels": names.selector_of(self.crawljob.key.name)}
+                    if backends:
+                        more["annotations"] = {names.ANNOTATION_BACKENDS: backends}
+                    there = _there(seen)
+                    await cluster.scale_deployment(namespace, name, replicas=replicas, seen=there, more=more)
                 case DeleteDeployment(uid):
                     await cluster.delete_deployment(namespace, name, uid=uid)
                 case ApplyDeployment(manifest):
@@ -159,8 +184,24 @@ class _Round:
             raise
         self._tools.observer.note_refused(self._seen, None)
 
-    async def _on_the_ledger(self, step: _Ledger) -> None:
+    async def _create(self, manifest: Mapping[str, Any]) -> None:
+        try:
+            await self._tools.cluster.create_deployment(self.crawljob.key.namespace, manifest)
+        except ConflictError:
+            # The watch may be about to bring it. Where it lacks our labels it never will.
+            self._tools.observer.note_hidden(self._seen)
+            raise
+
+    async def _given(self) -> Given:
+        """What the Secrets say. Where they name other backends than were looked at, the picture is old."""
         given = await self._tools.secrets.given(self._job())
+        looked_at = self._seen.backends
+        if looked_at and backends_digest(given.postgres_url, given.redis_url) != looked_at:
+            raise ConflictError("the Secret names other backends by now")
+        return given
+
+    async def _on_the_ledger(self, step: _Ledger) -> None:
+        given = await self._given()
         async with self._tools.backends.ledger(given.postgres_url) as ledger:
             if isinstance(step, RecordJob | MarkDeleted):
                 await self._tools.cluster.confirm(self.crawljob)
@@ -180,7 +221,7 @@ class _Round:
 
     async def _on_redis(self, step: SeedFrontier | Unfreeze) -> None:
         tools = self._tools
-        given = await tools.secrets.given(self._job())
+        given = await self._given()
         async with tools.backends.ledger(given.postgres_url) as ledger, tools.backends.redis(given.redis_url) as redis:
             match step:
                 case SeedFrontier(force):

@@ -46,6 +46,8 @@ def seeded(case: Case) -> Aspect:
         return Aspect("False", reasons.INVALID_SPEC, case.seen.crawljob.invalid)
     if case.phase is Phase.FINISHED:
         return _seeded_once(case)
+    if case.phase is Phase.MOVING:
+        return Aspect("False", reasons.BACKENDS_CHANGED, stalls.moving_message(case))
     trouble, before = case.trouble, _before(case, "Seeded")
     if trouble is not None and trouble.permanent:
         return Aspect("False", trouble.reason, trouble.message)
@@ -85,9 +87,12 @@ def progressing(case: Case, *, wanted: int | None, trial: Trial) -> Aspect:
         case Phase.INVALID:
             return Aspect("False", reasons.INVALID_SPEC, "The spec is invalid; workers are left as they are.")
         case Phase.FINISHED:
-            return Aspect("False", reasons.COMPLETED, "All is done.")
+            done = Aspect("False", reasons.COMPLETED, "All is done.")
+            return _before(case, "Progressing") if case.is_unread else done
         case Phase.SUSPENDED:
             return Aspect("False", reasons.SUSPENDED, "spec.suspend is true.")
+        case Phase.MOVING:
+            return Aspect("False", reasons.BACKENDS_CHANGED, stalls.moving_message(case))
         case Phase.BLOCKED | Phase.OUT_OF_REACH if case.trouble is not None:
             status: Truth = "False" if case.trouble.permanent else "Unknown"
             return Aspect(status, case.trouble.reason, case.trouble.message)
@@ -150,7 +155,7 @@ def rate_limited(case: Case) -> Aspect:
     """Whether the source told us to wait, or another CrawlJob's limit counts."""
     if case.phase is Phase.FINISHED:
         return Aspect("False", reasons.WITHIN_LIMIT, "Nothing is requested any more.")
-    if case.phase is Phase.INVALID or case.trouble is not None or case.row is None:
+    if case.phase in (Phase.INVALID, Phase.MOVING) or case.trouble is not None or case.row is None:
         return _before(case, "RateLimited")
     bucket, row = case.seen.bucket, case.row
     if frozen_until(case.seen) is not None:
@@ -237,16 +242,25 @@ def succeeded(case: Case) -> Aspect:
     if case.phase is Phase.FINISHED:
         return _done(case) or before
     if case.finished_at is None and before.status in ("True", "False"):
-        return Aspect("False", reasons.REOPENED, "It was done, and goes on: dead letters are searched again.")
+        return before if before.reason == reasons.REOPENED else _reopened(case)
     return Aspect("Unknown", reasons.IN_PROGRESS, "The keyspace is not covered yet.")
+
+
+def _reopened(case: Case) -> Aspect:
+    handled, progress = case.old.handled, case.progress
+    asked = handled is not None and handled.retry_dead_letters is not None
+    why = "the ledger has ranges of it that are open"
+    if asked and progress is not None and progress.dead_letters:
+        why = "dead letters are searched again"
+    return Aspect("False", reasons.REOPENED, f"It was done, and goes on: {why}.")
 
 
 def _done(case: Case) -> Aspect | None:
     progress, key = case.progress, case.seen.crawljob.key
     if progress is None:
-        return (
-            None if case.row is None else Aspect("True", reasons.COMPLETED, "Every string of the keyspace is covered.")
-        )
+        if case.row is None or _before(case, "Succeeded").status == "True":
+            return None
+        return Aspect("Unknown", reasons.PENDING, "The job is done; its counts could not be read yet.")
     if not progress.dead_letters:
         return Aspect("True", reasons.COMPLETED, "Every string of the keyspace is covered.")
     return Aspect(

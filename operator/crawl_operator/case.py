@@ -27,6 +27,8 @@ class Phase(StrEnum):
     """Its spec cannot be understood."""
     FINISHED = "finished"
     SUSPENDED = "suspended"
+    MOVING = "moving"
+    """Its backends are elsewhere by now, and workers of the former ones are not all gone."""
     BLOCKED = "blocked"
     """A person must act before the ledger and the frontier can be used."""
     OUT_OF_REACH = "out of reach"
@@ -63,6 +65,11 @@ class Case:
         """The ledger's counts, where the job in it is this one's."""
         return None if self.row is None else self.seen.progress
 
+    @property
+    def is_unread(self) -> bool:
+        """Whether the ledger has the job, and its counts could not be read."""
+        return self.row is not None and self.seen.progress is None
+
 
 def judge(seen: Observation, *, old: Status, settings: WorkerSettings) -> Case:
     """Which case it is."""
@@ -83,6 +90,8 @@ def _phase(seen: Observation, *, trouble: Trouble | None, row: JobRow | None, fi
         return Phase.FINISHED
     if job.spec.suspend:
         return Phase.SUSPENDED
+    if is_moving(seen):
+        return Phase.MOVING
     if trouble is not None:
         return Phase.BLOCKED if trouble.permanent else Phase.OUT_OF_REACH
     if row is None:
@@ -105,6 +114,16 @@ def _misconfigured(seen: Observation, row: JobRow) -> bool:
         return False
     nobody_is_up = seen.deployment is None or not seen.deployment.ready
     return nobody_is_up or seen.now - noted_at >= OTHERS_COMMIT_WITHIN
+
+
+def is_moving(seen: Observation) -> bool:
+    """Whether workers may be there that know other backends than the Secret names now.
+
+    Until they are gone nothing begins at the new ones: two Redis would be two limits.
+    """
+    there = seen.deployment
+    ours = there is not None and there.owner_uid in ("", seen.crawljob.uid)
+    return ours and there is not None and bool(there.backends and seen.backends) and there.backends != seen.backends
 
 
 def frozen_until(seen: Observation) -> datetime | None:
@@ -134,9 +153,9 @@ def _sandbox_missing(seen: Observation, settings: WorkerSettings) -> Trouble | N
     return Trouble(
         reason=reasons.SANDBOX_MISSING,
         message=(
-            "The source is the sandbox, and there is none in this cluster. Install one: helm upgrade artistcrawl "
-            "charts/artistcrawl --reuse-values --set demo.enabled=true; or write its address into a new CrawlJob's "
-            "spec.source.baseURL."
+            "The source is the sandbox, and there is none in this cluster. Install one, with the release, chart and "
+            "namespace of the operator: helm upgrade RELEASE CHART -n NAMESPACE --reset-then-reuse-values --set "
+            "sandbox.enabled=true; or write its address into a new CrawlJob's spec.source.baseURL."
         ),
         permanent=True,
     )

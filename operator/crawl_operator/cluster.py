@@ -91,9 +91,15 @@ class Cluster:
         answer = await self._api.request("PATCH", path, query=_OURS_BY_FORCE, body=body, content_type=APPLY)
         return str(answer["metadata"]["resourceVersion"])
 
-    async def scale_deployment(self, namespace: str, name: str, *, replicas: int, seen: DeploymentView) -> str:
-        """Set the number of workers. The new resourceVersion."""
-        metadata = {"uid": seen.uid, "resourceVersion": seen.resource_version}
+    async def get_deployment(self, namespace: str, name: str) -> dict[str, Any]:
+        """A Deployment that the watch does not bring, since it lacks our labels."""
+        return await self._api.request("GET", path_of(_APPS, namespace, "deployments", name))
+
+    async def scale_deployment(
+        self, namespace: str, name: str, *, replicas: int, seen: DeploymentView, more: Mapping[str, Any] | None = None
+    ) -> str:
+        """Set the number of workers, and `more` of the Deployment's metadata. The new resourceVersion."""
+        metadata = {"uid": seen.uid, "resourceVersion": seen.resource_version, **(more or {})}
         body = {"metadata": metadata, "spec": {"replicas": replicas}}
         path = path_of(_APPS, namespace, "deployments", name)
         answer = await self._api.request("PATCH", path, query=_OURS, body=body, content_type=MERGE)

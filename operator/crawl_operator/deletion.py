@@ -77,19 +77,19 @@ def _may_come_back(seen: Observation) -> bool:
 
 def _with_data(seen: Observation, workers: tuple[Step, ...], *, last_call: bool) -> Plan:
     view, row = seen.crawljob, seen.row
-    done = SetFinalizers(_without_ours(view))
+    last = SetFinalizers(_without_ours(view))
     if row is None and (seen.trouble is not None or view.job is None):
         why = reasons.INVALID_SPEC if seen.trouble is None else seen.trouble.reason
         message = f"The job's rows stay in the ledger ({why}). When it can be used: artistcrawl delete {view.key}"
-        return Plan(steps=(*workers, done), notes=(Note("Warning", reasons.DATA_NOT_DELETED, message),))
+        return Plan(steps=(*workers, last), done=(Note("Warning", reasons.DATA_NOT_DELETED, message),))
     if row is None or row.uid != view.uid:
         # Never recorded, or the ledger's job of this name is another CrawlJob's by now, perhaps in another cluster.
-        return Plan(steps=(*workers, done))
+        return Plan(steps=(*workers, last))
     message = "The job's name is free; its rows are being deleted from the ledger. Artists stay."
     marked = MarkDeleted(row.id)
     return Plan(
-        steps=(*workers, done, marked) if last_call else (*workers, marked, done),
-        notes=(Note("Normal", reasons.DATA_DELETED, message),),
+        steps=(*workers, last, marked) if last_call else (*workers, marked, last),
+        done=(Note("Normal", reasons.DATA_DELETED, message),),
     )
 
 

@@ -29,7 +29,7 @@ _DEFAULT_RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": 
 Manifest = dict[str, Any]
 
 
-def deployment(view: CrawlJobView, *, settings: WorkerSettings, replicas: int) -> Manifest:
+def deployment(view: CrawlJobView, *, settings: WorkerSettings, replicas: int, backends: str = "") -> Manifest:
     """The workers' Deployment. Raises ValueError for a CrawlJob whose spec is invalid."""
     if view.job is None:
         raise ValueError(f"CrawlJob {view.key} has no valid spec")
@@ -43,7 +43,11 @@ def deployment(view: CrawlJobView, *, settings: WorkerSettings, replicas: int) -
             "namespace": view.key.namespace,
             # The user's labels stand here, too: Kueue takes a Deployment's queue from the Deployment's own label.
             "labels": labels,
-            "annotations": {names.ANNOTATION_TEMPLATE: digest},
+            # Not on the pods: another address is no other template, and must not replace them one at a time.
+            "annotations": {
+                names.ANNOTATION_TEMPLATE: digest,
+                **({names.ANNOTATION_BACKENDS: backends} if backends else {}),
+            },
             "ownerReferences": [_owner(view)],
         },
         "spec": {

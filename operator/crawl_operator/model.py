@@ -72,6 +72,11 @@ class DeploymentView:
     """Whether the Deployment controller has seen its newest generation."""
     failure: str = ""
     """Why pods cannot be made at all, such as a quota; empty where they can."""
+    backends: str = ""
+    """Its annotation ANNOTATION_BACKENDS; empty where an operator made it that wrote none."""
+    labelled: bool = True
+    """Whether it has the labels that the watch selects; False: it was found by its name alone."""
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,8 @@ class Observation:
 
     secrets: str = ""
     """The resourceVersions of the Secrets that the spec names: another text means that one of them changed."""
+    backends: str = ""
+    """A digest of where ledger and Redis are by now; empty where that is not known."""
     client_id: str = ""
     """Of the credentials; the sandbox's stand-in where none are named. The secret itself is not read."""
 
@@ -203,6 +210,15 @@ class ScaleDeployment:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptDeployment:
+    """Put the labels and the annotation back on a Deployment of ours that lacks them. Its pods stay as they are."""
+
+    replicas: int
+    backends: str
+    resource_version: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteDeployment:
     """Delete the Deployment of this uid and, after it, its pods."""
 
@@ -256,6 +272,7 @@ Step = (
     | CreateDeployment
     | ApplyDeployment
     | ScaleDeployment
+    | AdoptDeployment
     | DeleteDeployment
     | SetFinalizers
     | MarkDeleted
@@ -280,10 +297,13 @@ class Plan:
     """What to do now, in this order; then what to write; then when to look again."""
 
     steps: tuple[Step, ...] = ()
-    """A step that fails ends the steps of this round; status and events are written all the same."""
+    """A step that fails ends the steps of this round; the status and its notes are written all the same."""
     status: Status | None = None
     """None: leave it as it is (the CrawlJob is going, or paused)."""
     notes: tuple[Note, ...] = ()
+    """What the status tells anew."""
+    done: tuple[Note, ...] = ()
+    """What the steps did; said only when all of them succeeded."""
     again_s: float | None = None
     """Seconds until the next look; 0: at once, since a step changes what is seen; None: when something changes."""
 

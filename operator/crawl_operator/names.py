@@ -16,6 +16,7 @@ FINALIZER = f"{GROUP}/data"
 """Only on a CrawlJob with dataPolicy Delete, and at most 30 s after its deletion."""
 
 LEASE = "artistcrawl-operator"
+"""By default: two installations in one namespace need one each."""
 
 LABEL_JOB = f"{GROUP}/crawljob"
 """On all that belongs to a CrawlJob: its name."""
@@ -31,6 +32,9 @@ CONTAINER = "worker"
 
 ANNOTATION_TEMPLATE = f"{GROUP}/template"
 """On a Deployment: the digest of what its pods were made from. Image and operator version are no part of it."""
+
+ANNOTATION_BACKENDS = f"{GROUP}/backends"
+"""On a Deployment: the digest of where its pods' ledger and Redis are. Not of their passwords."""
 
 ANNOTATION_PAUSED = f"{GROUP}/paused"
 """On a CrawlJob, "true": the operator leaves it and its workers alone, but for its deletion."""

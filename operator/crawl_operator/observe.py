@@ -32,7 +32,8 @@ from crawl_core.logs import fields
 from crawl_core.spec import CrawlJob, differences, identity
 from crawl_operator import given as keys
 from crawl_operator import names
-from crawl_operator.api import ApiError
+from crawl_operator.addresses import backends_digest
+from crawl_operator.api import ApiError, ForbiddenError, MissingError
 from crawl_operator.backends import Backends
 from crawl_operator.buckets import BucketKey, Buckets
 from crawl_operator.cluster import Cluster
@@ -47,6 +48,8 @@ from crawl_operator.model import (
     Trouble,
 )
 from crawl_operator.pace import Pace
+from crawl_operator.past import last_status
+from crawl_operator.views import deployment_view
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +65,8 @@ class _Remembered:
     pace: Pace
     refused: PodTrouble | None = None
     """Why the API server refused what workers need, until it takes it."""
+    hidden: bool = False
+    """Whether a Deployment of the workers' name exists that the watch did not bring."""
 
 
 class Observer:
@@ -86,13 +91,17 @@ class Observer:
         going = crawljob.deleted_at is not None
         if job is None or (going and names.FINALIZER not in crawljob.finalizers):
             return seen
+        seen, conflict = await self._with_workers(seen, kept)
         seen = replace(seen, pods=await self._pods(seen, kept))
         try:
             given = await self._secrets.given(job)
         except SecretError as error:
             return replace(seen, secrets=error.versions, trouble=error.trouble)
-        seen = replace(seen, secrets=given.versions, client_id=given.client_id)
+        backends = backends_digest(given.postgres_url, given.redis_url)
+        seen = replace(seen, secrets=given.versions, client_id=given.client_id, backends=backends)
         seen = await self._with_backends(seen, job, given)
+        if not going:
+            seen = replace(seen, trouble=seen.trouble or conflict)
         if seen.progress is not None:
             kept.pace.pause() if job.spec.suspend else kept.pace.see(seen.progress, now)
         return replace(seen, memory=kept.pace.memory())
@@ -108,6 +117,35 @@ class Observer:
     def note_refused(self, seen: Observation, refused: PodTrouble | None) -> None:
         """The API server refused to make, change or scale the workers; None: it did not."""
         self._keep(seen.crawljob, seen.now).refused = refused
+
+    def note_hidden(self, seen: Observation) -> None:
+        """A Deployment of the workers' name exists, though it was not seen."""
+        self._keep(seen.crawljob, seen.now).hidden = True
+
+    async def _with_workers(self, seen: Observation, kept: _Remembered) -> tuple[Observation, Trouble | None]:
+        """The Deployment by its name, where it should be there and the watch did not bring it: it selects by labels."""
+        if seen.deployment is not None:
+            kept.hidden = False
+            return seen, None
+        key = seen.crawljob.key
+        name = names.workers_of(key.name)
+        if not kept.hidden and not last_status(seen.crawljob.status).workers.desired:
+            return seen, None
+        try:
+            found = deployment_view(await self._cluster.get_deployment(key.namespace, name))
+        except MissingError:
+            kept.hidden = False
+            return seen, None
+        except ForbiddenError as error:
+            return seen, Trouble("Forbidden", str(error), permanent=True)
+        if found.owner_uid == seen.crawljob.uid or found.labelled:
+            return replace(seen, deployment=found), None
+        kept.hidden = True
+        said = f"The Deployment {name} exists and is not this CrawlJob's"
+        remedy = (
+            f"delete or rename it: kubectl -n {key.namespace} delete deployment {name}, or name the CrawlJob otherwise"
+        )
+        return seen, Trouble("NameConflict", f"{said}; {remedy}", permanent=True)
 
     def _keep(self, crawljob: CrawlJobView, now: datetime) -> _Remembered:
         kept = self._remembered.get(crawljob.key)

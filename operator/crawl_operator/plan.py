@@ -6,10 +6,10 @@ It asks no clock and no server, and refuses to hold rules of its own: each conce
 from __future__ import annotations
 
 from crawl_core.spec.status import Status
-from crawl_operator import deletion, reasons, recording, requests, workers
+from crawl_operator import deletion, reasons, recording, requests, stalls, workers
 from crawl_operator.aspects import is_draining
 from crawl_operator.attempts import Trial, trial
-from crawl_operator.case import Case, Phase, frozen_until, judge
+from crawl_operator.case import Case, Phase, frozen_until, is_moving, judge
 from crawl_operator.conditions import Aspect, aspect, assembled
 from crawl_operator.model import (
     ApplyDeployment,
@@ -57,7 +57,7 @@ def plan(seen: Observation, *, settings: WorkerSettings) -> Plan:
         return Plan(steps=(SetFinalizers(finalizers),), again_s=0.0)
     case = judge(seen, old=last_status(view.status), settings=settings)
     if deletion.is_expired(case):
-        return Plan(steps=(DeleteCrawlJob(),), notes=(_expired(case),))
+        return Plan(steps=(DeleteCrawlJob(),), done=(_expired(case),))
     return _reconciled(case, settings)
 
 
@@ -73,8 +73,13 @@ def _reconciled(case: Case, settings: WorkerSettings) -> Plan:
         *workers.steps(case, wanted=wanted, trial=tried, settings=settings),
     )
     status = status_of(case, wanted=wanted, trial=tried, handled=asked.handled)
-    notes = (*asked.notes, *_restarted(case, steps), *notes_between(case.old, status))
-    return Plan(steps=steps, status=status, notes=notes, again_s=_again_s(case, status, steps=steps, tried=tried))
+    return Plan(
+        steps=steps,
+        status=status,
+        notes=notes_between(case.old, status),
+        done=(*asked.notes, *_restarted(case, steps), *_moved(case, steps)),
+        again_s=_again_s(case, status, steps=steps, tried=tried),
+    )
 
 
 def _paused(seen: Observation) -> Plan:
@@ -103,6 +108,12 @@ def _restarted(case: Case, steps: tuple[Step, ...]) -> tuple[Note, ...]:
     return (Note("Normal", reasons.RESTARTED, f"Workers are replaced one at a time: {why}."),)
 
 
+def _moved(case: Case, steps: tuple[Step, ...]) -> tuple[Note, ...]:
+    if not is_moving(case.seen) or not any(isinstance(step, DeleteDeployment) for step in steps):
+        return ()
+    return (Note("Normal", reasons.BACKENDS_CHANGED, stalls.moving_message(case)),)
+
+
 def _again_s(case: Case, status: Status, *, steps: tuple[Step, ...], tried: Trial) -> float | None:
     """Seconds until something may have changed that no watch tells."""
     if any(isinstance(step, _AT_ONCE) for step in steps):
@@ -119,7 +130,9 @@ def _due_s(case: Case, status: Status, tried: Trial) -> float | None:
         return None
     if case.phase is Phase.FINISHED:
         due = deletion.expires_at(case)
-        return None if due is None else (due - now).total_seconds()
+        unread = case.trouble is not None or case.is_unread
+        times = [] if due is None else [(due - now).total_seconds()]
+        return min([*times, RESTING_S] if unread or requests.is_asked(case) else times, default=None)
     if case.phase is Phase.SUSPENDED and is_draining(case):
         return ACTIVE_S
     if tried.again_s is not None:

@@ -12,7 +12,7 @@ from kubernetes.client import ApiClient
 
 from crawl_core.clock import Clock
 from crawl_operator import names
-from crawl_operator.act import Tools, act
+from crawl_operator.act import GoneError, Tools, act
 from crawl_operator.api import Api
 from crawl_operator.backends import Backends
 from crawl_operator.buckets import Buckets
@@ -84,7 +84,12 @@ class Reconciler:
         if not self._may_act():
             # The lead was lost while we looked. Whoever leads now looks at all by itself.
             return None
-        return await act(seen, planned, self.tools)
+        try:
+            return await act(seen, planned, self.tools)
+        except GoneError:
+            # Its deletion went by unseen. What the watch brings of a later one of its name stays.
+            self._store.remove("crawljobs", self._seen[key].raw)
+            return None
 
     def _view(self, key: Key) -> CrawlJobView | None:
         raw = self._store.crawljob(key)

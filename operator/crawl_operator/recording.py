@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from crawl_core.ledger import JobRow
 from crawl_core.lifecycle import RESEED_INTERVAL_S, bucket_of
-from crawl_operator.case import Case, Phase
+from crawl_operator.case import Case, Phase, is_moving
 from crawl_operator.model import RecordJob, SeedFrontier, SettleJob, Step
 
 
 def steps(case: Case) -> tuple[Step, ...]:
     """What the ledger and the frontier lack."""
-    if case.phase is Phase.INVALID or case.trouble is not None:
+    if case.phase is Phase.INVALID or case.trouble is not None or is_moving(case.seen):
         return ()
     row = case.row
     if row is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from crawl_core.spec.status import Handled
 from crawl_operator import reasons
-from crawl_operator.case import Case, Phase
+from crawl_operator.case import Case, Phase, is_moving
 from crawl_operator.model import Note, ReplayDeadLetters, Step, Unfreeze
 from crawl_operator.names import ANNOTATION_RETRY_DEAD_LETTERS, ANNOTATION_UNFREEZE
 
@@ -30,7 +30,7 @@ class Asked:
 def asked(case: Case) -> Asked:
     """What is asked for and was not done yet. It waits where the backends are out of reach."""
     before = case.old.handled
-    if case.phase is Phase.INVALID or case.trouble is not None or case.row is None:
+    if case.phase is Phase.INVALID or case.trouble is not None or case.row is None or is_moving(case.seen):
         return Asked(handled=before)
     done = before or Handled()
     replay = _new_value(case, ANNOTATION_RETRY_DEAD_LETTERS, done.retry_dead_letters)
@@ -45,6 +45,13 @@ def asked(case: Case) -> Asked:
         bucket = case.row.bucket
         steps, notes = (*steps, *([Unfreeze(bucket)] if bucket else [])), (*notes, _unfreeze_note(bucket))
     return Asked(handled=before if done == (before or Handled()) else done, steps=steps, notes=notes)
+
+
+def is_asked(case: Case) -> bool:
+    """Whether something is asked for that was not done yet."""
+    done = case.old.handled or Handled()
+    asked_for = ((ANNOTATION_RETRY_DEAD_LETTERS, done.retry_dead_letters), (ANNOTATION_UNFREEZE, done.unfreeze))
+    return any(_new_value(case, annotation, value) is not None for annotation, value in asked_for)
 
 
 def _new_value(case: Case, annotation: str, done: str | None) -> str | None:

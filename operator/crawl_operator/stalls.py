@@ -20,6 +20,8 @@ _QUIET_WINDOWS = 3
 
 _PASSING = frozenset({"Unschedulable", "SchedulingGated", "NotReady", "Evicted", "Preempted"})
 """Troubles of pods that a cluster mends by itself: room may come, a node may answer again."""
+_REFUSED = frozenset({"Invalid", "Forbidden"})
+"""What the API server said to the operator, and not to a pod."""
 _STARTS = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", "Completed"})
 _IMAGES = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 
@@ -30,13 +32,19 @@ def pods_aspect(case: Case) -> Aspect | None:
     if trouble is None:
         return None
     reason, message = trouble
+    if reason in _REFUSED:
+        return Aspect("False", reasons.WORKERS_UNAVAILABLE, f"No worker is up. {_refusal(reason, message)}")
     return Aspect("False", reasons.WORKERS_UNAVAILABLE, f"No worker is up: {_pod_sentence(case, reason, message)}")
 
 
 def some_pods(case: Case) -> str:
     """A sentence on the workers that are not up beside those that are; empty where none is in trouble."""
     trouble = _worst(case)
-    return "" if trouble is None else f" Some workers are not up: {_pod_sentence(case, *trouble)}"
+    if trouble is None:
+        return ""
+    if trouble[0] in _REFUSED:
+        return f" {_refusal(*trouble)}"
+    return f" Some workers are not up: {_pod_sentence(case, *trouble)}"
 
 
 def is_passing(case: Case) -> bool:
@@ -52,6 +60,22 @@ def _worst(case: Case) -> tuple[str, str] | None:
         return found[0][1:]
     seen = case.seen.deployment
     return ("FailedCreate", seen.failure) if seen is not None and seen.failure else None
+
+
+def _refusal(reason: str, message: str) -> str:
+    """Of a change, whatever becomes of the workers that are there. A missing right is told with its remedy."""
+    remedy = " Correct spec.workers, or what forbids it: a quota, an admission policy." if reason == "Invalid" else ""
+    return f"The change of the workers was refused: {_sentence(message)}{remedy}"
+
+
+def moving_message(case: Case) -> str:
+    """The Secret names other backends than the workers know."""
+    key, secret = case.seen.crawljob.key, case.job.spec.backends_secret_ref.name
+    return (
+        f"The addresses in the Secret {secret} changed. Workers of the former ones finish first, since two Redis would "
+        "be two limits; then others start with the new ones. See what is left with: kubectl get pods "
+        f"-n {key.namespace} -l {selector_text(key.name)}"
+    )
 
 
 def _pod_sentence(case: Case, reason: str, message: str) -> str:

@@ -68,14 +68,15 @@ def state_of(case: Case, progressing: Aspect, *, trial: Trial) -> State:
         case Phase.INVALID:
             return "Succeeded" if before == "Succeeded" else "Stalled"
         case Phase.FINISHED:
-            return "Succeeded"
+            # Not before it can be told what was found.
+            return before if case.is_unread else "Succeeded"
         case Phase.SUSPENDED:
             return "Suspended"
         case Phase.BLOCKED | Phase.MISCONFIGURED:
             return "Stalled"
         case Phase.OUT_OF_REACH:
             return "Pending" if before in ("Suspended", "Succeeded") else before
-        case Phase.NEW:
+        case Phase.NEW | Phase.MOVING:
             return "Pending"
         case Phase.FROZEN:
             return "Frozen"

@@ -72,7 +72,15 @@ def deployment_view(raw: Raw) -> DeploymentView:
         deleting=bool(metadata.get("deletionTimestamp")),
         observed=int(status.get("observedGeneration") or 0) >= int(metadata.get("generation", 1)),
         failure=_failure(status),
+        backends=str((metadata.get("annotations") or {}).get(names.ANNOTATION_BACKENDS, "")),
+        labelled=_is_labelled(metadata.get("labels") or {}),
+        created_at=_instant(metadata["creationTimestamp"]) if metadata.get("creationTimestamp") else None,
     )
+
+
+def _is_labelled(labels: Mapping[str, str]) -> bool:
+    ours = all(labels.get(name) == value for name, value in names.COMMON_LABELS.items())
+    return ours and names.LABEL_JOB in labels
 
 
 def _failure(status: Raw) -> str:

@@ -11,9 +11,10 @@ from datetime import timedelta
 from crawl_core.limiter import BucketLimits
 from crawl_operator import reasons
 from crawl_operator.attempts import Trial
-from crawl_operator.case import Case, Phase, frozen_until
+from crawl_operator.case import Case, Phase, frozen_until, is_moving
 from crawl_operator.manifests import deployment
 from crawl_operator.model import (
+    AdoptDeployment,
     ApplyDeployment,
     ClearProblem,
     CreateDeployment,
@@ -23,11 +24,13 @@ from crawl_operator.model import (
     Step,
     WorkerSettings,
 )
-from crawl_operator.scaling import Choice, choose, limits_of
+from crawl_operator.scaling import EXPECTED_LATENCY_S, Choice, choose, limits_of
 from crawl_operator.template import template_digest
 
 LONG_FREEZE = timedelta(minutes=2)
 """A freeze that goes on for longer than this has no workers."""
+YOUNG = timedelta(seconds=60)
+"""A Deployment younger than this is not made smaller for the first latencies measured: none is taken away at once."""
 THAW = timedelta(seconds=15)
 """One worker is up again this long before a freeze ends: a pod's start."""
 
@@ -43,10 +46,18 @@ def chosen(case: Case) -> Choice:
     return choose(
         case.job.spec,
         limits=limits_in_force(case),
-        latency_s=case.seen.latency_s,
+        latency_s=_latency_s(case),
         current=_current(case),
         open_ranges=None if case.progress is None else case.progress.open_ranges,
     )
+
+
+def _latency_s(case: Case) -> float | None:
+    """The measured one; while the workers are young, no less than was expected of it."""
+    measured, there = case.seen.latency_s, case.seen.deployment
+    created_at = case.seen.now if there is None else there.created_at
+    young = created_at is not None and case.seen.now - created_at < YOUNG
+    return max(measured, EXPECTED_LATENCY_S) if young and measured is not None else measured
 
 
 def target(case: Case, trial: Trial) -> int | None:
@@ -57,7 +68,7 @@ def target(case: Case, trial: Trial) -> int | None:
         case Phase.BLOCKED:
             # Workers find their job by its name: here they would crawl somebody else's.
             return 0 if case.trouble is not None and case.trouble.reason == reasons.NAME_TAKEN else None
-        case Phase.FINISHED | Phase.SUSPENDED:
+        case Phase.FINISHED | Phase.SUSPENDED | Phase.MOVING:
             return 0
         case Phase.MISCONFIGURED:
             return min(1, chosen(case).replicas) if trial.begins else 0
@@ -93,6 +104,9 @@ def steps(case: Case, *, wanted: int | None, trial: Trial, settings: WorkerSetti
     if seen.owner_uid not in ("", case.seen.crawljob.uid):
         # An earlier CrawlJob of this name left it; the collector would delete it, later.
         return (*found, DeleteDeployment(seen.uid))
+    if is_moving(case.seen):
+        # In the foreground: it is gone when its pods are, and only then others are made.
+        return (DeleteDeployment(seen.uid),)
     if wanted is None:
         return found
     return found + _present(case, seen, wanted=wanted, settings=settings)
@@ -101,16 +115,23 @@ def steps(case: Case, *, wanted: int | None, trial: Trial, settings: WorkerSetti
 def _missing(case: Case, *, wanted: int | None, settings: WorkerSettings) -> tuple[Step, ...]:
     if not wanted:
         return ()
-    return (CreateDeployment(deployment(case.seen.crawljob, settings=settings, replicas=wanted)),)
+    view, backends = case.seen.crawljob, case.seen.backends
+    return (CreateDeployment(deployment(view, settings=settings, replicas=wanted, backends=backends)),)
 
 
 def _present(case: Case, seen: DeploymentView, *, wanted: int, settings: WorkerSettings) -> tuple[Step, ...]:
+    backends = case.seen.backends or seen.backends
+    if not seen.labelled:
+        return (AdoptDeployment(wanted, backends, seen.resource_version),)
     if case.phase is Phase.FINISHED and seen.replicas == 0:
         # Only when its pods are gone, and so that a thousand finished jobs cost nothing.
         return () if seen.ready or not seen.observed else (DeleteDeployment(seen.uid),)
     if case.phase is not Phase.FINISHED and not is_current(case, seen):
-        manifest = deployment(case.seen.crawljob, settings=settings, replicas=wanted)
+        manifest = deployment(case.seen.crawljob, settings=settings, replicas=wanted, backends=backends)
         return (ApplyDeployment(manifest, seen.resource_version),)
+    if backends != seen.backends and case.phase is not Phase.FINISHED:
+        # An earlier operator made it, and wrote none: its pods count as where the Secret says now.
+        return (AdoptDeployment(wanted, backends, seen.resource_version),)
     if seen.replicas != wanted:
         return (ScaleDeployment(wanted, seen.resource_version),)
     return ()

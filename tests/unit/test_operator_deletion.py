@@ -66,7 +66,7 @@ def test_an_invalid_spec_leaves_it() -> None:
 
 def test_a_job_without_the_finalizer_just_goes() -> None:
     made = planned(going({}))
-    assert (made.steps, made.status, made.notes, made.again_s) == ((), None, (), None)
+    assert (made.steps, made.status, made.done, made.again_s) == ((), None, (), None)
 
 
 def test_first_the_workers_go() -> None:
@@ -86,7 +86,7 @@ def test_a_worker_that_holds_a_lease_is_waited_for() -> None:
 def test_then_the_data_and_then_the_finalizer() -> None:
     made = planned(without_workers(going()))
     assert made.steps == (MarkDeleted(1), SetFinalizers(()))
-    assert [note.reason for note in made.notes] == ["DataDeleted"]
+    assert [note.reason for note in made.done] == ["DataDeleted"]
 
 
 @pytest.mark.parametrize("waited_s", [30.0, 59.0])
@@ -115,13 +115,13 @@ def test_a_ledger_out_of_reach_is_waited_for_half_a_minute() -> None:
 def test_then_the_job_goes_without_it_and_says_what_to_run(trouble: Trouble, waited_s: float) -> None:
     made = planned(unreadable(without_workers(going(waited_s=waited_s)), trouble))
     assert made.steps == (SetFinalizers(()),)
-    assert (made.notes[0].type, made.notes[0].reason) == ("Warning", "DataNotDeleted")
-    assert "artistcrawl delete music/artists" in made.notes[0].message
+    assert (made.done[0].type, made.done[0].reason) == ("Warning", "DataNotDeleted")
+    assert "artistcrawl delete music/artists" in made.done[0].message
 
 
 def test_a_job_that_was_never_recorded_has_no_data_to_delete() -> None:
     made = planned(replace(without_workers(going()), row=None, progress=None))
-    assert (made.steps, made.notes) == ((SetFinalizers(()),), ())
+    assert (made.steps, made.done) == ((SetFinalizers(()),), ())
 
 
 def test_a_record_that_another_crawljob_goes_on_with_is_not_deleted() -> None:
@@ -172,7 +172,7 @@ def test_the_deployment_stays_until_its_pods_are_gone(workers: dict[str, object]
 
 def test_a_finished_job_at_rest_costs_nothing() -> None:
     made = planned(settled(finished()))
-    assert (made.steps, made.notes, made.again_s) == ((), (), None)
+    assert (made.steps, made.done, made.again_s) == ((), (), None)
 
 
 def test_a_finished_jobs_workers_are_not_replaced_for_a_changed_template() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from observations import NOW, SETTINGS, after, crawling, fresh, job_of, notes_of, planned, settled, told
+from observations import NOW, SETTINGS, after, crawling, fresh, job_of, notes, notes_of, planned, settled, told
 
 from crawl_core.spec.status import Status
 from crawl_operator.model import (
+    AdoptDeployment,
     ApplyDeployment,
     CreateDeployment,
     DeleteCrawlJob,
@@ -96,12 +97,15 @@ def pictures(draw: st.DrawFn) -> Observation:
             "owner_uid": draw(st.sampled_from(["uid-1", "uid-0", ""])),
             "template": draw(st.sampled_from(["", "other"])),
             "deleting": draw(st.booleans()),
+            "backends": draw(st.sampled_from(["", "here", "there"])),
+            "labelled": draw(st.booleans()),
         },
         limits={"frozen_s": frozen, "requests": draw(st.integers(1, 1000))},
         frontier=draw(st.sampled_from([None, FrontierView(False), FrontierView(True, 5, 2, 1)])),
         memory=Memory(covered_per_s=draw(st.none() | st.floats(0, 1e9)), seeded_at=draw(MAYBE_MOMENTS)),
         trouble=draw(TROUBLES),
         pods=draw(PODS),
+        backends=draw(st.sampled_from(["", "here"])),
         open_missing=draw(st.booleans()),
         latency_s=draw(st.none() | st.floats(0, 1e6)),
     )
@@ -134,9 +138,9 @@ LOTS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthChe
 
 def numbers(made: Plan) -> list[int]:
     return [
-        step.replicas if isinstance(step, ScaleDeployment) else step.manifest["spec"]["replicas"]
+        step.replicas if isinstance(step, ScaleDeployment | AdoptDeployment) else step.manifest["spec"]["replicas"]
         for step in made.steps
-        if isinstance(step, ScaleDeployment | CreateDeployment | ApplyDeployment)
+        if isinstance(step, ScaleDeployment | AdoptDeployment | CreateDeployment | ApplyDeployment)
     ]
 
 
@@ -215,7 +219,7 @@ def test_a_whole_life() -> None:
     def rounds(seen: Observation) -> Observation:
         for _ in range(6):
             made = planned(seen)
-            told_of.extend(note.reason for note in made.notes)
+            told_of.extend(note.reason for note in notes(made))
             seen = after(seen, made)
         return seen
 

@@ -205,7 +205,7 @@ def test_a_cluster_without_a_sandbox_says_so() -> None:
     assert made.status is not None
     assert (made.steps, made.status.state) == ((), "Stalled")
     assert said(made.status, "Seeded").reason == "SandboxMissing"
-    assert "demo.enabled=true" in said(made.status, "Seeded").message
+    assert "--set sandbox.enabled=true" in said(made.status, "Seeded").message
 
 
 def test_a_job_that_names_its_sandbox_needs_none_in_the_cluster() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from observations import NOW, crawling, fresh, notes_of, planned, settled, status_of, told
+from observations import NOW, crawling, fresh, notes_of, planned, said, settled, status_of, told
 
 from crawl_operator import names
 from crawl_operator.model import FrontierView, Observation, ReplayDeadLetters, Trouble, Unfreeze
@@ -73,7 +73,7 @@ def test_a_new_job_is_recorded_before_anything_is_asked_of_it() -> None:
 def test_where_each_node_has_a_limit_the_user_is_told_what_to_run() -> None:
     seen = asking(UNFREEZE, of=crawling({"rateLimit": {"bucket": "Node"}, "workers": {"max": 1}}))
     assert planned(seen).steps == ()
-    assert "artistcrawl unfreeze node:ADDRESS" in planned(seen).notes[0].message
+    assert "artistcrawl unfreeze node:ADDRESS" in planned(seen).done[0].message
 
 
 def test_a_lifted_freeze_lets_the_job_go_on() -> None:
@@ -91,3 +91,25 @@ def test_a_finished_job_goes_on_when_dead_letters_are_searched_again() -> None:
     succeeded = next(each for each in status.conditions if each.type == "Succeeded")
     assert (status.state, succeeded.status, succeeded.reason) == ("Crawling", "False", "Reopened")
     assert status.completion_time is None
+
+
+def test_what_is_asked_of_a_finished_job_is_looked_for_until_it_is_done() -> None:
+    away = Trouble("LedgerUnavailable", "no", permanent=False)
+    done = settled(crawling(row={"finished_at": NOW}, progress={"open_ranges": 0, "covered": 36**4, "dead_letters": 3}))
+    assert planned(done).again_s is None
+    assert planned(asking(RETRY, of=replace(done, row=None, progress=None, trouble=away))).again_s == 30.0
+
+
+def test_a_restored_ledger_is_not_said_to_search_dead_letters_again() -> None:
+    counts = {"open_ranges": 0, "covered": 36**4}
+    done = settled(crawling(row={"finished_at": NOW}, progress=counts))
+    assert done.row is not None
+    assert "dead letters" not in said(replace(done, row=replace(done.row, finished_at=None)), "Succeeded").message
+
+
+def test_dead_letters_that_are_searched_again_are_said_so_until_the_end() -> None:
+    done = settled(crawling(row={"finished_at": NOW}, progress={"open_ranges": 0, "covered": 36**4, "dead_letters": 3}))
+    again = settled(asking(RETRY, of=done))
+    assert again.progress is not None
+    seen = replace(again, progress=replace(again.progress, dead_letters=0))
+    assert said(seen, "Succeeded").message == "It was done, and goes on: dead letters are searched again."

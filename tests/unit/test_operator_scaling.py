@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observations import crawling, fresh, job_of, planned, said, settled, status_of
+from observations import NOW, crawling, fresh, job_of, planned, said, settled, status_of
 
 from crawl_core.limiter import BucketLimits
 from crawl_operator.model import CreateDeployment, Observation, ScaleDeployment
@@ -190,3 +191,15 @@ def test_it_says_when_there_are_too_few_ranges() -> None:
 def test_no_workers_by_the_users_number_are_no_stall() -> None:
     seen = crawling({"workers": {"replicas": 0}}, workers={"replicas": 0})
     assert (progressing(seen)[0], status_of(seen).state) == ("NoWorkers", "Pending")
+
+
+@pytest.mark.parametrize(("age_s", "workers"), [(5, 2), (59, 2), (60, 1)])
+def test_the_first_latencies_take_no_worker_away_at_once(age_s: int, workers: int) -> None:
+    spec = {"rateLimit": {"requests": 20, "window": "1s"}}
+    made = {"replicas": 2, "created_at": NOW - timedelta(seconds=age_s)}
+    assert status_of(crawling(spec, latency_s=0.005, workers=made)).workers.desired == workers
+
+
+def test_workers_that_are_made_anew_are_as_many_as_are_kept_at_first() -> None:
+    spec = {"rateLimit": {"requests": 20, "window": "1s"}}
+    assert status_of(replace(crawling(spec, latency_s=0.005), deployment=None)).workers.desired == 2

@@ -141,3 +141,15 @@ def test_its_workers_go_on_trying() -> None:
 
 def test_a_note_that_commits_came_after_is_out_of_date() -> None:
     assert status_of(noted("RequestRejected", committed_ago_s=-1)).state == "Crawling"
+
+
+@pytest.mark.parametrize("ready", [0, 1])
+def test_a_refused_change_is_told_with_what_to_correct_and_not_as_pods(ready: int) -> None:
+    refused = PodTrouble(
+        pod="", reason="Invalid", message="the API server refuses it: spec.nodeSelector: Invalid value"
+    )
+    message = said(crawling(workers={"ready": ready}, pods=(refused,)), "Progressing").message
+    assert "The change of the workers was refused: the API server refuses it" in message
+    assert "Correct spec.workers" in message
+    assert "describe pods" not in message
+    assert "not up: Invalid" not in message

@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from observations import NOW, crawling, later, planned, progress_of, status_of, told
+from observations import NOW, crawling, later, notes_of, planned, progress_of, said, settled, status_of, told
 
-from crawl_operator.model import Memory, Observation
+from crawl_operator.model import Memory, Observation, Trouble
 from crawl_operator.status import percentage, time_left
 
 TOTAL = 36**4
@@ -168,3 +168,23 @@ def test_the_time_left_stands_beside_the_estimate() -> None:
 
 def test_a_job_whose_requests_are_committed_is_crawling_before_its_pods_are_told_ready() -> None:
     assert status_of(crawling(workers={"ready": 0})).state == "Crawling"
+
+
+def test_a_finished_job_whose_counts_cannot_be_read_is_not_called_complete() -> None:
+    away = Trouble("LedgerUnavailable", "no", permanent=False)
+    seen = replace(told(crawling()), trouble=away, progress=None, deployment=None)
+    assert seen.row is not None
+    seen = replace(seen, row=replace(seen.row, finished_at=NOW))
+    assert (said(seen, "Succeeded").status, status_of(seen).state, status_of(seen).searches) == (
+        "Unknown",
+        "Crawling",
+        420,
+    )
+    assert ("Succeeded" in notes_of(seen), planned(seen).again_s) == (False, 30.0)
+
+
+def test_a_finished_job_stays_complete_while_its_counts_cannot_be_read() -> None:
+    away = Trouble("LedgerUnavailable", "no", permanent=False)
+    done = settled(crawling(row={"finished_at": NOW}, progress={"open_ranges": 0, "covered": 36**4}))
+    seen = replace(done, progress=None, trouble=away)
+    assert (status_of(seen), planned(seen).again_s) == (status_of(done), 30.0)

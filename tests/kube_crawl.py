@@ -133,6 +133,7 @@ class ClusterCrawl(Crawl):
         prove_ledger(self, truth())
         assert most_in_a_window(self, window_s=WINDOW_S) <= RATE * WINDOW_S
         lost = lost_answers(self)
+        print(f"{self.job.metadata.name}: {len(lost)} repeats, {broken} broken")
         assert len(lost) <= broken * BROKEN_COST, f"{len(lost)} repeats, {broken} broken: {self.explain_repeats()}"
 
     def explain_repeats(self) -> str:

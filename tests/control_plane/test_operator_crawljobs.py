@@ -9,6 +9,8 @@ import pytest
 from operator_process import Scene
 from redis import Redis
 
+from crawl_operator import names
+
 
 def conditions(scene: Scene, name: str = "artists") -> dict[str, dict[str, Any]]:
     """By type."""
@@ -187,3 +189,50 @@ def test_nothing_happens_to_a_crawljob_at_rest(crawling: Scene) -> None:
     crawling.apply(name="later")
     crawling.wait("condition=Seeded", name="later")
     assert int(crawling.get("crawljob", "artists")["metadata"]["resourceVersion"]) == after > int(before)
+
+
+def test_workers_end_before_others_start_at_another_address(crawling: Scene) -> None:
+    uid, redis_url = crawling.deployment()["metadata"]["uid"], crawling.redis_url
+    # As a worker that drains does: it keeps the Deployment there until it is gone.
+    held = '{"metadata":{"finalizers":["tests/held"]}}'
+    pod = crawling.until(lambda: crawling.kubectl("get", "pods", "-o", "name").split(), "a pod")[0]
+    crawling.kubectl("patch", pod, "--type=merge", "-p", held)
+    elsewhere = redis_url.rpartition("/")[0] + "/1"
+    patch = json.dumps({"stringData": {"redis-url": elsewhere}})
+    crawling.kubectl("patch", "secret", "artistcrawl-backends", "--type=merge", "-p", patch)
+    crawling.wait("condition=Seeded=False")
+    assert conditions(crawling)["Progressing"]["reason"] == "BackendsChanged"
+    with Redis.from_url(elsewhere) as redis:
+        assert (crawling.deployment()["metadata"]["uid"], redis.keys("artistcrawl:job:*")) == (uid, [])
+        crawling.kubectl("patch", pod, "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        crawling.wait("condition=Seeded")
+        crawling.until(lambda: (crawling.deployment().get("metadata") or {}).get("uid") not in (None, uid), "others")
+        assert redis.keys("artistcrawl:job:*")
+
+
+def test_a_deployment_that_lost_its_labels_gets_them_back_and_drains_when_suspended(crawling: Scene) -> None:
+    name = crawling.deployment()["metadata"]["name"]
+    uid = crawling.get("deployment", name)["metadata"]["uid"]
+    crawling.until(lambda: crawling.get("crawljob", "artists")["status"]["workers"]["desired"] == 1, "a status")
+    crawling.kubectl("label", "deployment", name, "app.kubernetes.io/managed-by-", "artistcrawl.dev/crawljob-")
+    crawling.kubectl("patch", "crawljob", "artists", "--type=merge", "-p", '{"spec":{"suspend":true}}')
+    crawling.until(lambda: replicas(crawling) == 0, "the labels, and no workers")
+    assert crawling.deployment()["metadata"]["uid"] == uid
+    crawling.wait("condition=Suspended")
+
+
+def test_somebody_elses_deployment_of_the_name_is_told_of_and_left_alone(scene: Scene) -> None:
+    theirs = ("deployment", names.workers_of("artists"))
+    scene.kubectl("create", *theirs, "--image=other", "--replicas=0")
+    scene.leader()
+    scene.apply()
+    scene.wait("jsonpath={.status.state}=Stalled")
+    said = conditions(scene)["Seeded"]
+    assert (said["reason"], f"kubectl -n {scene.namespace} delete deployment" in said["message"]) == (
+        "NameConflict",
+        True,
+    )
+    assert scene.get(*theirs)["spec"]["template"]["spec"]["containers"][0]["image"] == "other"
+    scene.kubectl("delete", *theirs)
+    scene.kubectl("annotate", "crawljob", "artists", "look=now")
+    scene.until(scene.deployment, "workers")

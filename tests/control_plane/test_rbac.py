@@ -97,7 +97,7 @@ def edit(scene: Scene, name: str, **spec: Any) -> None:
 
 
 def crawled(scene: Scene) -> None:
-    """A CrawlJob's life: made, scaled, restarted, suspended twice, its workers lost, deleted with its data."""
+    """A CrawlJob's life: made, scaled, restarted, suspended twice, its workers hidden, lost, deleted with its data."""
     scene.apply({"dataPolicy": "Delete"})
     scene.wait("condition=Seeded")
     scene.until(scene.deployment, "workers")
@@ -109,7 +109,9 @@ def crawled(scene: Scene) -> None:
     for suspend in (True, False, True, False):
         edit(scene, "artists", suspend=suspend)
         scene.wait(f"condition=Suspended={suspend}")
-    uid = scene.deployment()["metadata"]["uid"]
+    uid, name = scene.deployment()["metadata"]["uid"], scene.deployment()["metadata"]["name"]
+    scene.kubectl("label", "deployment", name, "app.kubernetes.io/managed-by-")
+    scene.until(lambda: "app.kubernetes.io/managed-by" in scene.deployment()["metadata"]["labels"], "its labels again")
     scene.kubectl("delete", "deployment", "-l", "artistcrawl.dev/crawljob=artists")
     scene.until(lambda: scene.deployment() and scene.deployment()["metadata"]["uid"] != uid, "workers anew")
     scene.kubectl("delete", "crawljob", "artists", "--wait=false")

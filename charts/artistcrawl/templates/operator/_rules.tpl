@@ -8,7 +8,7 @@
   verbs: [patch]
 - apiGroups: [apps]
   resources: [deployments]
-  verbs: [list, watch, create, patch, delete]  # create and patch: server-side apply takes both
+  verbs: [get, list, watch, create, patch, delete]  # create and patch: server-side apply; get: one that lost its labels
 - apiGroups: [""]
   resources: [pods]
   verbs: [list]

@@ -12,7 +12,7 @@ from crawl_core.limiter import BucketLimits
 from crawl_core.wording import duration, number
 from crawl_operator import reasons, stalls
 from crawl_operator.attempts import Trial
-from crawl_operator.case import Case, Phase, frozen_until
+from crawl_operator.case import Case, Phase, frozen_until, is_moving
 from crawl_operator.conditions import Aspect, Truth, aspect, instant_of, instant_text
 from crawl_operator.scaling import limits_of
 from crawl_operator.workers import chosen, limits_in_force, ready
@@ -191,7 +191,9 @@ def is_draining(case: Case) -> bool:
     """Whether workers may have requests under way. A pod that ends is not counted as ready, but has its leases."""
     deployment, frontier = case.seen.deployment, case.seen.frontier
     leased = 0 if frontier is None else frontier.leased - frontier.overdue
-    return leased > 0 or (deployment is not None and (deployment.replicas > 0 or deployment.ready > 0))
+    # Where the backends moved, the former leases cannot be seen; what is left of the Deployment can.
+    some = deployment is not None and (deployment.replicas > 0 or deployment.ready > 0 or is_moving(case.seen))
+    return leased > 0 or some
 
 
 def deadline_exceeded(case: Case, *, estimated: datetime | None) -> Aspect | None:

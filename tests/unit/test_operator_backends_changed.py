@@ -10,7 +10,15 @@ from observations import after, crawling, fresh, notes, planned, said, settled, 
 
 from crawl_operator import names
 from crawl_operator.addresses import backends_digest
-from crawl_operator.model import AdoptDeployment, CreateDeployment, DeleteDeployment, Observation, Plan, Trouble
+from crawl_operator.model import (
+    AdoptDeployment,
+    CreateDeployment,
+    DeleteDeployment,
+    FrontierView,
+    Observation,
+    Plan,
+    Trouble,
+)
 
 POSTGRES, REDIS = "postgresql://crawl:secret@db:5432/crawl", "redis://:secret@redis:6379/0"
 
@@ -89,6 +97,12 @@ def test_when_they_are_gone_others_start_with_the_new_ones() -> None:
     (*_, made) = planned(replace(moved(), deployment=None)).steps
     assert isinstance(made, CreateDeployment)
     assert made.manifest["metadata"]["annotations"][names.ANNOTATION_BACKENDS] == "new"
+
+
+def test_a_suspended_job_drains_until_its_former_workers_are_gone() -> None:
+    seen = moved({"suspend": True}, frontier=FrontierView(True, pending=100))
+    assert (seen.deployment and seen.deployment.replicas, said(seen, "Suspended").reason) == (0, "Draining")
+    assert said(settled(seen), "Suspended").reason == "Suspended"
 
 
 def test_a_suspended_job_resumes_with_the_new_ones_only() -> None:

@@ -12,7 +12,7 @@ from crawl_core.errors import LedgerUnavailableError
 from crawl_core.ledger import jobs
 from crawl_core.spec.status import Condition, Handled, Status, WorkerCounts
 from crawl_operator import names
-from crawl_operator.act import Tools, act
+from crawl_operator.act import GoneError, Tools, act
 from crawl_operator.api import Api
 from crawl_operator.cluster import Cluster
 from crawl_operator.manifests import deployment
@@ -21,6 +21,7 @@ from crawl_operator.model import (
     CreateDeployment,
     DeleteCrawlJob,
     DeleteDeployment,
+    Key,
     MarkDeleted,
     Note,
     Observation,
@@ -31,6 +32,8 @@ from crawl_operator.model import (
     SetFinalizers,
     WorkerSettings,
 )
+from crawl_operator.reconcile import Reconciler
+from crawl_operator.store import Store
 from crawl_operator.views import crawljob_view, deployment_view
 
 CRAWLJOBS = (names.GROUP, names.VERSION)
@@ -153,6 +156,34 @@ async def test_a_deployment_is_made_once(world):
     await world.act(seen, CreateDeployment(world.manifest(seen, image="worker:1")))
     assert await world.act(seen, CreateDeployment(world.manifest(seen, image="worker:2"))) == 0.0
     assert world.look().deployment.image == "worker:1"
+
+
+async def test_a_conflict_does_not_keep_the_status_from_being_written(world):
+    seen = await world.with_workers()
+    step = CreateDeployment(world.manifest(seen))
+    assert await world.act(seen, step, status=status(state="Stalled"), again_s=5.0) == 0.0
+    assert world.raw()["status"]["state"] == "Stalled"
+
+
+async def test_a_crawljob_that_is_gone_is_told_apart_from_one_that_changed(world):
+    seen = world.look()
+    world.objects.delete_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists")
+    with pytest.raises(GoneError):
+        await world.act(seen, status=status(state="Crawling"))
+    with pytest.raises(GoneError):
+        await world.act(seen, DeleteCrawlJob())
+
+
+async def test_a_crawljob_whose_deletion_went_by_unseen_is_forgotten(world, kube):
+    raw, store = world.raw(), Store(changed=lambda _: None)
+    store.put("crawljobs", raw)
+    world.objects.delete_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists")
+    settings = WorkerSettings(image="worker:1")
+    made = Reconciler(kube, store, workers=settings, instance="", may_act=lambda: True, clock=SYSTEM_CLOCK)
+    key = Key(world.namespace, "artists")
+    assert await made.round(key) is None
+    await made.close()
+    assert store.crawljob(key) is None
 
 
 async def test_the_second_to_scale_is_refused(world):
@@ -292,6 +323,13 @@ async def test_a_step_that_fails_ends_the_steps_and_the_status_is_written_all_th
         await world.act(seen, *steps, status=status(state="Stalled"), notes=(note,))
     assert (world.raw()["status"]["state"], world.look().crawljob.finalizers) == ("Stalled", ())
     assert [each.reason for each in world.core.list_namespaced_event(world.namespace).items] == ["LedgerUnavailable"]
+
+
+async def test_what_a_step_did_is_told_only_when_it_was_done(without_ledger):
+    world = without_ledger
+    with pytest.raises(LedgerUnavailableError):
+        await world.act(world.look(), ReplayDeadLetters(1), done=(Note("Normal", "DeadLettersReplayed", "done"),))
+    assert world.core.list_namespaced_event(world.namespace).items == []
 
 
 async def test_what_a_user_asked_for_is_not_handled_where_it_failed(without_ledger):

@@ -146,8 +146,9 @@ def _left_s(case: Case) -> float | None:
     if progress is None or progress.covered >= progress.total:
         return None
     left, per_s = progress.total - progress.covered, case.seen.memory.covered_per_s
-    if per_s is None and progress.covered and progress.requests:
-        # Nothing is remembered yet: at the pace of the last minute.
+    old_enough = case.row is not None and case.seen.now - case.row.started_at >= _RECENTLY
+    if per_s is None and progress.covered and progress.requests and old_enough:
+        # Nothing is remembered yet: at the pace of the last minute, where there was a whole one.
         per_s = progress.requests_last_minute / 60 * progress.covered / progress.requests
     if not per_s or not per_s > 0 or left / per_s > _LONGEST_ESTIMATE_S:
         return None

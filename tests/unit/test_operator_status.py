@@ -162,6 +162,10 @@ def test_the_time_left_is_shown_as_coarsely_as_it_is_known(left: timedelta, text
     assert time_left(left) == text
 
 
+def test_a_job_that_has_just_begun_is_given_no_estimate() -> None:
+    assert status_of(paced(None, row={"started_at": NOW - timedelta(seconds=5)})).time_left is None
+
+
 def test_the_time_left_stands_beside_the_estimate() -> None:
     assert status_of(paced(TOTAL * 0.75 / 1_000)).time_left == "17m"
 

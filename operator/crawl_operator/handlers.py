@@ -92,15 +92,13 @@ def tame_logs(level: str) -> None:
     # "kopf.objects" says of each event that a handler was invoked, and that it succeeded.
     for name in ("kopf.objects", "kubernetes", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if _no_error not in (watches := logging.getLogger(_WATCHES)).filters:
-        watches.addFilter(_no_error)
-
-
-_WATCHES = "kopf._cogs.clients.watching"
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_no_error)
 
 
 def _no_error(record: logging.LogRecord) -> bool:
     """A watch that is cut is opened again by itself; while the API server is away, that fails each second or so."""
-    if record.levelno == logging.ERROR:
+    tried = record.name.startswith("kopf.") and str(record.msg).startswith("Request attempt ")
+    if tried and record.levelno == logging.ERROR:
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
     return True

@@ -107,6 +107,7 @@ def test_an_api_server_that_was_away_is_found_again(scene: Scene, proxy: TcpProx
     proxy.refuse(False)
     operator.did("lease.acquired", times=2, timeout_s=60)
     scene.wait("condition=Seeded", timeout_s=60)
+    assert [line for line in operator.lines() if line["level"] == "error" and line["logger"].startswith("kopf")] == []
 
 
 def test_an_api_server_that_falls_silent_costs_the_lead_in_time(scene: Scene, proxy: TcpProxy) -> None:

@@ -13,9 +13,10 @@ from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.ledger import BucketRows, RequestRow, batches, jobs
 from crawl_core.limiter import Bucket, BucketRecord
 from crawl_core.scripts import connect_redis
+from crawl_operator.act import act
 from crawl_operator.buckets import FRESH_S
 from crawl_operator.given import KEPT_S
-from crawl_operator.model import FrontierView, RecordJob, SeedFrontier, SettleJob, Unfreeze
+from crawl_operator.model import FrontierView, Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze
 
 RECORDED = (RecordJob(), SeedFrontier(force=False))
 
@@ -205,3 +206,14 @@ async def test_an_invalid_spec_reads_nothing():
         seen = await look(made, view(keyspace={"minLength": 9}))
     assert (seen.trouble, seen.crawljob.job) == (None, None)
     assert "spec.keyspace.minLength: 9" in seen.crawljob.invalid
+
+
+async def test_a_secret_that_changed_since_the_look_lets_no_step_begin_elsewhere(ledger_url, redis_url, clock):
+    secrets = backends(ledger_url, redis_url)
+    async with tools(secrets, clock) as made:
+        seen = await look(made)
+        secrets.secrets["artistcrawl-backends"]["redis-url"] = "redis://127.0.0.1:1/0"
+        clock.ahead_s += 2 * KEPT_S
+        assert await act(seen, Plan(steps=(RecordJob(),)), made) == 0.0
+        again = await look(made)
+    assert (again.row, again.backends != seen.backends) == (None, True)

@@ -137,3 +137,9 @@ def test_a_new_job_notes_where_its_workers_belong() -> None:
     seen = settled(replace(fresh(), backends="here"))
     assert seen.deployment is not None
     assert seen.deployment.backends == "here"
+
+
+def test_what_a_user_asks_for_waits_for_the_end_of_a_move() -> None:
+    seen = moved()
+    seen = replace(seen, crawljob=replace(seen.crawljob, annotations={names.ANNOTATION_UNFREEZE: "1"}))
+    assert (steps_of(seen), status_of(seen).handled) == (["DeleteDeployment"], None)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from observations import NOW, crawling, fresh, job_of, planned, said, settled, status_of
 
 from crawl_core.limiter import BucketLimits
-from crawl_operator.model import CreateDeployment, Observation, ScaleDeployment
+from crawl_operator.model import AdoptDeployment, CreateDeployment, Observation, ScaleDeployment
 from crawl_operator.scaling import choose, need
 
 
@@ -203,3 +203,11 @@ def test_the_first_latencies_take_no_worker_away_at_once(age_s: int, workers: in
 def test_workers_that_are_made_anew_are_as_many_as_are_kept_at_first() -> None:
     spec = {"rateLimit": {"requests": 20, "window": "1s"}}
     assert status_of(replace(crawling(spec, latency_s=0.005), deployment=None)).workers.desired == 2
+
+
+@pytest.mark.parametrize(
+    ("spec", "row", "workers"), [({}, {}, 1), ({"suspend": True}, {}, 0), ({}, {"finished_at": NOW}, 0)]
+)
+def test_workers_that_lost_their_labels_get_them_back(spec: dict[str, Any], row: dict[str, Any], workers: int) -> None:
+    seen = crawling(spec, row=row, workers={"labelled": False})
+    assert AdoptDeployment(workers, "", "70") in planned(seen).steps

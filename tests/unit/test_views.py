@@ -116,3 +116,10 @@ def test_a_pod_that_is_going_is_no_trouble():
     pod = raw_pod()
     pod["metadata"]["deletionTimestamp"] = NOW.isoformat()
     assert pod_troubles([pod], now=NOW) == ()
+
+
+def test_a_deployment_without_our_labels_is_told_apart():
+    raw = raw_deployment()
+    assert not deployment_view(raw).labelled
+    raw["metadata"]["labels"] = names.selector_of("artists")
+    assert deployment_view(raw).labelled

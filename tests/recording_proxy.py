@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import http.client
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -90,18 +91,23 @@ def recording_proxy(kubeconfig: Path) -> Iterator[Recording]:
     else:
         trust = ssl.create_default_context(cafile=cluster["certificate-authority"])
     recording = Recording()
+    upstreams: set[socket.socket] = set()
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = 30
+
         def forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in _DROPPED}
             connection = http.client.HTTPSConnection(str(upstream.hostname), upstream.port or 443, context=trust)
-            with suppress(OSError):  # Either side may go; a watch ends like that.
+            # Either side may go; a watch ends like that. The client's ValueError is a chunk without its length.
+            with closing(connection), suppress(OSError, ValueError, http.client.HTTPException):
+                connection.connect()
+                upstreams.add(connection.sock)
                 connection.request(self.command, self.path, body=body or None, headers=headers)
-                answer = connection.getresponse()
-                recording.note(self.command, self.path, answer.status)
-                self._relay(answer)
-            connection.close()
+                with connection.getresponse() as answer:
+                    recording.note(self.command, self.path, answer.status)
+                    self._relay(answer)
 
         def _relay(self, answer: http.client.HTTPResponse) -> None:
             self.send_response_only(answer.status)
@@ -118,11 +124,13 @@ def recording_proxy(kubeconfig: Path) -> Iterator[Recording]:
             """Say nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+        server.daemon_threads = False  # ended, and waited for, below
         recording.port = server.server_port
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         try:
             yield recording
         finally:
             server.shutdown()
-            server.block_on_close = False
+            for each in upstreams:
+                with suppress(OSError):
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # past TLS, whose reader is another thread

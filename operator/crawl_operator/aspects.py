@@ -181,7 +181,8 @@ def suspended(case: Case) -> Aspect:
     if case.phase is Phase.INVALID:
         return _before(case, "Suspended")
     if case.phase is not Phase.SUSPENDED:
-        return Aspect("False", reasons.NOT_SUSPENDED, "spec.suspend is false.")
+        why = "There is nothing left to suspend." if case.phase is Phase.FINISHED else "spec.suspend is false."
+        return Aspect("False", reasons.NOT_SUSPENDED, why)
     if is_draining(case):
         return Aspect("False", reasons.DRAINING, "Workers finish the requests that are under way.")
     return Aspect("True", reasons.SUSPENDED, "No request is under way. Write spec.suspend: false to go on.")

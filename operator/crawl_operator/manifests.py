@@ -85,6 +85,9 @@ def _pod(job: CrawlJob, *, view: CrawlJobView, settings: WorkerSettings) -> Mani
     pod: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        # Linux drops a SIGTERM that comes before the first process of a namespace handles it. So a worker that is told
+        # to stop while it starts would crawl on until it is killed; it is not the first process here.
+        "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": math.ceil(spec.source.request_timeout.seconds) + DRAIN_S,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "tolerations": tolerations(spec.workers),

@@ -30,6 +30,7 @@ progressDeadlineSeconds: 600
 pod:
   automountServiceAccountToken: false
   enableServiceLinks: false
+  shareProcessNamespace: true
   terminationGracePeriodSeconds: 25
   securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
   tolerations:

@@ -1,10 +1,15 @@
-"""Redis and PostgreSQL end in the middle of a crawl: the one comes back empty, the other with its claim."""
+"""Redis and PostgreSQL end in the middle of a crawl, or the Secret names another Redis: no limit is ever doubled."""
 
 from __future__ import annotations
 
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 from kube import eventually
-from kube_crawl import applied, is_ready
+from kube_crawl import WORKERS, applied, is_ready
 from kube_release import Release
 
 pytestmark = pytest.mark.timeout(300)
@@ -36,3 +41,42 @@ def test_a_postgres_killed_goes_on_from_its_claim(release: Release) -> None:
         workers = len(crawl.workers_pods())
         end(release, "postgres")
         crawl.prove(broken=workers)
+
+
+SECRET = "artistcrawl-backends"
+SECOND = "second-redis"
+
+
+def names(release: Release, redis_url: str) -> None:
+    """Write the address of Redis into the Secret."""
+    data = {"redis-url": base64.b64encode(redis_url.encode()).decode()}
+    release.kubectl("patch", "secret", SECRET, "--type=merge", "-p", json.dumps({"data": data}))
+
+
+@contextmanager
+def second_redis(release: Release) -> Iterator[str]:
+    """Another Redis beside the release's; its address."""
+    options = ("--image=redis:7", "--port=6379", "--expose", "--", "redis-server", "--save", "")
+    release.kubectl("run", SECOND, *options, "--maxmemory-policy", "noeviction", "--protected-mode", "no")
+    try:
+        release.kubectl("wait", "--for=condition=Ready", f"pod/{SECOND}", "--timeout=60s")
+        yield f"redis://{SECOND}:6379/0"
+    finally:
+        release.kubectl("delete", f"pod/{SECOND}", f"service/{SECOND}", "--wait=false")
+
+
+@pytest.mark.slow
+def test_a_secret_that_names_another_redis_ends_all_workers_before_the_first_new_one(release: Release) -> None:
+    first = base64.b64decode(release.get("secret", SECRET)["data"]["redis-url"]).decode()
+    with second_redis(release) as url, applied(release, "redis-moved") as crawl:
+        crawl.wait_for_searches(200)
+        before = {pod["metadata"]["uid"] for pod in crawl.workers_pods()}
+        try:
+            names(release, url)
+            eventually(
+                lambda: before.isdisjoint(pod["metadata"]["uid"] for pod in crawl.ready_workers()), "no old ones"
+            )
+            crawl.wait_for_workers(WORKERS)
+            crawl.prove()
+        finally:
+            names(release, first)

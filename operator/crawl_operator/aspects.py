@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from crawl_core.capacity import limits_of
 from crawl_core.limiter import BucketLimits
 from crawl_core.wording import duration, number
 from crawl_operator import reasons, stalls
 from crawl_operator.attempts import Trial
 from crawl_operator.case import Case, Phase, frozen_until, is_moving
 from crawl_operator.conditions import Aspect, Truth, aspect, instant_of, instant_text
-from crawl_operator.scaling import limits_of
 from crawl_operator.workers import chosen, limits_in_force, ready
 
 _LIKELY = 0.02
@@ -165,7 +165,7 @@ def rate_limited(case: Case) -> Aspect:
     if bucket is None:
         return Aspect("False", reasons.WITHIN_LIMIT, "The job keeps to its own limit.")
     own, limits = limits_of(case.job.spec), bucket.row.limits
-    if limits.requests < own.requests or limits.window_s > own.window_s:
+    if limits.allows_less_than(requests=own.requests, window_s=own.window_s):
         other = bucket.strictest_job or "another job"
         return Aspect(
             "False",

@@ -14,6 +14,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from crawl_core.capacity import limits_of
 from crawl_core.clock import Clock
 from crawl_core.errors import (
     ArtistcrawlError,
@@ -27,7 +28,6 @@ from crawl_core.errors import (
 )
 from crawl_core.frontier import Frontier
 from crawl_core.ledger import JobRow, Ledger, buckets, jobs
-from crawl_core.limiter import BucketLimits
 from crawl_core.logs import fields
 from crawl_core.spec import CrawlJob, differences, identity
 from crawl_operator import given as keys
@@ -192,7 +192,7 @@ class Observer:
                 if row is None or row.bucket is None:
                     return seen
                 status = await self._buckets.status(BucketKey.of(given, row.bucket), ledger, redis)
-                if status is not None and status.row.limits != _limits(job):
+                if status is not None and status.row.limits != limits_of(job.spec):
                     status = replace(status, strictest_job=await buckets.stricter_job(ledger, row.id) or "")
                 return replace(seen, bucket=status)
         except LedgerUnavailableError:
@@ -241,16 +241,6 @@ async def _frontier(redis: Redis, uid: str) -> FrontierView:
     except UnknownJobError:
         return FrontierView(known=False)
     return FrontierView(known=True, pending=stats.pending, leased=stats.leased, overdue=stats.overdue)
-
-
-def _limits(job: CrawlJob) -> BucketLimits:
-    limit = job.spec.rate_limit
-    return BucketLimits(
-        requests=limit.requests,
-        window_s=limit.window.seconds,
-        request_timeout_s=job.spec.source.request_timeout.seconds,
-        even=limit.spacing == "Even",
-    )
 
 
 class _limited:  # noqa: N801 - reads as a function

@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from crawl_core.capacity import need
 from crawl_core.limiter import BucketLimits
 from crawl_core.spec import Spec
 
-EXPECTED_LATENCY_S = 0.3
-"""Seconds of a request until some were measured: what the real API takes from Europe."""
 CALM = 1.25
 """Workers are taken away only where even that much more of a need would not need them: latency wavers."""
 
@@ -27,23 +26,6 @@ class Choice:
     """Whether more workers would change nothing, since the rate limit is what bounds the crawl."""
     by_user: bool = False
     """Whether spec.workers.replicas says so."""
-
-
-def limits_of(spec: Spec) -> BucketLimits:
-    """What the job's own spec allows."""
-    limit = spec.rate_limit
-    return BucketLimits(
-        requests=limit.requests,
-        window_s=limit.window.seconds,
-        request_timeout_s=spec.source.request_timeout.seconds,
-        even=limit.spacing == "Even",
-    )
-
-
-def need(limits: BucketLimits, *, latency_s: float | None, concurrency: int) -> float:
-    """The workers that keep a limit busy, as a fraction: by Little's law, requests under way over requests a worker."""
-    latency_s = EXPECTED_LATENCY_S if latency_s is None else min(max(latency_s, 0.0), limits.request_timeout_s)
-    return limits.requests / limits.window_s * latency_s / concurrency
 
 
 def choose(

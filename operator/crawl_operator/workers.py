@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from crawl_core.capacity import EXPECTED_LATENCY_S, limits_of
 from crawl_core.limiter import BucketLimits
 from crawl_operator import reasons
 from crawl_operator.attempts import Trial
@@ -24,7 +25,7 @@ from crawl_operator.model import (
     Step,
     WorkerSettings,
 )
-from crawl_operator.scaling import EXPECTED_LATENCY_S, Choice, choose, limits_of
+from crawl_operator.scaling import Choice, choose
 from crawl_operator.template import template_digest
 
 LONG_FREEZE = timedelta(minutes=2)

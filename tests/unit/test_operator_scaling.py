@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from observations import NOW, crawling, fresh, job_of, planned, said, settled, status_of
 
+from crawl_core.capacity import need
 from crawl_core.limiter import BucketLimits
 from crawl_operator.model import AdoptDeployment, CreateDeployment, Observation, ScaleDeployment
-from crawl_operator.scaling import choose, need
+from crawl_operator.scaling import choose
 
 
 def limits(requests: int, window_s: float = 1.0) -> BucketLimits:

@@ -21,6 +21,10 @@ class BucketLimits:
     even: bool
     """Whether grants are spread over the window (at least 0.9 window/requests apart)."""
 
+    def allows_less_than(self, *, requests: int, window_s: float) -> bool:
+        """Whether who may send `requests` in any `window_s` seconds is held back by these."""
+        return self.requests < requests or self.window_s > window_s
+
     @staticmethod
     def strictest(many: Iterable[BucketLimits]) -> BucketLimits:
         """The one that satisfies all: the fewest requests, the longest window and timeout, even where any is."""

@@ -8,11 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from crawl_core.capacity import limits_of, need
 from crawl_core.limiter.limits import BucketLimits
 from crawl_core.spec import RateLimit, Spec
-
-EXPECTED_LATENCY_S = 0.3
-"""Seconds that a request is expected to take when nothing was measured yet: Spotify's search answers in 0.1-0.3 s."""
 
 _STEADY_S = 30.0
 """Seconds after which a worker that died counts as having worked: its successor starts at once again."""
@@ -28,8 +26,7 @@ def process_count(spec: Spec, *, cpus: int, asked: int | None = None) -> int:
     workers = spec.workers
     if workers.replicas is not None:
         return max(1, workers.replicas)
-    rate_per_s = spec.rate_limit.requests / spec.rate_limit.window.seconds
-    useful = math.ceil(rate_per_s * EXPECTED_LATENCY_S / workers.concurrency)
+    useful = math.ceil(need(limits_of(spec), latency_s=None, concurrency=workers.concurrency))
     return max(workers.min, min(useful, workers.max, cpus), 1)
 
 
@@ -41,7 +38,7 @@ def limit_per_minute(limits: BucketLimits | RateLimit) -> float:
 
 def shared_note(own: RateLimit, in_force: BucketLimits, *, bucket: str) -> str:
     """Why a run is slower than its own limit; nothing where it is not."""
-    if in_force.requests >= own.requests and in_force.window_s <= own.window.seconds:
+    if not in_force.allows_less_than(requests=own.requests, window_s=own.window.seconds):
         return ""
     return (
         f"the limit in force is {in_force.requests} per {in_force.window_s:g} s, "

@@ -84,7 +84,7 @@ def _list(api: ApiClient, kind: Kind, namespace: str, *, limit: int | None = Non
     if limit is not None:
         more["limit"] = limit
     if kind == "deployments":
-        more["label_selector"] = ",".join(f"{name}={value}" for name, value in sorted(names.COMMON_LABELS.items()))
+        more["label_selector"] = names.COMMON_SELECTOR
     try:
         answer: Any
         if namespace:

@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from crawl_core.spec import API_VERSION, KIND
 from crawl_core.spec.status import Status
 from crawl_operator import names
 from crawl_operator.api import APPLY, MERGE, Api, MissingError, path_of
 from crawl_operator.model import CrawlJobView, DeploymentView, Key, PodTrouble
 from crawl_operator.views import pod_troubles
 
-_CRAWLJOBS = f"apis/{names.GROUP}/{names.VERSION}"
+_CRAWLJOBS = f"apis/{API_VERSION}"
 _APPS = "apis/apps/v1"
 _CORE = "api/v1"
 
@@ -48,8 +49,8 @@ class Cluster:
     async def apply_status(self, seen: CrawlJobView, status: Status) -> str:
         """Write the whole status; what it no longer says goes. The CrawlJob's new resourceVersion."""
         body = {
-            "apiVersion": f"{names.GROUP}/{names.VERSION}",
-            "kind": "CrawlJob",
+            "apiVersion": API_VERSION,
+            "kind": KIND,
             "metadata": {"name": seen.key.name, "uid": seen.uid, "resourceVersion": seen.resource_version},
             "status": status_object(status),
         }

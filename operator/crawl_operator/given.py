@@ -12,25 +12,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from crawl_core import addresses
 from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError
 from crawl_core.spec import CrawlJob
 from crawl_operator.api import ForbiddenError, MissingError
 from crawl_operator.model import Trouble
+from crawl_operator.names import CLIENT_ID, CLIENT_SECRET, POSTGRES_URL, REDIS_URL
 
 KEPT_S = 10.0
 """Seconds for which a Secret that was read is not read again: many CrawlJobs share one."""
 MISSING_KEPT_S = 3.0
 """The same for one that is not there: somebody may be about to make it."""
 
-POSTGRES, REDIS = "postgres-url", "redis-url"
-CLIENT_ID, CLIENT_SECRET = "client-id", "client-secret"
 NO_CREDENTIALS = "sandbox"
 """The client id of workers without credentials."""
 
 _EXAMPLES = {
-    POSTGRES: "postgresql://USER:PASSWORD@HOST:5432/DATABASE",
-    REDIS: "redis://:PASSWORD@HOST:6379/0",
+    POSTGRES_URL: addresses.POSTGRES,
+    REDIS_URL: addresses.REDIS,
     CLIENT_ID: "CLIENT_ID",
     CLIENT_SECRET: "CLIENT_SECRET",
 }
@@ -91,13 +91,13 @@ class Secrets:
         found = await self._read(namespace, backends)
         who = None if credentials is None else await self._read(namespace, credentials.name)
         versions = ",".join(each.version for each in (found, who) if each is not None)
-        _check(found, namespace, backends, wanted=(POSTGRES, REDIS), kind="Backends", versions=versions)
+        _check(found, namespace, backends, wanted=(POSTGRES_URL, REDIS_URL), kind="Backends", versions=versions)
         client_id = NO_CREDENTIALS
         if credentials is not None and who is not None:
             wanted = (CLIENT_ID, CLIENT_SECRET)
             _check(who, namespace, credentials.name, wanted=wanted, kind="Credentials", versions=versions)
             client_id = who.values[CLIENT_ID]
-        return Given(found.values[POSTGRES], found.values[REDIS], client_id, versions)
+        return Given(found.values[POSTGRES_URL], found.values[REDIS_URL], client_id, versions)
 
     async def _read(self, namespace: str, name: str) -> _Kept:
         now_s = self._clock.monotonic()
@@ -115,7 +115,7 @@ class Secrets:
         except ForbiddenError as error:
             raise SecretError(Trouble("Forbidden", str(error), permanent=True), "forbidden") from error
         metadata, data = raw["metadata"], raw.get("data") or {}
-        values = {key: _text(data[key]) for key in (POSTGRES, REDIS, CLIENT_ID) if key in data}
+        values = {key: _text(data[key]) for key in (POSTGRES_URL, REDIS_URL, CLIENT_ID) if key in data}
         full = frozenset(key for key, value in data.items() if value)
         return _Kept(str(metadata["resourceVersion"]), values, full, now_s + KEPT_S)
 

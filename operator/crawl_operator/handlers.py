@@ -75,8 +75,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = SERVER_TIMEOUT_S
     settings.watching.connect_timeout = CONNECT_TIMEOUT_S
     settings.watching.chunk_size = 500
-    selector = ",".join(f"{name}={value}" for name, value in sorted(names.COMMON_LABELS.items()))
-    settings.watching.label_selectors["apps", "v1", "deployments"] = selector
+    settings.watching.label_selectors["apps", "v1", "deployments"] = names.COMMON_SELECTOR
     settings.networking.connect_timeout = CONNECT_TIMEOUT_S
     settings.networking.request_timeout = REQUEST_TIMEOUT_S
     settings.queueing.idle_timeout = 1.0

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from crawl_core.spec import CrawlJob, Resources, Spec, Workers
+from crawl_core.spec import API_VERSION, KIND, CrawlJob, Resources, Spec, Workers
 from crawl_operator import names
 from crawl_operator.model import CrawlJobView, WorkerSettings
 from crawl_operator.template import template_digest
@@ -72,8 +72,8 @@ def deployment(view: CrawlJobView, *, settings: WorkerSettings, replicas: int, b
 def _owner(view: CrawlJobView) -> Manifest:
     # Without blockOwnerDeletion, which needs a right to finalizers on some clusters and brings nothing here.
     return {
-        "apiVersion": f"{names.GROUP}/{names.VERSION}",
-        "kind": "CrawlJob",
+        "apiVersion": API_VERSION,
+        "kind": KIND,
         "name": view.key.name,
         "uid": view.uid,
         "controller": True,
@@ -158,8 +158,11 @@ def _environment(spec: Spec, settings: WorkerSettings) -> list[Manifest]:
     ours: list[Manifest] = [
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "NODE_ADDRESS", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}},
-        {"name": "ARTISTCRAWL_POSTGRES_URL", "valueFrom": {"secretKeyRef": {"name": secret, "key": "postgres-url"}}},
-        {"name": "ARTISTCRAWL_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": secret, "key": "redis-url"}}},
+        {
+            "name": "ARTISTCRAWL_POSTGRES_URL",
+            "valueFrom": {"secretKeyRef": {"name": secret, "key": names.POSTGRES_URL}},
+        },
+        {"name": "ARTISTCRAWL_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": secret, "key": names.REDIS_URL}}},
     ]
     taken = {variable["name"] for variable in ours}
     return ours + [
@@ -170,7 +173,7 @@ def _environment(spec: Spec, settings: WorkerSettings) -> list[Manifest]:
 def _volumes(spec: Spec) -> list[Manifest]:
     volumes: list[Manifest] = [{"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}}]
     if spec.source.credentials_secret_ref is not None:
-        items = [{"key": key, "path": key} for key in ("client-id", "client-secret")]
+        items = [{"key": key, "path": key} for key in (names.CLIENT_ID, names.CLIENT_SECRET)]
         secret = {"secretName": spec.source.credentials_secret_ref.name, "items": items}
         volumes.append({"name": "credentials", "secret": secret})
     return volumes

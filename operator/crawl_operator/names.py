@@ -6,9 +6,11 @@ Labels and annotations are API: users select, ask and alert by them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
-GROUP = "artistcrawl.dev"
-VERSION = "v1alpha1"
+from crawl_core.spec import API_VERSION
+
+GROUP, VERSION = API_VERSION.split("/")
 PLURAL = "crawljobs"
 
 FIELD_MANAGER = "artistcrawl-operator"
@@ -30,6 +32,10 @@ COMMON_LABELS = {
 
 CONTAINER = "worker"
 
+# The keys of a CrawlJob's Secrets: where its backends are, and who it is to the source.
+POSTGRES_URL, REDIS_URL = "postgres-url", "redis-url"
+CLIENT_ID, CLIENT_SECRET = "client-id", "client-secret"
+
 ANNOTATION_TEMPLATE = f"{GROUP}/template"
 """On a Deployment: the digest of what its pods were made from. Image and operator version are no part of it."""
 
@@ -46,6 +52,14 @@ ANNOTATION_RETRY_DEAD_LETTERS = f"{GROUP}/retry-dead-letters"
 ANNOTATION_UNFREEZE = f"{GROUP}/unfreeze"
 
 
+def _text(labels: Mapping[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+COMMON_SELECTOR = _text(COMMON_LABELS)
+"""Selects all that the operator makes."""
+
+
 def selector_of(name: str) -> dict[str, str]:
     """The labels that a CrawlJob's workers have, and nothing else has."""
     return {**COMMON_LABELS, LABEL_JOB: name}
@@ -53,7 +67,7 @@ def selector_of(name: str) -> dict[str, str]:
 
 def selector_text(name: str) -> str:
     """The selector as `kubectl -l` and the scale subresource take it."""
-    return ",".join(f"{key}={value}" for key, value in sorted(selector_of(name).items()))
+    return _text(selector_of(name))
 
 
 _LONGEST_WORKERS = 46

@@ -14,6 +14,7 @@ from typing import Any
 
 from crawl_core.clock import Clock
 from crawl_core.logs import fields
+from crawl_core.spec import API_VERSION, KIND
 from crawl_operator import names
 from crawl_operator.api import ApiError, MissingError
 from crawl_operator.cluster import Cluster
@@ -78,8 +79,8 @@ class Notes:
             # A name of 253 characters at most: a CrawlJob's has up to 63.
             "metadata": {"name": f"{seen.key.name}.{uuid.uuid4().hex[:16]}", "namespace": seen.key.namespace},
             "involvedObject": {
-                "apiVersion": f"{names.GROUP}/{names.VERSION}",
-                "kind": "CrawlJob",
+                "apiVersion": API_VERSION,
+                "kind": KIND,
                 "namespace": seen.key.namespace,
                 "name": seen.key.name,
                 "uid": seen.uid,

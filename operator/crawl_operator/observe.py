@@ -29,8 +29,7 @@ from crawl_core.errors import (
 from crawl_core.frontier import Frontier
 from crawl_core.ledger import JobRow, Ledger, buckets, jobs
 from crawl_core.logs import fields
-from crawl_core.spec import CrawlJob, differences, identity
-from crawl_operator import given as keys
+from crawl_core.spec import CrawlJob, differences, identity, in_words
 from crawl_operator import names
 from crawl_operator.addresses import backends_digest
 from crawl_operator.api import ApiError, ForbiddenError, MissingError
@@ -181,7 +180,7 @@ class Observer:
                 async with _limited(LedgerUnavailableError):
                     return await _with_counts(seen, row, ledger)
         except (UnavailableError, ConfigurationError) as error:
-            return replace(seen, trouble=trouble_of(error, job, keys.POSTGRES))
+            return replace(seen, trouble=trouble_of(error, job, names.POSTGRES_URL))
 
     async def _with_redis(self, seen: Observation, job: CrawlJob, given: Given, ledger: Ledger) -> Observation:
         """What Redis says; a trouble with it is noted, and does not keep us from what the ledger says."""
@@ -198,7 +197,7 @@ class Observer:
         except LedgerUnavailableError:
             raise
         except (UnavailableError, ConfigurationError) as error:
-            return replace(seen, trouble=trouble_of(error, job, keys.REDIS))
+            return replace(seen, trouble=trouble_of(error, job, names.REDIS_URL))
 
 
 async def _with_row(seen: Observation, job: CrawlJob, ledger: Ledger) -> Observation:
@@ -221,6 +220,8 @@ async def _with_counts(seen: Observation, row: JobRow, ledger: Ledger) -> Observ
 
 def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
     """Whether the ledger's job of this name crawls something else."""
+    if row.spec == jobs.as_recorded(job.spec):
+        return None  # nearly always, and reading the row's spec costs more than all else that a look computes
     full_name = f"{row.namespace}/{row.name}"
     try:
         told_apart = differences(identity(row.crawl_job.spec), job.spec)
@@ -229,8 +230,7 @@ def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
         return Trouble("NameTaken", f"{said}; upgrade the operator, or write another metadata.name", permanent=True)
     if not told_apart:
         return None
-    changes = ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in told_apart.items())
-    said = f"The ledger has a job {full_name} that crawls something else ({changes})"
+    said = f"The ledger has a job {full_name} that crawls something else ({in_words(told_apart)})"
     remedies = "apply it with another metadata.name, or with the recorded values to go on with that crawl"
     return Trouble("NameTaken", f"{said}; {remedies}", permanent=True)
 
@@ -264,7 +264,7 @@ def trouble_of(error: ArtistcrawlError, job: CrawlJob, key: str) -> Trouble:
     """What went wrong with a backend, in words that name the Secret to correct."""
     namespace, name = job.metadata.namespace, job.spec.backends_secret_ref.name
     where = f"see {key} in the Secret {name} of namespace {namespace}"
-    server = "Ledger" if key == keys.POSTGRES else "Redis"
+    server = "Ledger" if key == names.POSTGRES_URL else "Redis"
     said = f"{str(error)[:1].upper()}{str(error)[1:]}"
     if isinstance(error, SchemaVersionError):
         return Trouble("VersionMismatch", f"{said}; {where}", permanent=True)

@@ -14,13 +14,8 @@ from crawl_core.clock import Clock
 from crawl_operator import names
 from crawl_operator.act import GoneError, Tools, act
 from crawl_operator.api import Api
-from crawl_operator.backends import Backends
-from crawl_operator.buckets import Buckets
 from crawl_operator.cluster import Cluster
-from crawl_operator.given import Secrets
 from crawl_operator.model import CrawlJobView, Key, WorkerSettings
-from crawl_operator.notes import Notes
-from crawl_operator.observe import Observer
 from crawl_operator.plan import plan
 from crawl_operator.store import Raw, Store
 from crawl_operator.upkeep import Upkeep
@@ -49,17 +44,8 @@ class Reconciler:
         clock: Clock,
     ) -> None:
         self._api = Api(client)
-        cluster = Cluster(self._api)
-        secrets, backends, buckets = Secrets(cluster, clock), Backends(clock), Buckets(clock)
-        self.tools = Tools(
-            cluster=cluster,
-            backends=backends,
-            secrets=secrets,
-            buckets=buckets,
-            observer=Observer(cluster, backends, secrets, buckets, clock),
-            notes=Notes(cluster, clock, instance=instance),
-        )
-        self.upkeep = Upkeep(backends, buckets, may_act=may_act, clock=clock)
+        self.tools = Tools.of(Cluster(self._api), clock, instance=instance)
+        self.upkeep = Upkeep(self.tools.backends, self.tools.buckets, may_act=may_act, clock=clock)
         self._store = store
         self._may_act = may_act
         self._workers = workers

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from crawl_core.ledger import JobRow
+from crawl_core.ledger.jobs import as_recorded
 from crawl_core.lifecycle import RESEED_INTERVAL_S, bucket_of
 from crawl_operator.case import Case, Phase, is_moving
 from crawl_operator.model import RecordJob, SeedFrontier, SettleJob, Step
@@ -27,10 +28,9 @@ def steps(case: Case) -> tuple[Step, ...]:
 
 
 def _differs(case: Case, row: JobRow) -> bool:
-    """Whether the row says something else than the CrawlJob. Written as the ledger writes it."""
-    spec = case.job.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+    """Whether the row says something else than the CrawlJob."""
     bucket = bucket_of(case.job, client_id=case.seen.client_id)
-    return (row.uid, row.spec, row.bucket) != (case.seen.crawljob.uid, spec, bucket)
+    return (row.uid, row.spec, row.bucket) != (case.seen.crawljob.uid, as_recorded(case.job.spec), bucket)
 
 
 def _settle(case: Case) -> tuple[Step, ...]:

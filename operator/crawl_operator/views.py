@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crawl_core.errors import SpecError
-from crawl_core.spec import CrawlJob, crawljob_of
+from crawl_core.spec import API_VERSION, KIND, CrawlJob, crawljob_of
 from crawl_operator import names
 from crawl_operator.model import CrawlJobView, DeploymentView, Key, PodTrouble
 
@@ -45,8 +45,8 @@ def crawljob_view(raw: Raw) -> CrawlJobView:
 def _read_spec(raw: Raw) -> tuple[CrawlJob | None, str]:
     metadata = raw["metadata"]
     data = {
-        "apiVersion": f"{names.GROUP}/{names.VERSION}",
-        "kind": "CrawlJob",
+        "apiVersion": API_VERSION,
+        "kind": KIND,
         "metadata": {name: metadata[name] for name in ("name", "namespace", "uid")},
         "spec": raw.get("spec") or {},
     }

@@ -22,6 +22,7 @@ from kubernetes.client import ApiClient, Configuration
 from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
+from crawl_core.spec import API_VERSION
 from crawl_operator import names
 
 Body = Mapping[str, Any] | None
@@ -152,7 +153,7 @@ def connect(access: Access) -> Server:
 
 def crawljobs_path(namespace: str | None, name: str | None = None) -> str:
     """The path of a namespace's CrawlJobs (None: of all), or of one."""
-    return _path(f"apis/{names.GROUP}/{names.VERSION}", namespace, names.PLURAL, name)
+    return _path(f"apis/{API_VERSION}", namespace, names.PLURAL, name)
 
 
 def pods_path(namespace: str, name: str | None = None) -> str:

@@ -21,7 +21,7 @@ from crawl_core.ledger.cursors import cursor_text
 from crawl_core.ledger.ledger import Ledger, Row
 from crawl_core.ledger.rows import Cursor
 from crawl_core.queries import query
-from crawl_core.spec import API_VERSION, KIND, CrawlJob, Spec, crawljob_of, differences, identity
+from crawl_core.spec import API_VERSION, KIND, CrawlJob, Spec, crawljob_of, differences, identity, in_words
 
 BucketScope = Literal["Credential", "Node", "Job", "Named"]
 
@@ -99,13 +99,18 @@ async def record(
     return found
 
 
+def as_recorded(spec: Spec) -> dict[str, Any]:
+    """A spec as a row has it: what differs from this in a JobRow was applied since."""
+    return spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
 def _columns(job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: str) -> dict[str, Any]:
     spec, limit = job.spec, job.spec.rate_limit
     return {
         "namespace": job.metadata.namespace,
         "name": job.metadata.name,
         "uid": uid,
-        "spec": msgspec.json.encode(spec.model_dump(mode="json", by_alias=True, exclude_none=True)).decode(),
+        "spec": msgspec.json.encode(as_recorded(spec)).decode(),
         "identity": msgspec.json.encode(identity(spec)).decode(),
         "total": spec.keyspace.to_keyspace().total,
         "bucket": bucket,
@@ -138,10 +143,9 @@ async def _adopt(connection: AsyncConnection[TupleRow], job: CrawlJob, arguments
         raise NameTakenError(f"job {full_name} was deleted meanwhile: apply it again")
     told_apart = differences(row[1], job.spec)
     if told_apart:
-        changes = ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in told_apart.items())
         raise NameTakenError(
-            f"the ledger has a job {full_name} that crawls something else ({changes}). Write another metadata.name, or "
-            "the recorded values to go on with that crawl"
+            f"the ledger has a job {full_name} that crawls something else ({in_words(told_apart)}). Write another "
+            "metadata.name, or the recorded values to go on with that crawl"
         )
     await connection.execute(query("jobs.adopt"), {**arguments, "job_id": row[0]})
     return int(row[0])

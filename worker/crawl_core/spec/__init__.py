@@ -1,6 +1,6 @@
 """The CrawlJob: its type, its rules, and the door through which files and API objects become one."""
 
-from crawl_core.spec.changes import Change, change_of, changed_fields, differences, fingerprint, identity
+from crawl_core.spec.changes import Change, change_of, changed_fields, differences, fingerprint, identity, in_words
 from crawl_core.spec.crawljob import API_VERSION, KIND, CrawlJob, Metadata, Spec
 from crawl_core.spec.reading import crawljob_of, parse_crawljob, read_crawljob
 from crawl_core.spec.sections import KeyspaceSpec, RateLimit, Retry, SecretRef, Source
@@ -27,6 +27,7 @@ __all__ = [
     "differences",
     "fingerprint",
     "identity",
+    "in_words",
     "parse_crawljob",
     "read_crawljob",
 ]

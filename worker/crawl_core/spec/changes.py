@@ -96,6 +96,11 @@ def differences(stored: Mapping[str, Any], spec: Spec) -> dict[str, tuple[Any, A
     return found
 
 
+def in_words(told_apart: Mapping[str, tuple[Any, Any]]) -> str:
+    """What `differences` found, for a message."""
+    return ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in told_apart.items())
+
+
 def changed_fields(old: Spec, new: Spec) -> dict[str, Change]:
     """The fields in which two specs differ, and what each takes."""
     before, now = (_flat(spec.model_dump(mode="python", by_alias=True)) for spec in (old, new))

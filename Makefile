@@ -108,10 +108,12 @@ chart-docs: ## Write the chart's README from the comments in its values
 .PHONY: setup
 setup: $(READY) ## Make the virtual environment from the pinned constraints
 
+# Without a resolver: the file is complete, and old pips take an extra of a package there for one that is not pinned, as
+# soon as the package has a newer release.
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "artistcrawl needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

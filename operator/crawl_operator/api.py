@@ -14,7 +14,6 @@ repeat a request: what was seen may be outdated by then, so only another round m
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
@@ -25,6 +24,7 @@ from kubernetes.client import ApiClient, ApiException
 from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ArtistcrawlError
+from crawl_operator.refusals import denial, parsed
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
 Body = Mapping[str, Any] | None
@@ -108,7 +108,7 @@ class Api:
         except (HTTPError, OSError, ApiException) as error:
             # The client's own exception stands for what TLS refuses, or a connection that ended within it.
             raise UnreachableError(f"the API server is out of reach: {error}") from error
-        found = _parsed(text)
+        found = parsed(text)
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise meaning_of(answer.status, found, what=f"{method} {path}")
         return found
@@ -139,27 +139,14 @@ def meaning_of(status: int, answer: Mapping[str, Any], *, what: str) -> ApiError
 
 def _forbidden(said: str, answer: Mapping[str, Any]) -> ApiError:
     """A Role that lacks a verb, unless it is a quota, an admission policy or a namespace that is being deleted."""
-    user, _, denied = said.partition(" cannot ")
-    if not denied:
+    lacking = denial(said)
+    if lacking is None:
         kind = UnreachableError if "being terminated" in said else InvalidError
         return kind(f"the cluster does not allow it: {said}")
-    # 'secrets "x" is forbidden: User "system:serviceaccount:ns:name" cannot get resource "secrets" in API group "" ...'
-    verb, _, rest = denied.partition(" resource ")
-    words = rest.split('"')
-    resource = words[1] if len(words) > 1 else str((answer.get("details") or {}).get("kind", ""))
-    group = words[3] if len(words) > 3 else ""
-    who = user.rpartition("User ")[2].strip('"')
-    _, found, name = rest.rpartition(" in the namespace ")
-    where = "namespace " + name.split('"')[1] if found and name.count('"') > 1 else "the whole cluster"
+    resource = lacking.resource or str((answer.get("details") or {}).get("kind", ""))
+    who = lacking.user.strip('"')
     return ForbiddenError(
-        f"the operator ({who}) may not {verb} {resource} in {where}; give it a Role there with "
-        f'apiGroups ["{group}"], resources ["{resource}"], verbs ["{verb}"], or upgrade the chart, which makes it'
+        f"the operator ({who}) may not {lacking.verb} {resource} in {lacking.where}; give it a Role there with "
+        f'apiGroups ["{lacking.group}"], resources ["{resource}"], verbs ["{lacking.verb}"], or upgrade the chart, '
+        "which makes it"
     )
-
-
-def _parsed(text: bytes | str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {"message": (text if isinstance(text, str) else text.decode(errors="replace"))[:200]}
-    return found if isinstance(found, dict) else {}

@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.spec import API_VERSION
 from crawl_operator import names
+from crawl_operator.refusals import denial, parsed
 
 Body = Mapping[str, Any] | None
 
@@ -126,7 +127,7 @@ class Server:
             )  # fmt: skip
             answer = self._client.call_api(*request, _request_timeout=timeout_s)
             if answer.status >= HTTPStatus.BAD_REQUEST:
-                raise _meaning(answer.status, _parsed(answer.response.read()), path)
+                raise _meaning(answer.status, parsed(answer.response.read()), path)
         except (HTTPError, OSError) as error:
             raise _out_of_reach(error, self._client) from error
         return answer
@@ -212,23 +213,10 @@ def _meaning(status: int, answer: Mapping[str, Any], path: str) -> ArtistcrawlEr
 
 
 def _forbidden(said: str) -> str:
-    """`x is forbidden: User "u" cannot list resource "r" in API group "g" in the namespace "n"`, shorter."""
-    who, _, denied = said.partition(" cannot ")
-    if not denied:
+    lacking = denial(said)
+    if lacking is None:
         return f"the cluster does not allow it: {said}"
-    verb, _, rest = denied.partition(" resource ")
-    words = rest.split('"')
-    kind, group = words[1], words[3] if len(words) > 3 else ""
-    where = f"namespace {words[5]}" if "in the namespace" in rest and len(words) > 5 else "the whole cluster"
     return (
-        f"you ({who.rpartition('User ')[2]}) may not {verb} {kind} in {where}; ask for a Role with "
-        f'apiGroups ["{group}"], resources ["{kind}"], verbs ["{verb}"]'
+        f"you ({lacking.user}) may not {lacking.verb} {lacking.resource} in {lacking.where}; ask for a Role with "
+        f'apiGroups ["{lacking.group}"], resources ["{lacking.resource}"], verbs ["{lacking.verb}"]'
     )
-
-
-def _parsed(text: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {"message": text.decode(errors="replace")[:200]}
-    return found if isinstance(found, dict) else {}

@@ -1,0 +1,138 @@
+"""How a metric is declared: its name, its meaning, what its labels' values mean, and who exports it.
+
+Events are counted where they happen, by the Prometheus client's own counters and histograms. What is a state, or is
+counted already, is `Sampled`: read at the moment of a scrape, so that it costs nothing in between and cannot be stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+# When a series began is told by its first sample; a second series for that doubles what is stored.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+Kind = Literal["counter", "gauge", "histogram"]
+Labels = Mapping[str, str]
+"""Names of labels, and what their values are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What people are told of a metric."""
+
+    name: str
+    """As it is exported: a counter's ends in _total, a histogram has _bucket, _sum and _count."""
+    kind: Kind
+    meaning: str
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A metric whose values are read when it is scraped."""
+
+    declaration: Declaration
+
+    def __call__(self, value: float, *labels: str) -> Reading:
+        """A value of it, with the labels' values in their order."""
+        return Reading(self, labels, value)
+
+    def family(self) -> Metric:
+        """An empty family, to be filled."""
+        named = self.declaration
+        make = CounterMetricFamily if named.kind == "counter" else GaugeMetricFamily
+        return make(named.name, named.meaning, labels=list(named.labels))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one series."""
+
+    metric: Sampled
+    labels: Sequence[str]
+    value: float
+
+
+class Group:
+    """The metrics that one kind of process exports together."""
+
+    def __init__(
+        self, title: str, *, exported_by: str, common: Labels | None = None, served_with: Labels | None = None
+    ) -> None:
+        self.title = title
+        self.exported_by = exported_by
+        self.common = common or {}
+        """The first labels of every metric of the group."""
+        self.served_with = served_with or {}
+        """Labels of the process, added to every series when it is served."""
+        self.registry = CollectorRegistry()
+        """Of what is counted where it happens; the process's own."""
+        self.declarations: list[Declaration] = []
+
+    def counter(self, name: str, meaning: str, **labels: str) -> Counter:
+        """Events, counted where they happen. A label's meaning is `value: what it means; ...`."""
+        self._declare(name, "counter", meaning, labels)
+        made = Counter(name, meaning, list(labels), registry=self.registry)
+        for values in _all_values(labels):
+            made.labels(*values)  # There from the beginning: else the first event is no increase.
+        return made
+
+    def histogram(self, name: str, meaning: str, buckets: Sequence[float], **labels: str) -> Histogram:
+        """Durations in seconds, observed where they happen."""
+        self._declare(name, "histogram", meaning, labels)
+        made = Histogram(name, meaning, list(labels), buckets=buckets, registry=self.registry)
+        for values in _all_values(labels):
+            made.labels(*values)
+        return made
+
+    def sampled_counter(self, name: str, meaning: str, **labels: str) -> Sampled:
+        """What is counted already, by whoever is read."""
+        return Sampled(self._declare(name, "counter", meaning, labels))
+
+    def gauge(self, name: str, meaning: str, **labels: str) -> Sampled:
+        """A state."""
+        return Sampled(self._declare(name, "gauge", meaning, labels))
+
+    def _declare(self, name: str, kind: Kind, meaning: str, labels: Labels) -> Declaration:
+        made = Declaration(name, kind, meaning, {**self.common, **labels})
+        self.declarations.append(made)
+        return made
+
+
+def values_of(meaning: str) -> list[str]:
+    """The values that a label's meaning lists; none where it is free within bounds."""
+    return [part.partition(":")[0].strip() for part in meaning.split(";")] if ":" in meaning else []
+
+
+def _all_values(labels: Labels) -> Iterator[tuple[str, ...]]:
+    """The combinations of values that are known; only a single label's are."""
+    if len(labels) == 1:
+        (meaning,) = labels.values()
+        yield from ((value,) for value in values_of(meaning))
+
+
+class Samples(Collector):
+    """Reads the values when asked to. Belongs to one registry, or stands for one."""
+
+    def __init__(self, read: Callable[[], Iterable[Reading]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """Families of what is read now."""
+        families: dict[str, Metric] = {}
+        for reading in self._read():
+            name = reading.metric.declaration.name
+            if name not in families:
+                families[name] = reading.metric.family()
+            families[name].add_metric(reading.labels, reading.value)  # type: ignore[attr-defined]
+        yield from families.values()
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing: else the client would read once to see what there is."""
+        return ()

@@ -1,0 +1,312 @@
+"""Every metric there is. Boards, alerts and people's own queries name them, so that none is ever renamed in silence.
+
+Counts that the ledger keeps are gauges: they outlive every process, and a restored ledger takes some of them back.
+Everything else is counted by the process that sees it. Durations are in seconds, instants in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from crawl_core.metrics.declared import Group
+
+_JOB = {"namespace": "the CrawlJob's", "crawljob": "its name"}
+
+REQUEST_BUCKETS_S = (0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
+WAIT_BUCKETS_S = (0.01, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
+COMMIT_BUCKETS_S = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+ROUND_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0)
+
+# --- A worker ---------------------------------------------------------------------------------------------------------
+
+WORKER = Group(
+    "A worker",
+    exported_by="each worker",
+    served_with=_JOB | {"worker": "the pod's name; in a local run worker-1, worker-2, ..."},
+)
+
+REQUESTS = WORKER.counter(
+    "artistcrawl_worker_requests_total",
+    "Requests to the API that were answered or failed.",
+    outcome=(
+        "ok: a page; rate_limited: 429; unauthorized: 401; page_size_refused: 400 for the page's size; "
+        "rejected: another 4xx; http_5xx: an error of the server; not_connected: nothing was sent; "
+        "answer_timeout: no whole answer in time; answer_closed: the connection ended before; "
+        "answer_malformed: no HTTP; answer_error: another error of the network; invalid_body: 200 without a page; "
+        "other: anything else"
+    ),
+)
+REQUEST_DURATION = WORKER.histogram(
+    "artistcrawl_worker_request_duration_seconds",
+    "Time of a request, from the permit's instant to the last byte or the error.",
+    REQUEST_BUCKETS_S,
+)
+PERMIT_WAIT = WORKER.histogram(
+    "artistcrawl_worker_permit_wait_seconds",
+    "Time that a task waited for its permit. Where the limit binds, this is most of the time.",
+    WAIT_BUCKETS_S,
+)
+RETRIES = WORKER.counter(
+    "artistcrawl_worker_retries_total",
+    "Requests that will be sent again.",
+    **{
+        "class": (
+            "limit: 429, costs no attempt; credential: a refused token; page_size: a refused page size; "
+            "network: no connection or no whole answer; server: 5xx; answer: no page in it; rejected: another 4xx"
+        )
+    },
+)
+PAGES = WORKER.counter(
+    "artistcrawl_worker_pages_total",
+    "Pages of results taken.",
+    page="first: of a string; next: a further one",
+)
+SEARCHES = WORKER.counter(
+    "artistcrawl_worker_searches_total",
+    "Strings whose search is committed.",
+    result="found: with artists; empty: without; truncated: with more than can be paged to",
+)
+ARTISTS = WORKER.counter(
+    "artistcrawl_worker_artists_total",
+    "Artists committed, as often as they were returned; twice in one commit counts once.",
+    change=(
+        "new: not in the ledger before; updated: the ledger's row was written, for another value or after 24 h; "
+        "unchanged: as the ledger has it"
+    ),
+)
+COMMITS = WORKER.counter(
+    "artistcrawl_worker_commits_total",
+    "Batches sent to the ledger.",
+    result=(
+        "committed: it is in the ledger; refused: for its data, and halved; fence_lost: the range is somebody else's; "
+        "unavailable: nobody knows, so it is sent again"
+    ),
+)
+COMMIT_DURATION = WORKER.histogram(
+    "artistcrawl_worker_commit_duration_seconds",
+    "Time of a batch's statement, waiting for a connection included.",
+    COMMIT_BUCKETS_S,
+)
+DEAD_LETTERS = WORKER.counter(
+    "artistcrawl_worker_dead_letters_total",
+    "Strings given up.",
+    **{
+        "class": (
+            "credential: refused tokens; page_size: a refused page size; network: no connection or no whole answer; "
+            "server: 5xx; answer: no page in it; rejected: another 4xx; ledger: its artists cannot be stored"
+        )
+    },
+)
+LEASES = WORKER.counter(
+    "artistcrawl_worker_leases_total",
+    "What became of leases of ranges.",
+    event=(
+        "won: a range was claimed; completed: it is done; released: it was given back; "
+        "lost: it was somebody else's before we were done"
+    ),
+)
+TOKENS = WORKER.counter(
+    "artistcrawl_worker_token_requests_total",
+    "Requests for an access token.",
+    result="granted: a token came; failed: tried again; denied: a person must correct the credentials",
+)
+
+WORKER_INFO = WORKER.gauge("artistcrawl_worker_info", "Always 1.", version="of artistcrawl")
+WORKER_START = WORKER.gauge("artistcrawl_worker_start_timestamp_seconds", "When the process started.")
+WORKER_STATE = WORKER.gauge(
+    "artistcrawl_worker_state",
+    "1 for the state it is in, 0 for the others.",
+    state=(
+        "starting: not all it needs is there; crawling: it has ranges; idle: there is none for it; "
+        "frozen: the API asked to pause; outage: nobody's requests succeed, one at a time is tried; "
+        "blocked: the ledger or Redis is out of reach; draining: it was told to stop"
+    ),
+)
+CONCURRENCY = WORKER.gauge("artistcrawl_worker_concurrency", "Ranges it may crawl at once.")
+IN_FLIGHT = WORKER.gauge("artistcrawl_worker_requests_in_flight", "Requests sent and not answered yet.")
+LEASES_HELD = WORKER.gauge("artistcrawl_worker_leases", "Ranges it crawls now.")
+UNCOMMITTED_AGE = WORKER.gauge(
+    "artistcrawl_worker_uncommitted_age_seconds",
+    "Age of the oldest row that is not committed; above 5 it sends nothing.",
+)
+RANGE = WORKER.gauge(
+    "artistcrawl_worker_range", "Id of the range in this place, as in crawl_range; 0 where there is none.",
+    place="a number from 0 to concurrency - 1",
+)  # fmt: skip
+RANGE_POSITION = WORKER.gauge(
+    "artistcrawl_worker_range_position_ratio", "How much of that range is done, 0 to 1.",
+    place="a number from 0 to concurrency - 1",
+)  # fmt: skip
+
+# --- The limiter, as a worker uses it ---------------------------------------------------------------------------------
+
+ARRIVALS = WORKER.sampled_counter(
+    "artistcrawl_limiter_arrivals_total", "Requests written to the API: what the limit counts."
+)
+PERMITS = WORKER.sampled_counter(
+    "artistcrawl_limiter_permits_total",
+    "Permits of this worker.",
+    event="granted: by Redis; confirmed: its request was answered; discarded: never used, and given back",
+)
+LIMITER_CALLS = WORKER.sampled_counter("artistcrawl_limiter_calls_total", "Calls to Redis for permits.")
+LIMITER_WAITING = WORKER.gauge("artistcrawl_limiter_waiting", "Tasks that wait for a permit.")
+LIMITER_ROUND_TRIP = WORKER.gauge(
+    "artistcrawl_limiter_round_trip_seconds", "Time of the last call to Redis; above 0.25 no permit can be used."
+)
+LIMITER_REACHABLE = WORKER.gauge("artistcrawl_limiter_reachable", "1 where the last call was answered, else 0.")
+FREEZES = WORKER.counter("artistcrawl_limiter_freezes_total", "Pauses that this worker put on the bucket after a 429.")
+
+# --- Connections of a process -----------------------------------------------------------------------------------------
+
+BACKENDS = Group("Connections", exported_by="workers, operators and local runs")
+
+LEDGER_CONNECTIONS = BACKENDS.gauge(
+    "artistcrawl_ledger_connections",
+    "Connections to PostgreSQL.",
+    state="lent: a statement runs on it; idle: open, and nobody uses it",
+)
+LEDGER_CONNECTIONS_LIMIT = BACKENDS.gauge(
+    "artistcrawl_ledger_connections_limit", "Connections to PostgreSQL that this process may open."
+)
+LEDGER_WAITING = BACKENDS.gauge("artistcrawl_ledger_waiting", "Tasks that wait for a connection to PostgreSQL.")
+LEDGER_ERRORS = BACKENDS.counter(
+    "artistcrawl_ledger_errors_total", "Statements that failed because PostgreSQL was out of reach."
+)
+REDIS_ERRORS = BACKENDS.counter("artistcrawl_redis_errors_total", "Calls that failed because Redis was out of reach.")
+
+# --- A CrawlJob -------------------------------------------------------------------------------------------------------
+
+JOB = Group("A CrawlJob", exported_by="the operator that leads, and a local run", common=_JOB)
+
+JOB_INFO = JOB.gauge(
+    "artistcrawl_job_info",
+    "Always 1.",
+    source="Sandbox or Spotify",
+    bucket="what its requests count against; empty with rateLimit.bucket Node",
+)
+JOB_STATE = JOB.gauge(
+    "artistcrawl_job_state",
+    "1 for the state it is in, 0 for the others.",
+    state=(
+        "Pending: not all is there yet; Crawling: requests are sent; Suspended: by its spec; "
+        "Frozen: the API asked to pause; Stalled: a person must act; Succeeded: every string is covered"
+    ),
+)
+JOB_CONDITION = JOB.gauge(
+    "artistcrawl_job_condition",
+    "Always 1: a condition as it is now. A local run has Seeded, Progressing and RateLimited.",
+    type="as in status.conditions",
+    status="True, False or Unknown",
+    reason="as in status.conditions",
+)
+PROGRESS = JOB.gauge("artistcrawl_job_progress_ratio", "Share of the keyspace that is covered, 0 to 1.")
+STRINGS = JOB.gauge("artistcrawl_job_strings", "Strings of the keyspace.")
+STRINGS_COVERED = JOB.gauge("artistcrawl_job_strings_covered", "Strings that need no more work.")
+JOB_SEARCHES = JOB.gauge("artistcrawl_job_searches", "Strings searched.")
+JOB_REQUESTS = JOB.gauge("artistcrawl_job_requests", "Requests whose answers are in the ledger.")
+JOB_ARTISTS = JOB.gauge("artistcrawl_job_artists", "Distinct artists returned to it.")
+JOB_ARTISTS_NEW = JOB.gauge("artistcrawl_job_artists_new", "Of those, the ones that were new to the ledger.")
+JOB_TRUNCATED = JOB.gauge("artistcrawl_job_truncated", "Strings with more results than can be paged to.")
+JOB_DEAD_LETTERS = JOB.gauge("artistcrawl_job_dead_letters", "Strings that are given up and not replayed.")
+JOB_RETRIES = JOB.gauge("artistcrawl_job_retries", "Requests that had to be sent again.")
+JOB_RATE_LIMITED = JOB.gauge("artistcrawl_job_rate_limited", "Requests answered with 429.")
+JOB_RATE = JOB.gauge("artistcrawl_job_requests_per_second", "Requests a second, over the last minute.")
+JOB_START = JOB.gauge("artistcrawl_job_start_timestamp_seconds", "When the ledger recorded it.")
+JOB_COMPLETION = JOB.gauge(
+    "artistcrawl_job_completion_timestamp_seconds", "When all was covered; absent before."
+)  # fmt: skip
+JOB_ESTIMATE = JOB.gauge(
+    "artistcrawl_job_estimated_completion_timestamp_seconds",
+    "When all is covered if it goes on as it does; absent where nothing goes on.",
+)
+JOB_DEADLINE = JOB.gauge("artistcrawl_job_deadline_timestamp_seconds", "When its deadline is; absent without one.")
+JOB_COMMIT = JOB.gauge("artistcrawl_job_last_commit_timestamp_seconds", "When a worker committed last; absent before.")
+JOB_OBSERVED = JOB.gauge("artistcrawl_job_observed_timestamp_seconds", "When it was looked at last.")
+JOB_WORKERS = JOB.gauge(
+    "artistcrawl_job_workers", "Its workers.", state="desired: that there should be; ready: that are up"
+)
+JOB_RANGES = JOB.gauge(
+    "artistcrawl_job_ranges", "Ranges in the ledger.", state="open: to be crawled; done: crawled"
+)  # fmt: skip
+
+FRONTIER_RANGES = JOB.gauge(
+    "artistcrawl_frontier_ranges",
+    "Ranges in Redis; absent while Redis is out of reach or does not know the job.",
+    state="pending: wait for a worker; leased: a worker has it; overdue: leased, and the worker is silent",
+)
+FRONTIER_EXPIRED = JOB.sampled_counter(
+    "artistcrawl_frontier_expired_total", "Leases that were taken back from silent workers, since Redis was seeded."
+)
+FRONTIER_COMPLETED = JOB.sampled_counter(
+    "artistcrawl_frontier_completed_total", "Ranges that were completed, since Redis was seeded."
+)
+
+_BUCKET = "the bucket's name"
+LIMIT_REQUESTS = JOB.gauge(
+    "artistcrawl_bucket_limit_requests", "Requests that may arrive in any window.", bucket=_BUCKET
+)  # fmt: skip
+LIMIT_WINDOW = JOB.gauge("artistcrawl_bucket_window_seconds", "The window.", bucket=_BUCKET)
+SLOTS_FREE = JOB.gauge(
+    "artistcrawl_bucket_slots_free", "Requests that may be sent now; the rest of the limit is used.", bucket=_BUCKET
+)
+FROZEN_UNTIL = JOB.gauge(
+    "artistcrawl_bucket_frozen_until_timestamp_seconds", "When the API's pause ends; 0 where there is none.",
+    bucket=_BUCKET,
+)  # fmt: skip
+FREEZE_EPOCH = JOB.gauge(
+    "artistcrawl_bucket_freeze_epoch", "Rises by one with each 429 and each unfreeze.", bucket=_BUCKET
+)  # fmt: skip
+
+# --- An operator ------------------------------------------------------------------------------------------------------
+
+OPERATOR = Group("An operator", exported_by="each operator, also the one that stands by")
+
+OPERATOR_INFO = OPERATOR.gauge("artistcrawl_operator_info", "Always 1.", version="of artistcrawl")
+LEADER = OPERATOR.gauge("artistcrawl_operator_leader", "1 where it leads, else 0.")
+RECONCILES = OPERATOR.counter(
+    "artistcrawl_operator_reconciles_total",
+    "Looks at a CrawlJob, with what followed from them.",
+    result="success: all was done; error: tried again, later each time; timeout: not within 30 s, tried again",
+)
+RECONCILE_DURATION = OPERATOR.histogram(
+    "artistcrawl_operator_reconcile_duration_seconds", "Time of one look with what followed.", ROUND_BUCKETS_S
+)
+QUEUE_WAIT = OPERATOR.histogram(
+    "artistcrawl_operator_queue_wait_seconds", "Time that a CrawlJob waited after its look was due.", ROUND_BUCKETS_S
+)
+QUEUE_LENGTH = OPERATOR.gauge(
+    "artistcrawl_operator_queue_length",
+    "CrawlJobs to be looked at.",
+    state="due: now; planned: later, by themselves",
+)
+RECONCILING = OPERATOR.gauge("artistcrawl_operator_reconciles_in_flight", "CrawlJobs that are looked at now.")
+STEPS = OPERATOR.counter(
+    "artistcrawl_operator_steps_total",
+    "What was done after a look.",
+    step="such as SeedFrontier or ScaleDeployment",
+    result="done or failed",
+)
+API_REQUESTS = OPERATOR.counter(
+    "artistcrawl_operator_api_requests_total",
+    "Requests to the Kubernetes API; without watches.",
+    verb="GET, POST, PATCH or DELETE",
+    resource="such as crawljobs, crawljobs/status, deployments, leases",
+    code="HTTP status; 0 where there was no answer",
+)
+API_DURATION = OPERATOR.histogram(
+    "artistcrawl_operator_api_request_duration_seconds",
+    "Time of a request to the Kubernetes API.",
+    ROUND_BUCKETS_S,
+    verb="GET: read; POST: create; PATCH: change; DELETE: delete",
+)
+WATCH_EVENTS = OPERATOR.counter(
+    "artistcrawl_operator_watch_events_total",
+    "What the watches brought.",
+    resource="crawljobs: a CrawlJob; deployments: a workers' Deployment",
+)
+CRAWLJOBS = OPERATOR.gauge("artistcrawl_operator_crawljobs", "CrawlJobs that it watches.")
+TURNED = OPERATOR.gauge(
+    "artistcrawl_operator_turn_timestamp_seconds",
+    "When a part turned last; one that does not for 60 s is restarted.",
+    part="rounds: looks at CrawlJobs; lease: who leads",
+)
+
+GROUPS = (WORKER, BACKENDS, JOB, OPERATOR)

@@ -225,7 +225,7 @@ async def test_new_artists_of_a_string_are_counted_over_its_batches(ledger, clai
     second = batch_of(
         replace(row, cursor=first.cursor), owner, strings=["aa00", "aa01"], artists=[artist("B"), artist("C")]
     )
-    assert await batches.commit(ledger, second) == Committed(children=[], artists=1, artists_new=1)
+    assert await batches.commit(ledger, second) == Committed(children=[], artists=1, artists_new=1, artists_written=1)
     found = await value(ledger, "SELECT array_agg(new_artists ORDER BY string) FROM search")
     assert found == [3, 0]
 
@@ -314,7 +314,7 @@ async def test_counters_of_a_range_add_up_over_batches(ledger, claimed):
 
 
 async def test_a_commit_of_nothing_but_a_cursor_lands(ledger, claimed):
-    assert await batches.commit(ledger, batch_of(*claimed)) == Committed(children=[], artists=0, artists_new=0)
+    assert await batches.commit(ledger, batch_of(*claimed)) == Committed(children=[], artists=0, artists_new=0, artists_written=0)
 
 
 async def test_times_are_stored_to_the_microsecond(ledger, claimed):

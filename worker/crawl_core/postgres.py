@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -19,6 +20,7 @@ from psycopg.rows import TupleRow
 
 from crawl_core.addresses import check_postgres
 from crawl_core.errors import BatchRefusedError, ConfigurationError, LedgerUnavailableError
+from crawl_core.metrics.definitions import LEDGER_ERRORS
 
 CONNECT_TIMEOUT_S = 10
 CALL_TIMEOUT_S = 60.0
@@ -79,6 +81,9 @@ def mapped_errors() -> Iterator[None]:
         meaning = translate(error)
         if meaning is error:
             raise
+        if isinstance(meaning, LedgerUnavailableError):
+            # Here and nowhere above: what passes through a second time is no error of the driver any more.
+            LEDGER_ERRORS.inc()
         raise meaning from error
 
 
@@ -107,6 +112,15 @@ async def connect(url: str, *, application_name: str, prepare: bool = True) -> A
         )
 
 
+_living: set[weakref.ref[Pool]] = set()
+
+
+def living_pools() -> list[Pool]:
+    """The pools of this process, closed ones too while somebody has them. May be asked from another thread."""
+    # The set is copied at once, while no other thread can change it.
+    return [pool for reference in tuple(_living) if (pool := reference()) is not None]
+
+
 class Pool:
     """At most `max_connections` connections, opened when needed. A failed one is closed and never lent again."""
 
@@ -114,23 +128,61 @@ class Pool:
         self._url = url
         self._application_name = application_name
         self._prepare = prepare
+        self._max_connections = max_connections
         self._places = asyncio.Semaphore(max_connections)
         self._idle: list[AsyncConnection[TupleRow]] = []
+        self._lent = 0
+        self._waiting = 0
         self._closed = False
+        _living.add(weakref.ref(self, _living.discard))
+
+    @property
+    def lent(self) -> int:
+        """Connections that are lent now."""
+        return self._lent
+
+    @property
+    def idle(self) -> int:
+        """Connections that are open for the next one."""
+        return len(self._idle)
+
+    @property
+    def limit(self) -> int:
+        """Connections that it may open; none once it is closed."""
+        return 0 if self._closed else self._max_connections
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that wait for a connection."""
+        return self._waiting
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
         """Lend a connection for one statement or one transaction, waiting for a free one."""
-        async with self._places:
+        async with self._place():
             connection = await self._open_or_reuse()
             sound = False
+            self._lent += 1
             try:
                 with mapped_errors():
                     async with self._time_limit():
                         yield connection
                 sound = True
             finally:
+                self._lent -= 1
                 await self._give_back(connection, sound=sound)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncIterator[None]:
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._places.release()
 
     @asynccontextmanager
     async def _time_limit(self) -> AsyncIterator[None]:
@@ -138,6 +190,7 @@ class Pool:
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 yield
         except TimeoutError as error:
+            LEDGER_ERRORS.inc()
             raise LedgerUnavailableError(f"PostgreSQL did not answer within {CALL_TIMEOUT_S:.0f} s") from error
 
     async def _open_or_reuse(self) -> AsyncConnection[TupleRow]:

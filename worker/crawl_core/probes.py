@@ -1,7 +1,7 @@
 """What Kubernetes asks a process: /healthz, whether to start it again, and /readyz, whether it can do its work.
 
 Both answer with one line that says why. /healthz must depend on nothing outside the process: a restart mends no
-database. aiohttp comes with the extras `worker` and `operator`, so it is imported where it is used.
+database.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+from crawl_core.listening import Handler, listening
 
 Check = Callable[[], str | None]
 """None where all is well, else what is wrong, in a few words."""
@@ -37,25 +39,16 @@ async def serving(port: int | None, *, healthz: Check = alive, readyz: Check = a
     if port is None:
         yield None
         return
+    # The kubelet asks at the pod's address.
+    async with listening(port, {"/healthz": _answer(healthz), "/readyz": _answer(readyz)}) as bound:
+        yield bound
+
+
+def _answer(check: Check) -> Handler:
     from aiohttp import web
 
-    def answer(check: Check) -> Callable[[web.Request], object]:
-        async def handler(_: web.Request) -> web.Response:
-            wrong = check()
-            return web.Response(text=f"{wrong or 'ok'}\n", status=503 if wrong else 200)
+    async def handler(_: web.Request) -> web.Response:
+        wrong = check()
+        return web.Response(text=f"{wrong or 'ok'}\n", status=503 if wrong else 200)
 
-        return handler
-
-    app = web.Application()
-    app.router.add_get("/healthz", answer(healthz))  # type: ignore[arg-type]
-    app.router.add_get("/readyz", answer(readyz))  # type: ignore[arg-type]
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        # The kubelet asks at the pod's address.
-        site = web.TCPSite(runner, None, port)
-        await site.start()
-        # With port 0 IPv4 and IPv6 have a port each; the shorter address is IPv4's.
-        yield int(min(runner.addresses, key=len)[1])
-    finally:
-        await runner.cleanup()
+    return handler

@@ -20,6 +20,7 @@ from redis.backoff import NoBackoff
 
 from crawl_core.addresses import REDIS, check_redis
 from crawl_core.errors import ConfigurationError, RedisUnavailableError
+from crawl_core.metrics.definitions import REDIS_ERRORS
 
 Argument = str | int | float | bytes
 
@@ -67,14 +68,19 @@ def _mapped_errors(call: str) -> Iterator[None]:
             f"Redis refuses the user or the password: correct them in its URL ({error})"
         ) from error
     except _UNAVAILABLE as error:
-        raise RedisUnavailableError(f"redis does not answer {call}: {error}") from error
+        raise _unavailable(f"redis does not answer {call}: {error}") from error
     except exceptions.ResponseError as error:
         # A server that is starting, out of memory or a replica answers so; it may pass.
         if str(error).startswith(_MAY_PASS):
-            raise RedisUnavailableError(f"redis refuses {call}: {error}") from error
+            raise _unavailable(f"redis refuses {call}: {error}") from error
         if "DB index" in str(error):
             raise ConfigurationError(f"Redis has no database of this number: write {REDIS}") from error
         raise
+
+
+def _unavailable(message: str) -> RedisUnavailableError:
+    REDIS_ERRORS.inc()
+    return RedisUnavailableError(message)
 
 
 async def ping(redis: Redis) -> None:

@@ -15,6 +15,7 @@ from crawl_core.errors import RedisUnavailableError, UnavailableError, UnknownJo
 from crawl_core.frontier import Empty, Frontier, Lease
 from crawl_core.ledger import Ledger, RangeRow, ranges
 from crawl_core.logs import fields
+from crawl_core.metrics import definitions as metrics
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Claimer:
         )
         if taken is None:
             return await self._refused(lease)
+        metrics.LEASES.labels("won").inc()
         log.debug(
             "range claimed",
             extra=fields("range.claimed", range=taken.id, fence=taken.fence, first=taken.first, last=taken.last),
@@ -91,6 +93,7 @@ class Claimer:
 
     async def give_back(self, lease: Lease, *, done: bool) -> None:
         """End a lease. Where Redis does not answer it runs out by itself."""
+        metrics.LEASES.labels("completed" if done else "released").inc()
         try:
             await (self._frontier.complete(lease) if done else self._frontier.release(lease))
         except (RedisUnavailableError, UnknownJobError) as error:

@@ -15,10 +15,12 @@ from typing import Protocol
 
 from crawl_core.clock import Clock
 from crawl_core.ledger import RequestRow
-from crawl_core.limiter import Limiter, Permit, PermitExpiredError, parse_retry_after
+from crawl_core.limiter import Limiter, LimiterState, Permit, PermitExpiredError, parse_retry_after
 from crawl_core.logs import fields
+from crawl_core.metrics import definitions as metrics
 from crawl_worker.notes import Notes
 from crawl_worker.outage import Outage
+from crawl_worker.outcomes import class_of, counted_as, name_of
 from crawl_worker.retry import Attempts, RetryRules
 from crawl_worker.source import (
     Failed,
@@ -99,6 +101,10 @@ class Client:
         self.source = source
         self.settings = settings
         self.outage = Outage()
+        self.in_flight = 0
+        """Requests sent and not answered yet."""
+        self.arrivals = 0
+        """Requests that were written: what the limit counts."""
         self._transport = transport
         self._limiter = limiter
         self._tokens = tokens
@@ -108,6 +114,10 @@ class Client:
         self._rng = random.Random()
         self._refused_tokens = 0
         self._next_probe_s = 0.0
+
+    def limiter_state(self) -> LimiterState:
+        """What the limiter of this process knows and has done."""
+        return self._limiter.state()
 
     async def page(self, string: str, session: Session) -> tuple[Page, int] | Dead:
         """One page and the limit it was asked with, however long it takes; Dead when the string failed for good.
@@ -138,7 +148,9 @@ class Client:
         if self._tokens.current is None:
             await self._tokens.get()
         await session.ready()
+        waits_s = self._clock.monotonic()
         permit = await self._limiter.acquire()
+        metrics.PERMIT_WAIT.observe(self._clock.monotonic() - waits_s)
         session.waiting(False)
         # The wait may have been a freeze of hours: the token may have ended, and the string may start again.
         token = self._tokens.current
@@ -158,6 +170,7 @@ class Client:
         request = self.source.search(string, offset=offset, limit=size, token=token)
         status: int | None = None
         started_s = self._clock.monotonic()
+        self.in_flight += 1
         try:
             answer = await self._transport.get(request.url, request.headers, permit)
         except PermitExpiredError:
@@ -169,16 +182,23 @@ class Client:
         else:
             status = answer.status
             outcome = self.source.read(string, answer.status, answer.headers, answer.body)
+        finally:
+            self.in_flight -= 1
         row = RequestRow(
             at_us=int(self._clock.time() * 1e6),
             string=string,
             page_offset=offset,
             page_size=size,
             status=status,
-            outcome=_name(outcome),
+            outcome=name_of(outcome),
             duration_s=self._clock.monotonic() - started_s,
             worker=self.settings.worker,
         )
+        self.arrivals += permit.used
+        metrics.REQUESTS.labels(counted_as(row.outcome)).inc()
+        metrics.REQUEST_DURATION.observe(row.duration_s)
+        if not isinstance(outcome, Page):
+            metrics.RETRIES.labels(class_of(row.outcome)).inc()
         session.sent(row, retried=not isinstance(outcome, Page), rate_limited=isinstance(outcome, RateLimited))
         if isinstance(outcome, Page):
             self._refused_tokens = 0
@@ -247,6 +267,7 @@ class Client:
         return None
 
     async def _freeze(self, outcome: RateLimited) -> None:
+        metrics.FREEZES.inc()
         until_us = await self._limiter.freeze(retry_after_s=parse_retry_after(outcome.retry_after))
         if outcome.quota:
             self._notes.problem("QuotaExceeded", f"the account's quota is exceeded: {outcome.message}")
@@ -281,20 +302,3 @@ class Client:
             self.outage.probes += 1
             delay_s = self.settings.retry.delay_s(self.outage.probes, self._rng)
             self._next_probe_s = self._clock.monotonic() + delay_s
-
-
-def _name(outcome: Outcome) -> str:
-    """The stable name of an outcome in the request log and in metrics."""
-    match outcome:
-        case Page():
-            return "ok"
-        case RateLimited():
-            return "rate_limited"
-        case Unauthorized():
-            return "unauthorized"
-        case PageSizeRefused():
-            return "page_size_refused"
-        case Rejected():
-            return "rejected"
-        case Failed(reason):
-            return reason

@@ -15,8 +15,10 @@ from crawl_core.errors import FenceLostError, UnavailableError
 from crawl_core.keyspace import Keyspace
 from crawl_core.ledger import ChildRange, Cursor, DeadLetterRow, RangeRow, RequestRow, SearchRow
 from crawl_core.logs import fields
+from crawl_core.metrics import definitions as metrics
 from crawl_worker.client import Client, Dead
 from crawl_worker.leases import HeldLease, LeaseKeeper
+from crawl_worker.outcomes import class_of
 from crawl_worker.paging import STALE_AFTER_S, Paging
 from crawl_worker.paging import Step as Next
 from crawl_worker.source import Page
@@ -71,6 +73,14 @@ class RangeCrawl:
     def current_string(self) -> str | None:
         """The string in progress, None at the end of the range."""
         return None if self._cursor is None else self._cursor.string
+
+    @property
+    def share_done(self) -> float:
+        """The share of the range that is behind the cursor, 0 to 1."""
+        if self._cursor is None:
+            return 1.0
+        first, index = self._keyspace.index_of(self.row.first), self._keyspace.index_of(self._cursor.string)
+        return (index - first) / (self._keyspace.index_of(self.row.last) - first + 1)
 
     async def run(self) -> bool:
         """Crawl to the end of the range; False when it was stopped before. Nothing is committed here."""
@@ -190,6 +200,7 @@ class RangeCrawl:
         step = Step(string=string, cursor=None, requests=self._answered, artists=page.artists)
         self._answered = []
         paging = self._paging
+        metrics.PAGES.labels("next" if paging.offset else "first").inc()
         if paging.take(page, limit=limit) is Next.END:
             step.cursor = self._after(string)
             self._finish(step, now_us)
@@ -224,6 +235,7 @@ class RangeCrawl:
 
     def _bury(self, string: str, dead: Dead) -> Cursor | None:
         after, covered = self.give_up(string)
+        metrics.DEAD_LETTERS.labels(class_of(dead.reason)).inc()
         letter = DeadLetterRow(
             string=string,
             reason=dead.reason,

@@ -14,6 +14,7 @@ from crawl_core.clock import Clock
 from crawl_core.errors import RedisUnavailableError, UnknownJobError
 from crawl_core.frontier import Frontier, Lease
 from crawl_core.logs import fields
+from crawl_core.metrics import definitions as metrics
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class HeldLease:
         """It is somebody else's now."""
         if not self.lost:
             self.lost = True
+            metrics.LEASES.labels("lost").inc()
             self._on_lost()
 
 

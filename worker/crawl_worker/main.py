@@ -29,10 +29,14 @@ from crawl_core.frontier import LEASE_TTL_S, Frontier
 from crawl_core.ledger import BucketRows, JobRow, Ledger, jobs
 from crawl_core.limiter import Limiter
 from crawl_core.logs import fields
+from crawl_core.metrics.address import VARIABLE as METRICS_VARIABLE
+from crawl_core.metrics.address import parse_metrics_address
+from crawl_core.metrics.serving import serving_metrics
 from crawl_core.probes import Readiness, serving
 from crawl_core.scripts import connect_redis
 from crawl_worker.client import Client, ClientSettings
 from crawl_worker.credentials import read_credentials
+from crawl_worker.face import Face
 from crawl_worker.notes import Notes
 from crawl_worker.spotify import API_URL, TOKEN_URL, Credentials, SpotifySource
 from crawl_worker.tokens import TokenKeeper
@@ -92,6 +96,12 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--probe-port", type=int, metavar="PORT", help="answer /healthz and /readyz there; else nowhere"
     )
+    parser.add_argument(
+        "--metrics-port",
+        default=os.environ.get(METRICS_VARIABLE),
+        metavar="PORT",
+        help=f"serve Prometheus's metrics there, at /metrics; HOST:PORT for one address alone (${METRICS_VARIABLE})",
+    )
     parser.add_argument("--lease-ttl", type=float, default=LEASE_TTL_S, metavar="SECONDS", help="life of a lease")
     options = parser.parse_args(argv)
     for name in ("postgres", "redis"):
@@ -106,12 +116,20 @@ async def _run(options: argparse.Namespace, worker_name: str) -> None:
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
-    readiness = Readiness("waiting for the ledger and the job in it")
-    async with serving(options.probe_port, readyz=readiness):
-        await _crawl(options, worker_name, stop, readiness)
+    face = Face()
+    address = parse_metrics_address(options.metrics_port)
+    scrape = face.scrape_of(job=options.job, worker_name=worker_name)
+    async with (
+        serving(options.probe_port, readyz=face.readiness),
+        serving_metrics(address.port, scrape, host=address.host) as port,
+    ):
+        if port is not None:
+            log.info("metrics are served", extra=fields("metrics.serving", port=port))
+        await _crawl(options, worker_name, stop, face)
 
 
-async def _crawl(options: argparse.Namespace, worker_name: str, stop: asyncio.Event, readiness: Readiness) -> None:
+async def _crawl(options: argparse.Namespace, worker_name: str, stop: asyncio.Event, face: Face) -> None:
+    readiness = face.readiness
     started = await _unless(stop, _start(options))
     if started is None:
         return
@@ -122,6 +140,7 @@ async def _crawl(options: argparse.Namespace, worker_name: str, stop: asyncio.Ev
             worker = await _unless(stop, _worker(options, worker_name, ledger, job, stack))
             if worker is None:
                 return
+            face.worker = worker
             log.info("worker started", extra=fields("worker.started"))
             running = asyncio.create_task(worker.run())
             reaching = asyncio.create_task(_reach_redis(options.redis, readiness))

@@ -15,6 +15,7 @@ import httpx
 from crawl_core.clock import Clock
 from crawl_core.errors import ConfigurationError
 from crawl_core.logs import fields
+from crawl_core.metrics import definitions as metrics
 from crawl_worker.retry import RetryRules
 from crawl_worker.source import Denied, Failed, Granted, Source
 
@@ -22,6 +23,9 @@ log = logging.getLogger(__name__)
 
 REFRESH_EARLY_S = 60.0
 """Seconds before its end at which a token is replaced: longer than any request takes."""
+
+_RESULTS = {Granted: "granted", Denied: "denied", Failed: "failed"}
+"""Values of the metric's label."""
 
 Send = Callable[[httpx.Request], Awaitable[tuple[int, bytes]]]
 """Sends one request without a permit: token requests do not count against the search limit."""
@@ -65,6 +69,7 @@ class TokenKeeper:
         while True:
             asked_s = self._clock.monotonic()
             answer = await self._request()
+            metrics.TOKENS.labels(_RESULTS[type(answer)]).inc()
             if isinstance(answer, Granted):
                 # A token that lives shorter than the margin is used for half of its life instead.
                 life_s = max(answer.expires_in_s - REFRESH_EARLY_S, answer.expires_in_s / 2)

@@ -20,6 +20,7 @@ from crawl_core.logs import fields
 from crawl_worker.claim import Claimed, Claimer, Nothing
 from crawl_worker.client import Client
 from crawl_worker.crawl import RangeCrawl
+from crawl_worker.gauges import Place, WorkerView
 from crawl_worker.leases import HeldLease, LeaseKeeper
 from crawl_worker.notes import Notes
 from crawl_worker.retry import RetryRules
@@ -97,6 +98,20 @@ class Worker:
         log.info("draining", extra=fields("worker.draining", ranges=len(self._crawls)))
         self._draining.set()
         self._resize()
+
+    def view(self) -> WorkerView:
+        """What it is doing, for metrics."""
+        client = self._parts.client
+        return WorkerView(
+            draining=self._draining.is_set(),
+            places=[_place(slot.crawl) for slot in self._slots],
+            in_flight=client.in_flight,
+            arrivals=client.arrivals,
+            outage=client.outage.lasts,
+            behind=self._is_behind(),
+            uncommitted_age_s=max((crawl.writer.age_s for crawl in self._crawls), default=0.0),
+            limiter=client.limiter_state(),
+        )
 
     @property
     def _concurrency(self) -> int:
@@ -298,6 +313,10 @@ class _Slot:
             self.task.uncancel()
         finally:
             self.resting = False
+
+
+def _place(crawl: RangeCrawl | None) -> Place:
+    return Place() if crawl is None else Place(crawl.row.id, crawl.share_done)
 
 
 def retry_rules(job: JobRow) -> RetryRules:

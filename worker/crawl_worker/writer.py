@@ -13,9 +13,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from crawl_core.clock import Clock
-from crawl_core.errors import BatchRefusedError, FenceLostError
-from crawl_core.ledger import Batch, Cursor, DeadLetterRow, Ledger, RangeRow, batches
+from crawl_core.errors import BatchRefusedError, FenceLostError, LedgerUnavailableError
+from crawl_core.ledger import Batch, Committed, Cursor, DeadLetterRow, Ledger, RangeRow, batches
 from crawl_core.logs import fields
+from crawl_core.metrics import definitions as metrics
+from crawl_worker.rows import count_rows
 from crawl_worker.steps import Step, batch_of, buried
 
 log = logging.getLogger(__name__)
@@ -102,13 +104,29 @@ class Writer:
             chunk.steps, row=self.row, owner=self._owner, fence=self.row.fence, expected=self._committed
         )
         chunk.batch = batch
-        committed = await batches.commit(self._ledger, batch)
+        committed = await self._commit(batch)
         if committed is None and await batches.landed(self._ledger, batch) is not True:
+            metrics.COMMITS.labels("fence_lost").inc()
             raise FenceLostError(f"range {self.row.id} is somebody else's: {len(chunk.steps)} steps are dropped")
+        metrics.COMMITS.labels("committed").inc()
+        count_rows(batch, committed)
         if batch.cursor is not None:
             self._committed = batch.cursor
         if committed is not None and committed.children:
             await self._on_children(committed.children)
+
+    async def _commit(self, batch: Batch) -> Committed | None:
+        started_s = self._clock.monotonic()
+        try:
+            return await batches.commit(self._ledger, batch)
+        except BatchRefusedError:
+            metrics.COMMITS.labels("refused").inc()
+            raise
+        except LedgerUnavailableError:
+            metrics.COMMITS.labels("unavailable").inc()
+            raise
+        finally:
+            metrics.COMMIT_DURATION.observe(self._clock.monotonic() - started_s)
 
     def _divide(self, chunk: _Chunk, error: str) -> None:
         """Queue the halves of a refused chunk, in order; of a single step, give the string up instead."""
@@ -119,6 +137,7 @@ class Writer:
     def _bury(self, step: Step, error: str) -> list[Step]:
         after, covered = self._give_up(step.string)
         self.buried_strings.add(step.string)
+        metrics.DEAD_LETTERS.labels("ledger").inc()
         for chunk in (*self._queue, self._buffer):
             chunk.steps[:] = [later for later in chunk.steps if later.string != step.string]
         self._queue = deque(chunk for chunk in self._queue if chunk.steps)

@@ -31,7 +31,9 @@ async def commit(ledger: Ledger, batch: Batch) -> Committed | None:
     whether the batch landed.
     """
     row = await ledger.row("batches.commit", arguments_of(batch))
-    return None if row is None else Committed(children=row[0] or [], artists=row[1], artists_new=row[2])
+    if row is None:
+        return None
+    return Committed(children=row[0] or [], artists=row[1], artists_new=row[2], artists_written=row[3])
 
 
 def arguments_of(batch: Batch) -> dict[str, object]:

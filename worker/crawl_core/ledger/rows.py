@@ -123,8 +123,10 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """What a commit did: the ids of the child ranges, and its artists new to this job and to the ledger."""
+    """What a commit did: the ids of the child ranges, its artists new to this job and to the ledger, and how many of
+    the ledger's artists it wrote."""
 
     children: list[int]
     artists: int
     artists_new: int
+    artists_written: int

@@ -64,6 +64,8 @@ class LimiterState:
     epoch: int
     frozen_until_us: int
     """Epoch microseconds by Redis TIME; 0 where no freeze is known."""
+    frozen_s: float
+    """Seconds that the freeze lasts from now; 0 where there is none."""
     waiting: int
     granted: int
     """Permits that wait for their instant."""
@@ -154,6 +156,7 @@ class Limiter:
             limits=view.limits if view else None,
             epoch=self._record.epoch,
             frozen_until_us=self._record.newest[1],
+            frozen_s=self._record.frozen_s(),
             waiting=self._queue.waiting,
             granted=self._queue.granted,
             calls=self._calls,

@@ -148,6 +148,16 @@ class BucketRecord:
         """Until when this process may not ask, on the monotonic clock."""
         return self._paused_until_s
 
+    def frozen_s(self) -> float:
+        """Seconds that the newest freeze lasts from now, by Redis's clock; 0 where there is none."""
+        return max(0.0, (self.newest[1] - self._now_us()) / MICROSECONDS)
+
+    def _now_us(self) -> float:
+        """Redis TIME, as well as this process can tell."""
+        if self.clock_offset_us is None:
+            return self._clock.time() * MICROSECONDS
+        return self._clock.monotonic() * MICROSECONDS + self.clock_offset_us
+
     def _see(self, view: BucketView) -> None:
         if self.view is None or view.limits != self.view.limits:
             limits = view.limits
@@ -162,11 +172,7 @@ class BucketRecord:
 
     def _freeze_alone(self, retry_after_s: float | None, window_s: float, until_us: int) -> Freeze:
         """Without Redis this process pauses by its own clock, and hands the freeze to the ledger's row."""
-        now_s = self._clock.monotonic()
-        if self.clock_offset_us is None:
-            now_us = self._clock.time() * MICROSECONDS
-        else:
-            now_us = now_s * MICROSECONDS + self.clock_offset_us
+        now_s, now_us = self._clock.monotonic(), self._now_us()
         if now_s >= self._paused_until_s:
             self._alone += 1
         duration_s = freeze_duration_s(retry_after_s, window_s, self._alone - 1)

@@ -23,16 +23,15 @@ WORKER = Group(
     served_with=_JOB | {"worker": "the pod's name; in a local run worker-1, worker-2, ..."},
 )
 
+OUTCOMES = (
+    "ok: a page; rate_limited: 429; unauthorized: 401; page_size_refused: 400 for the page's size; "
+    "rejected: another 4xx; http_5xx: an error of the server; not_connected: nothing was sent; "
+    "answer_timeout: no whole answer in time; answer_closed: the connection ended before; "
+    "answer_malformed: no HTTP; answer_error: another error of the network; invalid_body: 200 without a page; "
+    "other: anything else"
+)
 REQUESTS = WORKER.counter(
-    "artistcrawl_worker_requests_total",
-    "Requests to the API that were answered or failed.",
-    outcome=(
-        "ok: a page; rate_limited: 429; unauthorized: 401; page_size_refused: 400 for the page's size; "
-        "rejected: another 4xx; http_5xx: an error of the server; not_connected: nothing was sent; "
-        "answer_timeout: no whole answer in time; answer_closed: the connection ended before; "
-        "answer_malformed: no HTTP; answer_error: another error of the network; invalid_body: 200 without a page; "
-        "other: anything else"
-    ),
+    "artistcrawl_worker_requests_total", "Requests to the API that were answered or failed.", outcome=OUTCOMES
 )
 REQUEST_DURATION = WORKER.histogram(
     "artistcrawl_worker_request_duration_seconds",
@@ -46,7 +45,7 @@ PERMIT_WAIT = WORKER.histogram(
 )
 RETRIES = WORKER.counter(
     "artistcrawl_worker_retries_total",
-    "Requests that will be sent again.",
+    "Requests that failed, so that they are sent again or their string is given up.",
     **{
         "class": (
             "limit: 429, costs no attempt; credential: a refused token; page_size: a refused page size; "
@@ -122,7 +121,7 @@ WORKER_STATE = WORKER.gauge(
 )
 CONCURRENCY = WORKER.gauge("artistcrawl_worker_concurrency", "Ranges it may crawl at once.")
 IN_FLIGHT = WORKER.gauge("artistcrawl_worker_requests_in_flight", "Requests sent and not answered yet.")
-LEASES_HELD = WORKER.gauge("artistcrawl_worker_leases", "Ranges it crawls now.")
+LEASES_HELD = WORKER.gauge("artistcrawl_worker_leases_held", "Ranges it crawls now.")
 UNCOMMITTED_AGE = WORKER.gauge(
     "artistcrawl_worker_uncommitted_age_seconds",
     "Age of the oldest row that is not committed; above 5 it sends nothing.",

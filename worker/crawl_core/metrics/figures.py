@@ -1,5 +1,5 @@
-"""What is known of one CrawlJob now, and its series: the operator fills it in from what it observed, and so does a local
-run.
+"""What is known of one CrawlJob now, and its series: filled in by the operator from what it observed, and by a
+local run.
 
 It refuses to ask anybody. What is not known is None, and has no series then: a wrong number is worse than none.
 """
@@ -54,6 +54,8 @@ class JobFigures:
     workers_ready: int = 0
     frontier: FrontierStats | None = None
     bucket: BucketFigures | None = None
+    bucket_name: str = ""
+    """Its name, also where `bucket` could not be read: a label must not change with that."""
 
     def readings(self) -> Iterator[Reading]:
         """All its series."""
@@ -62,7 +64,7 @@ class JobFigures:
                 yield metric(float(value), self.namespace, self.name, *labels)
 
     def _values(self) -> Iterator[tuple[Sampled, tuple[str, ...], float | None]]:
-        yield metrics.JOB_INFO, (self.source, "" if self.bucket is None else self.bucket.name), 1
+        yield metrics.JOB_INFO, (self.source, self.bucket_name or ("" if self.bucket is None else self.bucket.name)), 1
         for state in STATES:
             yield metrics.JOB_STATE, (state,), state == self.state
         for condition in self.conditions:

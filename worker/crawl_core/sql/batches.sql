@@ -6,7 +6,8 @@
 --         searches, artists, requests, dead_letters, children: JSON arrays
 --         new_requests, retries, rate_limited, covered: what to add to the range's counters
 -- RESULT  one row (children: ids of the new ranges in order, artists: not returned to this job before,
---         artists_new: not in the ledger before), or no row: somebody else's range, or another cursor; nothing written
+--         artists_new: not in the ledger before, artists_written: those and the ones whose row was written again), or no
+--         row: somebody else's range, or another cursor; nothing written
 -- TIME    the worker's, in the rows; now() for the range
 --
 -- `checkpoint` decides. It waits for a commit in flight and then looks at what that left, so a batch sent twice lands
@@ -104,7 +105,8 @@ FROM checkpoint c
 WHERE r.id = c.id
 RETURNING (SELECT array_agg(id ORDER BY id) FROM spawned) AS children,
           (SELECT count(*) FROM returned) AS artists,
-          (SELECT count(*) FROM stored WHERE is_new) AS artists_new;
+          (SELECT count(*) FROM stored WHERE is_new) AS artists_new,
+          (SELECT count(*) FROM stored) AS artists_written;
 
 -- name: landed
 -- After a lost acknowledgement or a refusal: where does the range stand? Waits for a commit in flight.

@@ -18,12 +18,15 @@ import psycopg
 from crawl_core import lifecycle
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError, UnknownJobError
 from crawl_core.ledger import jobs, requests
+from crawl_core.metrics.address import LOOPBACK
+from crawl_core.metrics.serving import serving_metrics
 from crawl_core.snapshot import Snapshot, State
 from crawl_core.spec import CrawlJob
 from crawl_worker.backends import POSTGRES_VARIABLE, REDIS_VARIABLE
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
 from crawl_worker.local.crew import Crew
 from crawl_worker.local.data_folder import DataFolder
+from crawl_worker.local.metrics import LocalMetrics, figures_of, without_backends
 from crawl_worker.local.observer import Observer
 from crawl_worker.local.opened import NODE, Opened, Options, open_all
 from crawl_worker.local.plan import process_count
@@ -83,6 +86,7 @@ class LocalCrawl:
         self._observer = Observer(job, event=view.event)
         self._started_s = time.monotonic()
         self._sandbox: SandboxProcess | None = None
+        self._metrics = LocalMetrics()
         self._next_upkeep_s = self._next_forced_s = 0.0
 
     async def run(self) -> Outcome:
@@ -90,6 +94,7 @@ class LocalCrawl:
         self._interrupts = Interrupts()
         try:
             async with AsyncExitStack() as stack:
+                await self._serve_metrics(stack)
                 self._opened = await open_all(
                     stack, self._job, self._options, folder=self._folder, event=self._view.event
                 )
@@ -99,6 +104,14 @@ class LocalCrawl:
             if self._interrupts.count:
                 return self._ended("Interrupted")
             raise
+
+    async def _serve_metrics(self, stack: AsyncExitStack) -> None:
+        address = self._options.metrics
+        # In a thread, since it waits for what the workers answer.
+        serving = serving_metrics(address.port, self._metrics.scrape, host=address.host, in_thread=True)
+        port = await stack.enter_async_context(serving)
+        if port is not None:
+            self._view.event(f"metrics are served at http://{address.host or LOOPBACK}:{port}/metrics")
 
     def _ended(self, state: State, *, message: str = "", finished_before: bool = False) -> Outcome:
         return Outcome(state, self._observer.snapshot, message, finished_before)
@@ -142,6 +155,8 @@ class LocalCrawl:
             "--once-done",
             "idle",
         ]
+        if self._options.metrics.port is not None:
+            arguments += ["--metrics-port", f"{LOOPBACK}:0"]
         if self._sandbox is not None:
             arguments += ["--base-url", self._sandbox.url, "--token-url", f"{self._sandbox.url}/api/token"]
         crew = Crew(
@@ -157,6 +172,7 @@ class LocalCrawl:
             event=self._view.event,
         )
         stack.callback(crew.kill)
+        self._metrics.worker_ports = lambda: crew.metrics_ports
         return crew
 
     async def _crawl(self, crew: Crew) -> State:
@@ -188,14 +204,31 @@ class LocalCrawl:
         try:
             await self._mend()
             await self._observer.look(self._opened)
-            if self._observer.snapshot.progress >= 1 and await self._finished():
+            finished = self._observer.snapshot.progress >= 1 and await self._finished()
+            await self._measure(finished=finished)
+            if finished:
                 return "Succeeded"
             await self._upkeep()
         except (UnavailableError, UnknownJobError) as error:
+            self._metrics.figures = without_backends(self._metrics.figures, error, now_s=time.time())
             self._observer.snapshot = replace(self._observer.snapshot, notes=(f"{error}; trying again",))
         except ConfigurationError as error:
             crew.refusal = str(error)
         return None
+
+    async def _measure(self, *, finished: bool) -> None:
+        """What the next scrape is told of the job."""
+        progress = self._observer.progress
+        if self._options.metrics.port is None or progress is None:
+            return
+        self._metrics.figures = await figures_of(
+            self._opened,
+            self._observer.snapshot,
+            progress,
+            now_s=time.time(),
+            problem=self._observer.problem,
+            finished=finished,
+        )
 
     async def _finished(self) -> bool:
         """Whether the job is done; somebody else may have found so first."""

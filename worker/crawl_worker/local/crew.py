@@ -70,6 +70,12 @@ class Crew:
         return [child.id for child in self.children]
 
     @property
+    def metrics_ports(self) -> list[int]:
+        """Where workers that live serve their metrics, on this machine alone."""
+        found = [place.tail.metrics_port for place in self._places if place.child is not None]
+        return [port for port in found if port is not None]
+
+    @property
     def last_error(self) -> str:
         """The last warning or error that any worker logged."""
         errors = [f"{place.name}: {place.tail.last_error}" for place in self._places if place.tail.last_error]
@@ -107,7 +113,7 @@ class Crew:
 
     def _bury(self, place: _Place, child: Child, now_s: float) -> None:
         status = child.exit_status
-        place.child = None
+        place.child = place.tail.metrics_port = None
         place.tail.read()
         if status == EXIT_CONFIGURATION:
             self.refusal = self.refusal or place.tail.last_message or f"{place.name} exited {status}"

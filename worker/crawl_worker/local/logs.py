@@ -1,6 +1,6 @@
 """The logs of a run's processes: read for what went wrong, and kept from growing without bound.
 
-It refuses to interpret more than level and message: `action` and the rest are for whoever opens the file.
+It refuses to interpret more than level, message and where metrics are served: the rest is for whoever opens the file.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class LogTail:
         self.path = path
         self.last_message = ""
         self.last_error = ""
+        self.metrics_port: int | None = None
+        """Where the process says that it serves its metrics."""
         self._at = path.stat().st_size if path.exists() else 0
         self._rest = b""
 
@@ -59,6 +61,9 @@ class LogTail:
             message, level = str(entry["message"]), str(entry["level"])
         except (ValueError, KeyError, TypeError):
             message, level = line.removeprefix("artistcrawl: "), ""
+        else:
+            if entry.get("action") == "metrics.serving":
+                self.metrics_port = entry.get("port")
         self.last_message = message
         if level in ("warning", "error", "critical"):
             detail = entry.get("error")

@@ -31,6 +31,9 @@ class Observer:
         self.snapshot = Snapshot(
             job=f"{job.metadata.namespace}/{job.metadata.name}", limit_per_minute=limit_per_minute(job.spec.rate_limit)
         )
+        self.progress: Progress | None = None
+        self.problem = ""
+        """The reason of what workers noted, and a person should see to."""
         self._own = job.spec.rate_limit
         self._event = event
         self._pace = Pace()
@@ -44,6 +47,7 @@ class Observer:
         bucket = await _bucket(opened)
         frozen_until_s = bucket.frozen_until_us / 1e6 if bucket is not None else 0.0
         floor_s = await _floor_s(opened)
+        self.progress, self.problem = progress, row.problem_reason or ""
         problem = f"{row.problem_reason}: {row.problem_message}" if row.problem_reason else ""
         self._tell_freeze(frozen_until_s, opened.bucket)
         self._pace.note(time.monotonic(), covered=progress.covered, requests=progress.requests)

@@ -19,6 +19,7 @@ from crawl_core import keys, lifecycle
 from crawl_core.errors import ConfigurationError
 from crawl_core.frontier import Frontier
 from crawl_core.ledger import JobRow, Ledger, jobs
+from crawl_core.metrics.address import NOWHERE, MetricsAddress
 from crawl_core.migrate import migrate
 from crawl_core.scripts import connect_redis
 from crawl_core.spec import CrawlJob
@@ -38,6 +39,7 @@ class Options:
     urls: Urls
     processes: int | None = None
     catalogue: Path | None = None
+    metrics: MetricsAddress = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError
+from crawl_core.metrics.address import LOOPBACK, parse_metrics_address
 from crawl_core.snapshot import Snapshot
 from crawl_core.spec import CrawlJob, read_crawljob
 from crawl_worker.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
@@ -49,7 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, *, started_s: float) -> int:
     job = read_crawljob(arguments.file)
     _check(arguments, job)
-    options = Options(urls=given_urls(arguments), processes=arguments.processes, catalogue=arguments.catalogue)
+    options = Options(
+        urls=given_urls(arguments),
+        processes=arguments.processes,
+        catalogue=arguments.catalogue,
+        metrics=parse_metrics_address(arguments.metrics_port, host=LOOPBACK),
+    )
     folder = DataFolder(arguments.data or DEFAULT_DATA)
     with folder.run(), open_view(json=arguments.json, colour=not arguments.no_color) as view:
         outcome = _crawl(job, options, folder=folder, view=view)
@@ -115,6 +121,11 @@ def _parser() -> argparse.ArgumentParser:
     group = parser.add_argument_group("how it runs")
     group.add_argument("--catalogue", type=Path, metavar="FILE", help="the sandbox's artists, Parquet or CSV")
     group.add_argument("--processes", type=int, metavar="N", help="worker processes (default: what the limit can use)")
+    group.add_argument(
+        "--metrics-port",
+        metavar="PORT",
+        help="serve metrics of the whole run at http://127.0.0.1:PORT/metrics; HOST:PORT for others to reach",
+    )
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout at the end")
     group.add_argument("--no-color", action="store_true", help="no colours")
     return parser

@@ -1,0 +1,87 @@
+"""What a worker is doing at the moment of a scrape, as the values of its metrics. Pure.
+
+It refuses to count: events are counted where they happen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from crawl_core.limiter import LimiterState
+from crawl_core.metrics import definitions as metrics
+from crawl_core.metrics.declared import Reading, values_of
+
+State = Literal["starting", "crawling", "idle", "frozen", "outage", "blocked", "draining"]
+STATES = tuple(values_of(metrics.WORKER_STATE.declaration.labels["state"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One of the ranges that may be crawled at once."""
+
+    range_id: int = 0
+    """0: none."""
+    position: float = 0.0
+    """The share of the range that is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerView:
+    """One look at a worker."""
+
+    draining: bool
+    places: Sequence[Place]
+    in_flight: int
+    arrivals: int
+    outage: bool
+    behind: bool
+    """Whether rows are so old that it sends nothing."""
+    uncommitted_age_s: float
+    limiter: LimiterState
+
+
+def state_of(view: WorkerView | None) -> State:
+    """One word: the first that holds of what keeps it from crawling."""
+    if view is None:
+        return "starting"
+    if view.draining:
+        return "draining"
+    if view.limiter.frozen_s > 0:
+        return "frozen"
+    if view.behind or not view.limiter.reachable:
+        return "blocked"
+    if view.outage:
+        return "outage"
+    return "crawling" if any(place.range_id for place in view.places) else "idle"
+
+
+def readings(view: WorkerView | None, *, started_at_s: float, version: str) -> Iterator[Reading]:
+    """The series of a worker; of one that starts only that it does."""
+    yield metrics.WORKER_INFO(1, version)
+    yield metrics.WORKER_START(started_at_s)
+    now = state_of(view)
+    for state in STATES:
+        yield metrics.WORKER_STATE(state == now, state)
+    if view is None:
+        return
+    yield metrics.CONCURRENCY(len(view.places))
+    yield metrics.IN_FLIGHT(view.in_flight)
+    yield metrics.LEASES_HELD(sum(place.range_id != 0 for place in view.places))
+    yield metrics.UNCOMMITTED_AGE(view.uncommitted_age_s)
+    for number, place in enumerate(view.places):
+        yield metrics.RANGE(place.range_id, str(number))
+        yield metrics.RANGE_POSITION(place.position, str(number))
+    yield metrics.ARRIVALS(view.arrivals)
+    yield from _limiter(view.limiter)
+
+
+def _limiter(state: LimiterState) -> Iterator[Reading]:
+    yield metrics.PERMITS(state.grants, "granted")
+    yield metrics.PERMITS(state.confirmed, "confirmed")
+    yield metrics.PERMITS(state.discarded, "discarded")
+    yield metrics.LIMITER_CALLS(state.calls)
+    yield metrics.LIMITER_WAITING(state.waiting)
+    yield metrics.LIMITER_ROUND_TRIP(state.round_trip_s)
+    yield metrics.LIMITER_REACHABLE(state.reachable)

@@ -1,0 +1,30 @@
+"""Counts what a commit stored, once it is known to be in the ledger.
+
+It refuses to count what was only sent: a batch that is lost is found again, and would count twice.
+"""
+
+from __future__ import annotations
+
+from crawl_core.ledger import Batch, Committed, SearchRow
+from crawl_core.metrics import definitions as metrics
+
+
+def count_rows(batch: Batch, committed: Committed | None) -> None:
+    """Count its searches and artists. None: it landed, but its acknowledgement with the artists' counts was lost."""
+    for search in batch.searches:
+        metrics.SEARCHES.labels(_result(search)).inc()
+    if committed is None:
+        return
+    counts = {
+        "new": committed.artists_new,
+        "updated": committed.artists_written - committed.artists_new,
+        "unchanged": len(batch.artists) - committed.artists_written,
+    }
+    for change, count in counts.items():
+        metrics.ARTISTS.labels(change).inc(count)
+
+
+def _result(search: SearchRow) -> str:
+    if search.truncated:
+        return "truncated"
+    return "found" if search.results else "empty"

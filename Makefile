@@ -121,9 +121,17 @@ $(READY): constraints.txt pyproject.toml
 crd: $(READY) ## Generate k8s/crds from the types
 	$(BIN)/python -m crawl_operator.crd
 
+.PHONY: boards
+boards: $(READY) ## Generate grafana/dashboards and grafana/metrics.md
+	$(BIN)/python -m crawl_core.metrics
+	$(BIN)/python -m grafana.boards
+
 .PHONY: sync
-sync: crd ## Bring every copy up to date: the chart's CRD
+sync: crd boards ## Bring every generated file and copy up to date: CRD, boards, metrics page, the chart's files
+	mkdir -p charts/artistcrawl/files/rules charts/artistcrawl/files/dashboards
 	cp k8s/crds/crawljobs.artistcrawl.dev.yaml charts/artistcrawl/files/
+	cp grafana/rules/*.yaml charts/artistcrawl/files/rules/
+	cp grafana/dashboards/*.json charts/artistcrawl/files/dashboards/
 
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended

@@ -314,7 +314,9 @@ async def test_counters_of_a_range_add_up_over_batches(ledger, claimed):
 
 
 async def test_a_commit_of_nothing_but_a_cursor_lands(ledger, claimed):
-    assert await batches.commit(ledger, batch_of(*claimed)) == Committed(children=[], artists=0, artists_new=0, artists_written=0)
+    assert await batches.commit(ledger, batch_of(*claimed)) == Committed(
+        children=[], artists=0, artists_new=0, artists_written=0
+    )
 
 
 async def test_times_are_stored_to_the_microsecond(ledger, claimed):

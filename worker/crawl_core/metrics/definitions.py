@@ -43,15 +43,14 @@ PERMIT_WAIT = WORKER.histogram(
     "Time that a task waited for its permit. Where the limit binds, this is most of the time.",
     WAIT_BUCKETS_S,
 )
+RETRY_CLASSES = (
+    "limit: 429, costs no attempt; credential: a refused token; page_size: a refused page size; "
+    "network: no connection or no whole answer; server: 5xx; answer: no page in it; rejected: another 4xx"
+)
 RETRIES = WORKER.counter(
     "artistcrawl_worker_retries_total",
     "Requests that failed, so that they are sent again or their string is given up.",
-    **{
-        "class": (
-            "limit: 429, costs no attempt; credential: a refused token; page_size: a refused page size; "
-            "network: no connection or no whole answer; server: 5xx; answer: no page in it; rejected: another 4xx"
-        )
-    },
+    **{"class": RETRY_CLASSES},
 )
 PAGES = WORKER.counter(
     "artistcrawl_worker_pages_total",
@@ -155,7 +154,7 @@ FREEZES = WORKER.counter("artistcrawl_limiter_freezes_total", "Pauses that this 
 
 # --- Connections of a process -----------------------------------------------------------------------------------------
 
-BACKENDS = Group("Connections", exported_by="workers, operators and local runs")
+BACKENDS = Group("Connections", exported_by="workers, operators and local runs", served_with=WORKER.served_with)
 
 LEDGER_CONNECTIONS = BACKENDS.gauge(
     "artistcrawl_ledger_connections",

@@ -1,0 +1,112 @@
+"""`artistcrawl run --metrics-port`: one address has the job's series and its workers', and they are true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from run_process import RunProcess, prepare_data, run, wait_until, write_job
+from scrapes import Scrape, declared_names, scrape
+
+from crawl_core.metrics import definitions as metrics
+
+GROUPS = (metrics.WORKER, metrics.BACKENDS, metrics.JOB)
+ONLY_SOMETIMES = {
+    "artistcrawl_job_completion_timestamp_seconds",  # a run ends when its job does
+    "artistcrawl_job_deadline_timestamp_seconds",  # this job has none
+}
+SLOW = {"keyspace": {"minLength": 3, "maxLength": 3}, "rateLimit": {"requests": 40, "window": "1s"}}
+
+
+def address(crawl: RunProcess) -> str:
+    """What the run printed."""
+    found = wait_until(lambda: re.search(r"metrics are served at (\S+)", crawl.stdout), "the address of the metrics")
+    return str(found[1])
+
+
+def both_workers(crawl: RunProcess) -> Scrape:
+    """A scrape in which two workers crawl and the job's counts are there."""
+    url = address(crawl)
+
+    def seen() -> Scrape | None:
+        found = scrape(url)
+        crawling = found.values("artistcrawl_worker_state", state="crawling")
+        counted = found.values("artistcrawl_job_searches") and found.values("artistcrawl_bucket_slots_free")
+        estimated = found.values("artistcrawl_job_estimated_completion_timestamp_seconds")
+        return found if crawling == [1.0, 1.0] and counted and estimated else None
+
+    found: Scrape = wait_until(seen, "a scrape with two workers")
+    return found
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    prepare_data(folder)
+    return folder
+
+
+def test_one_address_has_every_declared_series_and_no_other(tmp_path: Path, data: Path) -> None:
+    job = write_job(tmp_path / "job.yaml", **SLOW)
+    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
+        crawl.wait_for_searches(50)
+        seen = both_workers(crawl)
+        assert declared_names(*GROUPS) - seen.names == ONLY_SOMETIMES
+        assert seen.undeclared(GROUPS) == []
+        assert seen.labels("artistcrawl_worker_info", "worker") == {"worker-1", "worker-2"}
+
+
+def test_what_workers_count_is_what_the_ledger_has(tmp_path: Path, data: Path) -> None:
+    job = write_job(tmp_path / "job.yaml", **SLOW)
+    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
+        url = address(crawl)
+        crawl.wait_for_searches(50)
+        before = crawl.query("SELECT sum(searches) FROM crawl_range")
+        seen = scrape(url)
+        after = crawl.query("SELECT sum(searches) FROM crawl_range")
+        # A commit is counted right after it landed: the ledger may be one commit a range ahead.
+        assert before - 60 <= sum(seen.values("artistcrawl_worker_searches_total")) <= after
+        requests = sum(seen.values("artistcrawl_worker_requests_total", outcome="ok"))
+        assert requests == sum(seen.values("artistcrawl_worker_pages_total"))
+        assert requests <= sum(seen.values("artistcrawl_limiter_permits_total", event="granted"))
+
+
+def test_a_worker_that_was_killed_has_no_series_until_its_successor_has(tmp_path: Path, data: Path) -> None:
+    job = write_job(tmp_path / "job.yaml", **SLOW)
+    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
+        url = address(crawl)
+        started = sorted(both_workers(crawl).values("artistcrawl_worker_start_timestamp_seconds"))
+        for worker in crawl.workers():
+            worker.kill()
+        newer = wait_until(
+            lambda: [at for at in scrape(url).values("artistcrawl_worker_start_timestamp_seconds") if at > started[-1]],
+            "the successors' series",
+        )
+        assert min(newer) > started[-1]
+        assert len(scrape(url).values("artistcrawl_worker_start_timestamp_seconds")) <= 2
+
+
+def test_a_stopped_worker_does_not_hold_up_the_others_series(tmp_path: Path, data: Path) -> None:
+    job = write_job(tmp_path / "job.yaml", **SLOW)
+    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
+        url = address(crawl)
+        both_workers(crawl)
+        first, _ = crawl.workers()
+        first.suspend()
+        try:
+            seen = scrape(url)
+            assert len(seen.values("artistcrawl_worker_start_timestamp_seconds")) == 1
+            assert seen.value("artistcrawl_job_workers", state="desired") == 2
+        finally:
+            first.resume()
+
+
+def test_a_port_that_is_taken_is_refused_before_anything_starts(tmp_path: Path, data: Path) -> None:
+    job = write_job(tmp_path / "job.yaml", **SLOW)
+    with run(job, data, "--metrics-port", "0") as first:
+        port = address(first).rpartition(":")[2].partition("/")[0]
+        with run(job, tmp_path / "other", "--metrics-port", port) as second:
+            assert second.wait() == 78
+            assert f"metrics cannot be served on port {port}" in second.stderr
+            assert "--metrics-port" in second.stderr

@@ -16,6 +16,7 @@ from typing import Any
 
 import psycopg
 from api_server import ApiServer
+from scrapes import Scrape, scrape
 
 
 def eventually(condition: Callable[[], Any], what: str, *, timeout_s: float = 30, explain: str = "") -> Any:
@@ -61,6 +62,10 @@ class OperatorProcess:
         """Of its probes."""
         return int(self.did("probes.serving")["port"])
 
+    def scraped(self) -> Scrape:
+        """Its metrics now."""
+        return scrape(f"http://127.0.0.1:{self.did('metrics.serving')['port']}/metrics")
+
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
         self.process.send_signal(signal.SIGKILL)
@@ -100,7 +105,8 @@ class Scene:
         log = self.folder / f"operator-{len(self.operators)}.jsonl"
         command = [sys.executable, "-m", "crawl_worker.cli", "operator", "--namespaces", self.namespace]
         command += ["--lease-namespace", self.namespace, "--worker-image", "artistcrawl/worker:test"]
-        command += ["--sandbox-url", "http://sandbox.invalid:8080", "--probe-port", "0", *flags]
+        command += ["--sandbox-url", "http://sandbox.invalid:8080", "--probe-port", "0", "--metrics-port", "0"]
+        command += flags
         environment = {**self.server.environment, "KUBECONFIG": str(kubeconfig or self.server.kubeconfig)}
         with log.open("wb") as stream:
             process = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True, env=environment)

@@ -56,7 +56,7 @@ def _start_valkey(folder: Path, **overrides: Any) -> Any:
         server._binary_path = Path(REDIS_SERVER)
     # The wheel looks for free ports from one fixed number on, and tests beside this one do so at the same time.
     for attempt in range(5):
-        server._desired_port = _free_port()
+        server._desired_port = free_port()
         try:
             server.start()
             break
@@ -66,7 +66,7 @@ def _start_valkey(folder: Path, **overrides: Any) -> Any:
     return server
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

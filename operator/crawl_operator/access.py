@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ConfigurationError, UnavailableError
 from crawl_operator import names
+from crawl_operator.exchanges import counted
 from crawl_operator.model import Key
 from crawl_operator.store import Kind
 
@@ -85,16 +86,19 @@ def _list(api: ApiClient, kind: Kind, namespace: str, *, limit: int | None = Non
         more["limit"] = limit
     if kind == "deployments":
         more["label_selector"] = names.COMMON_SELECTOR
-    try:
-        answer: Any
-        if namespace:
-            answer = objects.list_namespaced_custom_object(group, version, namespace, kind, **more)
-        else:
-            answer = objects.list_custom_object_for_all_namespaces(group, version, kind, **more)
-    except ApiException as error:
-        raise _meaning(error, kind, namespace) from error
-    except (HTTPError, OSError) as error:
-        raise ClusterUnavailableError(f"the API server is out of reach: {error}") from error
+    with counted("GET", kind) as exchange:
+        try:
+            answer: Any
+            if namespace:
+                answer = objects.list_namespaced_custom_object(group, version, namespace, kind, **more)
+            else:
+                answer = objects.list_custom_object_for_all_namespaces(group, version, kind, **more)
+            exchange.status = answer.status
+        except ApiException as error:
+            exchange.status = error.status or 0
+            raise _meaning(error, kind, namespace) from error
+        except (HTTPError, OSError) as error:
+            raise ClusterUnavailableError(f"the API server is out of reach: {error}") from error
     items: Sequence[Mapping[str, Any]] = json.loads(answer.data)["items"] or ()
     return items
 

@@ -8,9 +8,10 @@ is in the way for ever must not silence it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 from crawl_core import lifecycle
 from crawl_core.clock import Clock
@@ -19,6 +20,7 @@ from crawl_core.frontier import Frontier
 from crawl_core.ledger import BucketRows, JobRow, dead_letters, jobs
 from crawl_core.limiter import unfreeze
 from crawl_core.logs import fields
+from crawl_core.metrics.definitions import STEPS
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
 from crawl_operator import names
@@ -60,6 +62,11 @@ _Workers = CreateDeployment | ApplyDeployment | ScaleDeployment | AdoptDeploymen
 _OnCrawlJob = SetFinalizers | DeleteCrawlJob | RecordJob | MarkDeleted
 _Ledger = RecordJob | SettleJob | MarkDeleted | ReplayDeadLetters | ClearProblem
 
+# There from the beginning: else the first failure of a step is no increase.
+for _step in get_args(Step):
+    for _result in ("done", "failed"):
+        STEPS.labels(_step.__name__, _result)
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
@@ -93,7 +100,8 @@ async def act(seen: Observation, plan: Plan, tools: Tools) -> float | None:
     failure: ArtistcrawlError | None = None
     for step in plan.steps:
         try:
-            await hands.do(step)
+            with _counted(step):
+                await hands.do(step)
         except ArtistcrawlError as error:
             if isinstance(error, MissingError) and isinstance(step, _OnCrawlJob):
                 raise GoneError(f"CrawlJob {seen.crawljob.key} is gone") from error
@@ -116,6 +124,17 @@ async def act(seen: Observation, plan: Plan, tools: Tools) -> float | None:
     if failure is not None:
         raise failure
     return plan.again_s
+
+
+@contextmanager
+def _counted(step: Step) -> Iterator[None]:
+    """Count a step by what came of it. One that the round's end cut off is not done either."""
+    result = "failed"
+    try:
+        yield
+        result = "done"
+    finally:
+        STEPS.labels(type(step).__name__, result).inc()
 
 
 async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: Cluster, *, failed: bool) -> None:

@@ -22,7 +22,8 @@ class _Due:
 class Agenda:
     """The keys that are due, now or later, and those that are being looked at."""
 
-    running: set[Key] = field(default_factory=set)
+    running: dict[Key, float] = field(default_factory=dict)
+    """What is being looked at, with when it was due."""
     _due: dict[Key, _Due] = field(default_factory=dict)
     _caused: list[tuple[float, int, Key]] = field(default_factory=list)
     _timed: list[tuple[float, int, Key]] = field(default_factory=list)
@@ -31,6 +32,12 @@ class Agenda:
     def __len__(self) -> int:
         """Keys that will be looked at again."""
         return len(self._due)
+
+    def lengths(self, now_s: float) -> tuple[int, int]:
+        """Keys that are due now, and those that will be. May be asked from another thread."""
+        dues = tuple(self._due.values())
+        now = sum(due.at_s <= now_s for due in dues)
+        return now, len(dues) - now
 
     def ask(self, key: Key, *, at_s: float, caused: bool) -> None:
         """Have a key looked at, not later than at_s. The earlier of two times counts."""
@@ -48,15 +55,15 @@ class Agenda:
         for heap in (self._caused, self._timed):
             self._drop_outdated(heap)
             if heap and heap[0][0] <= now_s:
-                key = heapq.heappop(heap)[2]
+                at_s, _, key = heapq.heappop(heap)
                 del self._due[key]
-                self.running.add(key)
+                self.running[key] = at_s
                 return key
         return None
 
     def done(self, key: Key) -> None:
         """A key's round is over."""
-        self.running.discard(key)
+        self.running.pop(key, None)
         if (due := self._due.get(key)) is not None:
             self._push(key, due)
 

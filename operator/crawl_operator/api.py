@@ -24,6 +24,7 @@ from kubernetes.client import ApiClient, ApiException
 from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ArtistcrawlError
+from crawl_operator.exchanges import counted, resource_of
 from crawl_operator.refusals import denial, parsed
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -103,8 +104,10 @@ class Api:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            answer = self._client.call_api(*request, _request_timeout=self._timeout_s)
-            text = answer.read() or b"{}"  # type: ignore[no-untyped-call]
+            with counted(method, resource_of(path)) as exchange:
+                answer = self._client.call_api(*request, _request_timeout=self._timeout_s)
+                text = answer.read() or b"{}"  # type: ignore[no-untyped-call]
+                exchange.status = answer.status
         except (HTTPError, OSError, ApiException) as error:
             # The client's own exception stands for what TLS refuses, or a connection that ended within it.
             raise UnreachableError(f"the API server is out of reach: {error}") from error

@@ -81,7 +81,9 @@ class Buckets:
         left = timedelta(microseconds=view.frozen_until_us - view.now_us)
         until = datetime.fromtimestamp(seen_at_s, UTC) + left
         frozen = left > timedelta() and until > datetime.fromtimestamp(self._clock.time(), UTC)
-        return BucketStatus(row=row, frozen_until=until.replace(microsecond=0) if frozen else None)
+        return BucketStatus(
+            row=row, frozen_until=until.replace(microsecond=0) if frozen else None, slots_free=view.slots_free
+        )
 
     def doubt(self, key: BucketKey) -> None:
         """Look anew at the next asking: something was written."""

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
+from crawl_core.metrics.backends import count_given_up
 
 ATTEMPT_S = 5.0
 """Seconds a server has to show that it is there."""
@@ -68,6 +69,7 @@ class Gate(Generic[T]):
             self._note(error)
             raise
         except TimeoutError:
+            count_given_up(self.unavailable)
             raise self._note(self.unavailable(f"no answer within {self._attempt_s:g} s")) from None
 
     def _note(self, failure: ArtistcrawlError) -> ArtistcrawlError:

@@ -11,6 +11,7 @@ from typing import Any
 
 import kopf
 
+from crawl_core.metrics.definitions import WATCH_EVENTS
 from crawl_operator import names
 from crawl_operator.store import Kind, Store
 
@@ -38,6 +39,7 @@ def registry_of(store: Store, *, relisted: Callable[[], None]) -> kopf.OperatorR
         keep("deployments", event)
 
     def keep(kind: Kind, event: Any) -> None:
+        WATCH_EVENTS.labels(kind).inc()
         raw = dict(event["object"])
         if event["type"] is None:
             # What was deleted since the last list, a new list does not say.

@@ -35,6 +35,12 @@ class Health:
                 return f"{name}: no turn for {age_s:.0f} s"
         return None
 
+    def turned_at_s(self) -> dict[str, float]:
+        """When each part turned last, in seconds since 1970."""
+        now_s, monotonic_s = self.clock.time(), self.clock.monotonic()
+        # Rounded, since the two clocks are not read in the same instant: a part that stands still has one time.
+        return {name: round(now_s - (monotonic_s - turned_s()), 1) for name, turned_s in list(self.beats.items())}
+
     def ready(self) -> str | None:
         """The check of /readyz."""
         return self.lacks

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError
 from crawl_core.logs import fields
+from crawl_core.metrics.definitions import QUEUE_WAIT, RECONCILE_DURATION, RECONCILES
 from crawl_operator.agenda import Agenda
 from crawl_operator.model import Key
 
@@ -63,6 +64,8 @@ class Rounds:
         self._failures: dict[Key, int] = {}
         self._hurried: dict[Key, int] = {}
         self._often: set[Key] = set()
+        self._acts_since_s: float | None = None
+        """None while another operator leads."""
         self._stopping = False
         self._rng = random.Random()
         self.turned_s = clock.monotonic()
@@ -83,16 +86,39 @@ class Rounds:
         """CrawlJobs that will be looked at again by themselves."""
         return len(self._agenda)
 
+    @property
+    def in_flight(self) -> int:
+        """CrawlJobs that are looked at now."""
+        return len(self._tasks)
+
+    def queue(self) -> tuple[int, int]:
+        """CrawlJobs that are due, and those that will be; none while another operator leads."""
+        return self._agenda.lengths(self._clock.monotonic()) if self._may_act() else (0, 0)
+
     async def run(self) -> None:
         """Run rounds until stopped."""
         while not self._stopping:
             self.turned_s = now_s = self._clock.monotonic()
             # Asked for right before each round, so that who lost the lead begins no other.
-            while len(self._tasks) < self._pace.at_once and self._may_act() and (key := self._agenda.take(now_s)):
-                task = asyncio.create_task(self._turn(key), name=f"round of {key}")
-                self._tasks.add(task)
-                task.add_done_callback(self._finished)
+            while len(self._tasks) < self._pace.at_once and self._acts(now_s) and (key := self._agenda.take(now_s)):
+                self._begin(key)
             await self._rest(now_s)
+
+    def _acts(self, now_s: float) -> bool:
+        if not self._may_act():
+            self._acts_since_s = None
+            return False
+        if self._acts_since_s is None:
+            self._acts_since_s = now_s
+        return True
+
+    def _begin(self, key: Key) -> None:
+        # What was due while another operator led was looked at by that one, and waited for nobody here.
+        due_s = max(self._agenda.running[key], self._acts_since_s or 0.0)
+        QUEUE_WAIT.observe(max(0.0, self._clock.monotonic() - due_s))
+        task = asyncio.create_task(self._turn(key), name=f"round of {key}")
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
 
     async def stop(self, timeout_s: float) -> None:
         """Begin no round, and give those at hand this long."""
@@ -122,17 +148,24 @@ class Rounds:
         self._awake.set()
 
     async def _turn(self, key: Key) -> None:
+        began_s = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._pace.timeout_s):
                 again_s = await self._one_round(key)
         except Exception as error:
+            self._count("timeout" if isinstance(error, TimeoutError) else "error", began_s)
             self._failed(key, error)
         else:
+            self._count("success", began_s)
             # With None nothing is left of a key here, so that a CrawlJob that is gone is forgotten.
             self._failures.pop(key, None)
             self._again(key, again_s)
         finally:
             self._agenda.done(key)
+
+    def _count(self, result: str, began_s: float) -> None:
+        RECONCILES.labels(result).inc()
+        RECONCILE_DURATION.observe(self._clock.monotonic() - began_s)
 
     def _failed(self, key: Key, error: Exception) -> None:
         count = self._failures[key] = self._failures.get(key, 0) + 1

@@ -11,7 +11,8 @@ import contextlib
 import functools
 import logging
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import kopf
@@ -21,9 +22,15 @@ from crawl_core import logs
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.logs import fields
+from crawl_core.metrics.backends import backends_readings
+from crawl_core.metrics.declared import Reading
+from crawl_core.metrics.definitions import BACKENDS, OPERATOR
+from crawl_core.metrics.exposition import Scrape, installed_version, of_process
+from crawl_core.metrics.serving import serving_metrics
 from crawl_core.probes import serving
 from crawl_operator import access, leases, served
 from crawl_operator.api import Api
+from crawl_operator.gauges import OperatorView, readings
 from crawl_operator.handlers import kopf_settings, registry_of, tame_logs
 from crawl_operator.health import Health
 from crawl_operator.leader import Elector
@@ -69,15 +76,39 @@ async def _run(settings: OperatorSettings) -> None:
     stop = asyncio.Event()
     _on_signals(stop)
     health = Health(SYSTEM_CLOCK)
-    async with serving(settings.probe_port, healthz=health.alive, readyz=health.ready) as port:
+    face = Face()
+    metrics = settings.metrics
+    async with (
+        serving(settings.probe_port, healthz=health.alive, readyz=health.ready) as port,
+        # With 1,000 CrawlJobs the text takes longer than a round may wait.
+        serving_metrics(metrics.port, face.scrape(), host=metrics.host, in_thread=True) as metrics_port,
+    ):
         log.info("probes answer", extra=fields("probes.serving", port=port))
+        log.info("metrics are served", extra=fields("metrics.serving", port=metrics_port))
         client = access.connect()
         there = asyncio.create_task(_wait_for_cluster(client, settings, health))
         await _first({there}, stop)
         if not there.done():
             there.cancel()
             return
-        await Operator(settings, client, health, served=there.result()).run(stop)
+        operator = Operator(settings, client, health, served=there.result())
+        face.view = operator.view
+        await operator.run(stop)
+
+
+@dataclass(slots=True)
+class Face:
+    """What an operator shows to whoever scrapes it, from its first moment on."""
+
+    view: Callable[[], OperatorView] = OperatorView
+
+    def scrape(self) -> Scrape:
+        """The text of now. May be asked for in another thread."""
+        return of_process(OPERATOR.registry, BACKENDS.registry, read=self._readings, labels={})
+
+    def _readings(self) -> Iterator[Reading]:
+        yield from readings(self.view(), version=installed_version())
+        yield from backends_readings()
 
 
 def _on_signals(stop: asyncio.Event) -> None:
@@ -143,7 +174,22 @@ class Operator:
     def _leads(self) -> bool:
         return self._elector.leads()
 
+    def view(self) -> OperatorView:
+        """What it is doing now. May be asked from another thread: each part is read at once, and none is changed."""
+        due, planned = self._rounds.queue()
+        return OperatorView(
+            leads=self._leads(),
+            crawljobs=self._store.count("crawljobs"),
+            due=due,
+            planned=planned,
+            in_flight=self._rounds.in_flight,
+            turned_at_s=self._health.turned_at_s(),
+            jobs=self._reconciler.figures.all(),
+        )
+
     def _look_at_all(self) -> None:
+        """As one who has just begun to lead. What this process knew when it led before is long outdated."""
+        self._reconciler.figures.forget_all()
         self._rounds.ask_all(self._store.keys())
 
     async def run(self, stop: asyncio.Event) -> None:

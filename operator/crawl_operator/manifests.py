@@ -9,12 +9,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from crawl_core.metrics.address import VARIABLE as METRICS_VARIABLE
 from crawl_core.spec import API_VERSION, KIND, CrawlJob, Resources, Spec, Workers
 from crawl_operator import names
 from crawl_operator.model import CrawlJobView, WorkerSettings
 from crawl_operator.template import template_digest
 
 PROBE_PORT = 8080
+METRICS_PORT = 9090
 CREDENTIALS = "/etc/artistcrawl/credentials"
 DRAIN_S = 15
 """Seconds that a pod gets to end beyond the request in flight; the worker itself gives up 5 s earlier."""
@@ -121,7 +123,10 @@ def _container(spec: Spec, *, view: CrawlJobView, settings: WorkerSettings) -> M
         "command": ["artistcrawl"],
         "args": _arguments(spec, view=view, settings=settings),
         "env": _environment(spec, settings),
-        "ports": [{"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"}],
+        "ports": [
+            {"name": "probes", "containerPort": PROBE_PORT, "protocol": "TCP"},
+            {"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"},
+        ],
         # Generous: a busy node must not kill workers. Liveness is the event loop's, so no backend is asked.
         "startupProbe": _probe("/healthz", period_s=2, failures=60),
         "livenessProbe": _probe("/healthz", period_s=10, failures=6),
@@ -163,6 +168,8 @@ def _environment(spec: Spec, settings: WorkerSettings) -> list[Manifest]:
             "valueFrom": {"secretKeyRef": {"name": secret, "key": names.POSTGRES_URL}},
         },
         {"name": "ARTISTCRAWL_REDIS_URL", "valueFrom": {"secretKeyRef": {"name": secret, "key": names.REDIS_URL}}},
+        # No flag: a worker of a release before that of metrics would refuse it.
+        {"name": METRICS_VARIABLE, "value": str(METRICS_PORT)},
     ]
     taken = {variable["name"] for variable in ours}
     return ours + [

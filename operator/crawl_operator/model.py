@@ -107,6 +107,10 @@ class FrontierView:
     pending: int = 0
     leased: int = 0
     overdue: int = 0
+    completed: int = 0
+    expired: int = 0
+    epoch: str = ""
+    """Since which Redis counts `completed` and `expired`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class BucketStatus:
     row: BucketRow
     frozen_until: datetime | None
     """None where it is not frozen now."""
+    slots_free: int | None = None
+    """Requests that may be sent now; None where that is not known."""
     strictest_job: str = ""
     """The job whose limit is in force where that is not this one's own; NAMESPACE/NAME, or empty."""
 

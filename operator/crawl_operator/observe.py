@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from crawl_core.errors import (
 from crawl_core.frontier import Frontier
 from crawl_core.ledger import JobRow, Ledger, buckets, jobs
 from crawl_core.logs import fields
+from crawl_core.metrics.backends import count_given_up
 from crawl_core.spec import CrawlJob, differences, identity, in_words
 from crawl_operator import names
 from crawl_operator.addresses import backends_digest
@@ -240,7 +241,7 @@ async def _frontier(redis: Redis, uid: str) -> FrontierView:
         stats = await Frontier(redis, uid).stats()
     except UnknownJobError:
         return FrontierView(known=False)
-    return FrontierView(known=True, pending=stats.pending, leased=stats.leased, overdue=stats.overdue)
+    return FrontierView(True, **asdict(stats))
 
 
 class _limited:  # noqa: N801 - reads as a function
@@ -257,6 +258,7 @@ class _limited:  # noqa: N801 - reads as a function
         try:
             await self._timeout.__aexit__(*raised)
         except TimeoutError:
+            count_given_up(self._error)
             raise self._error(f"no answer within {LOOK_S:.0f} s") from None
 
 

@@ -5,6 +5,8 @@ What keeps the operator from its backends has reasons of its own, which `observe
 
 from __future__ import annotations
 
+from crawl_core.snapshot import STALLING
+
 # --- Seeded: the ledger has the job and its ranges, and Redis what is open of them
 SEEDED = "Seeded"
 PENDING = "Pending"
@@ -78,5 +80,5 @@ DATA_DELETED = "DataDeleted"
 DATA_NOT_DELETED = "DataNotDeleted"
 EXPIRED = "Expired"
 
-NOTED_BY_WORKERS = frozenset({"Unauthorized", "RequestRejected"})
+NOTED_BY_WORKERS = STALLING
 """What workers note when nobody's requests succeed; they go on trying, and take the note back when one does."""

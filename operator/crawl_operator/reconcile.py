@@ -1,6 +1,6 @@
 """One round for one CrawlJob: observe, plan, act; and what these three share, opened and closed.
 
-It refuses to remember anything itself. What observing remembers goes with the CrawlJob.
+It refuses to remember anything itself. What observing remembers, and what metrics show, goes with the CrawlJob.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from crawl_operator import names
 from crawl_operator.act import GoneError, Tools, act
 from crawl_operator.api import Api
 from crawl_operator.cluster import Cluster
+from crawl_operator.figures import Figures
 from crawl_operator.model import CrawlJobView, Key, WorkerSettings
 from crawl_operator.plan import plan
 from crawl_operator.store import Raw, Store
@@ -50,6 +51,8 @@ class Reconciler:
         self._may_act = may_act
         self._workers = workers
         self._seen: dict[Key, _Seen] = {}
+        self.figures = Figures()
+        """What metrics say of the CrawlJobs that were looked at."""
 
     async def close(self) -> None:
         """Close what is open."""
@@ -63,6 +66,7 @@ class Reconciler:
             # Its Deployment goes with it: it is owned, and the API server's collector deletes what lost its owner.
             self._seen.pop(key, None)
             self.tools.observer.forget(key)
+            self.figures.forget(key)
             return None
         raw = self._store.deployment(key, names.workers_of(key.name))
         seen = await self.tools.observer.observe(view, None if raw is None else deployment_view(raw))
@@ -70,11 +74,13 @@ class Reconciler:
         if not self._may_act():
             # The lead was lost while we looked. Whoever leads now looks at all by itself.
             return None
+        self.figures.keep(seen, planned.status)
         try:
             return await act(seen, planned, self.tools)
         except GoneError:
             # Its deletion went by unseen. What the watch brings of a later one of its name stays.
             self._store.remove("crawljobs", self._seen[key].raw)
+            self.figures.forget(key)
             return None
 
     def _view(self, key: Key) -> CrawlJobView | None:

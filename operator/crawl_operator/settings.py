@@ -17,11 +17,13 @@ from typing import Any
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.logs import LogFormat
+from crawl_core.metrics.address import MetricsAddress, parse_metrics_address
 from crawl_operator import names
 from crawl_operator.model import WorkerSettings
 
 PREFIX = "ARTISTCRAWL_"
 DEFAULT_PROBE_PORT = 8080
+DEFAULT_METRICS_PORT = "9090"
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -39,6 +41,7 @@ class OperatorSettings:
     identity: str
     """Of this process, never of a pod: one that restarts in its pod is another."""
     probe_port: int | None
+    metrics: MetricsAddress
     log_format: LogFormat
     log_level: str
 
@@ -64,6 +67,7 @@ def read_settings(argv: Sequence[str] | None, environment: Mapping[str, str] = o
         lease_name=options.lease_name,
         identity=f"{pod}_{uuid.uuid4().hex[:8]}",
         probe_port=None if options.probe_port < 0 else options.probe_port,
+        metrics=parse_metrics_address(options.metrics_port),
         log_format=options.log_format,
         log_level=options.log_level,
     )
@@ -103,6 +107,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("sandbox-url", "", "the sandbox inside the cluster, for CrawlJobs that name none", metavar="URL")
     add("lease-namespace", "", "where the Lease is that operators hold in turn", "POD_NAMESPACE", metavar="NAME")
     add("lease-name", names.LEASE, "of that Lease: two installations in one namespace need one each", metavar="NAME")
+    add("metrics-port", DEFAULT_METRICS_PORT, "of /metrics; HOST:PORT for one address alone; -1: none", metavar="PORT")
     add("log-format", "json", "of the log", choices=("json", "console"))
     add("log-level", "INFO", "of the log", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     parser.add_argument(

@@ -82,6 +82,10 @@ class Store:
         left = (_owner_key(entry.raw) for entry in self._kept["deployments"].values())
         return {*self._kept["crawljobs"], *(key for key in left if key is not None)}
 
+    def count(self, kind: Kind) -> int:
+        """How many of a kind there are."""
+        return len(self._kept[kind])
+
     def entries(self, kind: Kind) -> Iterator[tuple[Key, Entry]]:
         """All of a kind, by their own names."""
         return iter(list(self._kept[kind].items()))

@@ -10,6 +10,7 @@ from ledgers import batch_of, taken_first_range, value
 from operator_rounds import SecretsOnly, TurnedClock, backends, do, look, tools, view
 
 from crawl_core.clock import SYSTEM_CLOCK
+from crawl_core.frontier import Frontier
 from crawl_core.ledger import BucketRows, RequestRow, batches, jobs
 from crawl_core.limiter import Bucket, BucketRecord
 from crawl_core.scripts import connect_redis
@@ -40,9 +41,22 @@ async def test_a_new_crawljob_is_in_no_ledger(made):
 async def test_a_recorded_and_seeded_job_is_seen_whole(made):
     seen = await do(made, *RECORDED)
     assert seen.row.uid == "uid-1"
-    assert seen.frontier == FrontierView(known=True, pending=2)
+    assert seen.frontier == FrontierView(known=True, pending=2, epoch=seen.frontier.epoch)
     assert (seen.progress.open_ranges, seen.progress.total, seen.open_missing) == (2, 72, False)
     assert (seen.bucket.row.name, seen.bucket.frozen_until) == (seen.row.bucket, None)
+    assert seen.bucket.slots_free == 10
+
+
+async def test_what_the_frontier_counted_since_its_epoch_is_seen(made, redis_url):
+    await do(made, *RECORDED)
+    async with connect_redis(redis_url) as redis:
+        frontier = Frontier(redis, "uid-1", lease_ttl_s=0.001)
+        assert await frontier.complete(await frontier.claim())
+        await frontier.claim()
+        await asyncio.sleep(0.01)
+        await frontier.claim()
+    seen = (await look(made)).frontier
+    assert (seen.completed, seen.expired, bool(seen.epoch)) == (1, 1, True)
 
 
 async def test_two_operators_that_record_and_seed_at_once_make_one_job(made, ledger_url):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from crawl_operator import names
+from crawl_operator import manifests, names
 from crawl_operator.settings import read_settings
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "artistcrawl"
@@ -50,6 +50,17 @@ def test_the_finalizer_that_an_uninstall_takes_off_is_ours() -> None:
     text = (CHART / "files" / "scripts" / "release_finalizers.py").read_text(encoding="utf-8")
     assert 'FINALIZER = f"{GROUP}/data"' in text
     assert f"{names.GROUP}/data" == names.FINALIZER
+
+
+def test_the_monitor_of_the_workers_selects_what_the_operator_makes() -> None:
+    text = (TEMPLATES / "monitoring" / "monitors.yaml").read_text(encoding="utf-8")
+    selector = "\\n".join(f"{name}: {value}" for name, value in names.COMMON_LABELS.items())
+    assert f'"selector" "{selector}"' in text
+
+
+def test_the_values_name_the_port_that_workers_serve_metrics_on() -> None:
+    text = (CHART / "values.yaml").read_text(encoding="utf-8")
+    assert f"workers serve theirs on {manifests.METRICS_PORT}." in text
 
 
 def unlike(values: dict[str, Any], schema: dict[str, Any], definitions: dict[str, Any], at: str = "") -> list[str]:

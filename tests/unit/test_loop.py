@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from crawl_core.clock import SYSTEM_CLOCK
+from crawl_core.metrics.definitions import OPERATOR
 from crawl_operator.loop import Pace, Rounds
 from crawl_operator.model import Key
 
@@ -196,3 +197,80 @@ async def test_a_stop_waits_for_the_rounds_at_hand() -> None:
         rounds.ask(A)
         await recorder.looked(A)
     assert finished == [A]
+
+
+# --- what metrics say of it
+
+
+def total(name: str, **labels: str) -> float:
+    return OPERATOR.registry.get_sample_value(f"artistcrawl_operator_{name}", labels) or 0.0
+
+
+def rounds_by_result() -> list[float]:
+    return [total("reconciles_total", result=result) for result in ("success", "error", "timeout")]
+
+
+def more(before: list[float]) -> list[float]:
+    return [now - then for now, then in zip(rounds_by_result(), before, strict=True)]
+
+
+async def test_each_round_is_counted_by_how_it_ended_with_its_time() -> None:
+    async def ends(key: Key) -> None:
+        if key == A:
+            raise RuntimeError("no")
+        if key == B:
+            await asyncio.Event().wait()
+
+    recorder, before, timed = Recorder(ends), rounds_by_result(), total("reconcile_duration_seconds_count")
+    once = Pace(timeout_s=0.05, first_backoff_s=60, last_backoff_s=60)
+    async with running(recorder, once) as rounds:
+        rounds.ask_all([A, B, Key("default", "c"), Key("default", "d")])
+        async with asyncio.timeout(5):
+            while sum(more(before)) < 4:
+                await asyncio.sleep(0.002)
+    assert (more(before), total("reconcile_duration_seconds_count") - timed) == ([2, 1, 1], 4)
+
+
+async def test_a_round_that_had_to_wait_for_another_tells_how_long() -> None:
+    async def slow(key: Key) -> None:
+        await asyncio.sleep(0.1)
+
+    recorder, waited_s = Recorder(slow), total("queue_wait_seconds_sum")
+    async with running(recorder, Pace(at_once=1)) as rounds:
+        rounds.ask_all([A, B])
+        await recorder.looked(B)
+    assert 0.09 < total("queue_wait_seconds_sum") - waited_s < 2
+
+
+async def test_what_was_due_while_another_operator_led_did_not_wait_here() -> None:
+    leads = False
+    recorder, waited_s = Recorder(), total("queue_wait_seconds_sum")
+    async with running(recorder, may_act=lambda: leads) as rounds:
+        rounds.ask(A, after_s=-3_600.0)
+        await asyncio.sleep(0.01)
+        leads = True
+        rounds.ask_all([A])
+        await recorder.looked(A)
+    assert total("queue_wait_seconds_sum") - waited_s < 60
+
+
+async def test_the_queue_is_told_of_by_who_leads_alone() -> None:
+    leads = False
+    rounds = Rounds(Recorder(), may_act=lambda: leads, clock=SYSTEM_CLOCK)
+    rounds.ask(A)
+    rounds.ask(B, after_s=60)
+    standby = rounds.queue()
+    leads = True
+    assert (standby, rounds.queue()) == ((0, 0), (1, 1))
+
+
+async def test_rounds_at_hand_are_in_flight() -> None:
+    async def hangs(key: Key) -> None:
+        await asyncio.Event().wait()
+
+    recorder = Recorder(hangs)
+    async with running(recorder, Pace(timeout_s=60)) as rounds:
+        rounds.ask_all([A, B])
+        await recorder.looked(A)
+        await recorder.looked(B)
+        assert rounds.in_flight == 2

@@ -83,3 +83,22 @@ def test_a_thousand_keys_come_in_the_order_of_their_times(agenda: Agenda) -> Non
     for number, key in enumerate(keys):
         agenda.ask(key, at_s=1_000.0 - number, caused=False)
     assert taken(agenda, 2_000) == keys[::-1]
+
+
+def test_what_runs_is_kept_with_when_it_was_due(agenda: Agenda) -> None:
+    agenda.ask(A, at_s=3, caused=False)
+    agenda.take(5)
+    assert agenda.running == {A: 3}
+
+
+def test_what_is_due_is_told_from_what_will_be(agenda: Agenda) -> None:
+    for key, at_s in ((A, 1), (B, 5), (C, 6)):
+        agenda.ask(key, at_s=at_s, caused=False)
+    assert (agenda.lengths(5), agenda.lengths(0)) == ((2, 1), (0, 3))
+
+
+def test_a_key_that_is_asked_for_while_it_runs_is_due(agenda: Agenda) -> None:
+    agenda.ask(A, at_s=1, caused=True)
+    agenda.take(1)
+    agenda.ask(A, at_s=2, caused=True)
+    assert agenda.lengths(2) == (1, 0)

@@ -57,7 +57,10 @@ pod:
       valueFrom: {secretKeyRef: {name: artistcrawl-backends, key: postgres-url}}
     - name: ARTISTCRAWL_REDIS_URL
       valueFrom: {secretKeyRef: {name: artistcrawl-backends, key: redis-url}}
-    ports: [{name: probes, containerPort: 8080, protocol: TCP}]
+    - {name: ARTISTCRAWL_METRICS_PORT, value: "9090"}
+    ports:
+    - {name: probes, containerPort: 8080, protocol: TCP}
+    - {name: metrics, containerPort: 9090, protocol: TCP}
     startupProbe: {httpGet: {path: /healthz, port: probes}, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 60}
     livenessProbe: {httpGet: {path: /healthz, port: probes}, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6}
     readinessProbe: {httpGet: {path: /readyz, port: probes}, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3}
@@ -166,7 +169,8 @@ def test_credentials_are_mounted_as_files_and_named_to_the_worker() -> None:
 
 def test_no_secret_is_in_a_variable_but_the_addresses_of_the_backends() -> None:
     spec = {"source": {"credentialsSecretRef": {"name": "spotify"}}, "backendsSecretRef": {"name": "mine"}}
-    used = [each["valueFrom"]["secretKeyRef"] for each in container(spec)["env"] if "secretKeyRef" in each["valueFrom"]]
+    sources = [each.get("valueFrom", {}) for each in container(spec)["env"]]
+    used = [each["secretKeyRef"] for each in sources if "secretKeyRef" in each]
     assert used == [{"name": "mine", "key": "postgres-url"}, {"name": "mine", "key": "redis-url"}]
 
 
@@ -234,7 +238,7 @@ def test_what_the_administrator_says_about_pods_is_handed_on() -> None:
 def test_no_variable_is_said_twice() -> None:
     settings = replace(SETTINGS, environment={"ARTISTCRAWL_REDIS_URL": "redis://elsewhere", "POD_NAME": "x"})
     said = [each["name"] for each in container(settings=settings)["env"]]
-    assert len(said) == len(set(said)) == 4
+    assert len(said) == len(set(said)) == 5
 
 
 def test_pods_keep_to_the_restricted_pod_security_standard() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.metrics.address import MetricsAddress
 from crawl_operator.settings import read_settings
 
 IMAGE = {"ARTISTCRAWL_WORKER_IMAGE": "artistcrawl/worker:1"}
@@ -23,6 +24,7 @@ def test_the_environment_says_all_that_flags_do() -> None:
         "ARTISTCRAWL_LEASE_NAME": "music-operator",
         "ARTISTCRAWL_LOG_FORMAT": "console",
         "ARTISTCRAWL_LOG_LEVEL": "DEBUG",
+        "ARTISTCRAWL_METRICS_PORT": "9191",
         "POD_NAMESPACE": "artistcrawl",
         "POD_NAME": "operator-1",
     }
@@ -38,10 +40,24 @@ def test_the_environment_says_all_that_flags_do() -> None:
     assert (workers.labels, workers.environment) == ({"team": "music"}, {"TZ": "UTC"})
     assert (settings.lease_namespace, settings.lease_name) == ("artistcrawl", "music-operator")
     assert (settings.log_format, settings.log_level) == ("console", "DEBUG")
+    assert settings.metrics == MetricsAddress(9191)
 
 
 def test_a_flag_beats_the_environment() -> None:
     assert read_settings(["--worker-image", "other"], IMAGE).workers.image == "other"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address"),
+    [
+        ([], MetricsAddress(9090)),
+        (["--metrics-port", "0"], MetricsAddress(0)),
+        (["--metrics-port", "127.0.0.1:9191"], MetricsAddress(9191, "127.0.0.1")),
+        (["--metrics-port", "-1"], MetricsAddress()),
+    ],
+)
+def test_metrics_are_served_on_9090_unless_told_otherwise(arguments: list[str], address: MetricsAddress) -> None:
+    assert read_settings(arguments, IMAGE).metrics == address
 
 
 def test_two_processes_of_one_pod_are_two() -> None:
@@ -69,6 +85,7 @@ def test_without_namespaces_all_are_served() -> None:
         (["--lease-name", "A_B"], "write small letters, digits and -"),
         (["--worker-labels", "team=music"], "write a JSON object of strings"),
         (["--worker-environment", '{"N": 1}'], "write a JSON object of strings"),
+        (["--metrics-port", "http"], "write PORT or HOST:PORT"),
         (["--worker-image", ""], "give --worker-image IMAGE, or set ARTISTCRAWL_WORKER_IMAGE"),
     ],
 )

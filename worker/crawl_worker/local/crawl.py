@@ -191,7 +191,7 @@ class LocalCrawl:
             elif self._interrupts.count and state is None:
                 state = "Interrupted"
             if state is None:
-                self._show(crew, "Frozen" if self._observer.snapshot.frozen_s else "Crawling")
+                self._show(crew, self._observer.state)
                 await self._interrupts.wait(_TICK_S)
         await self._drain(crew, state)
         if state == "Interrupted" and self._observer.snapshot.progress >= 1:

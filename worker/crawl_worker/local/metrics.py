@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
 
 import httpx
 
@@ -21,12 +20,15 @@ from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.backends import backends_readings
 from crawl_core.metrics.declared import Reading, Samples
 from crawl_core.metrics.exposition import Parsed, text_of
-from crawl_core.metrics.figures import STATES, BucketFigures, JobFigures
-from crawl_core.snapshot import Snapshot
+from crawl_core.metrics.figures import BucketFigures, JobFigures
+from crawl_core.snapshot import STALLING, Snapshot
 from crawl_worker.local.opened import Opened
 
 WORKER_TIMEOUT_S = 1.0
 """For a worker's answer: one that is stopped must not hold up the others'."""
+
+QUOTA_EXCEEDED = "QuotaExceeded"
+"""What workers note where a 429 speaks of the account's quota."""
 
 _STATES = {"Starting": "Pending", "Draining": "Crawling", "Interrupted": "Suspended"}
 """A run's own words, as the CrawlJob's state has them."""
@@ -67,14 +69,10 @@ async def figures_of(
     return JobFigures(
         namespace=row.namespace,
         name=row.name,
-        state=state_of(snapshot, finished=finished, problem=problem),
+        state="Succeeded" if finished else _STATES.get(snapshot.state, snapshot.state),
         observed_at_s=now_s,
         source=str(row.crawl_job.spec.source.type),
-        conditions=(
-            ("Seeded", "True", "Seeded"),
-            ("Progressing", "False", problem) if problem else ("Progressing", "True", "Crawling"),
-            ("RateLimited", "True", "FrozenByAPI") if frozen else ("RateLimited", "False", "WithinLimit"),
-        ),
+        conditions=_conditions(problem, frozen=frozen),
         progress=progress,
         finished=finished,
         requests_per_s=snapshot.requests_per_minute / 60.0,
@@ -103,14 +101,12 @@ async def _bucket(opened: Opened, *, frozen_until_s: float) -> BucketFigures | N
     )
 
 
-def state_of(snapshot: Snapshot, *, finished: bool, problem: str) -> str:
-    """A run's state in the CrawlJob's words."""
-    if finished:
-        return "Succeeded"
-    if problem:
-        return "Stalled"
-    state = cast("str", snapshot.state)
-    return state if state in STATES else _STATES[state]
+def _conditions(problem: str, *, frozen: bool) -> tuple[tuple[str, str, str], ...]:
+    """As an operator would write them."""
+    paused = problem if problem == QUOTA_EXCEEDED else "FrozenByAPI"
+    limited = ("True", paused) if frozen else ("False", "WithinLimit")
+    progressing = ("False", problem) if problem in STALLING else ("True", "Crawling")
+    return ("Seeded", "True", "Seeded"), ("Progressing", *progressing), ("RateLimited", *limited)
 
 
 def without_backends(figures: JobFigures | None, error: ArtistcrawlError, *, now_s: float) -> JobFigures | None:

@@ -16,7 +16,7 @@ from crawl_core.errors import ConfigurationError
 from crawl_core.keys import bucket_key
 from crawl_core.ledger import Progress, buckets, jobs
 from crawl_core.limiter.limits import BucketRow
-from crawl_core.snapshot import Snapshot
+from crawl_core.snapshot import STALLING, Snapshot, State
 from crawl_core.spec import CrawlJob
 from crawl_core.wording import instant
 from crawl_worker.local.opened import Opened
@@ -37,6 +37,13 @@ class Observer:
         self._own = job.spec.rate_limit
         self._event = event
         self._pace = Pace()
+
+    @property
+    def state(self) -> State:
+        """Of a run that goes on, in the words of a CrawlJob's status."""
+        if self.snapshot.frozen_s:
+            return "Frozen"
+        return "Stalled" if self.problem in STALLING else "Crawling"
 
     async def look(self, opened: Opened) -> None:
         """Renew the snapshot. Raises ConfigurationError where somebody has deleted the job."""

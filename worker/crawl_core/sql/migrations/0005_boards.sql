@@ -4,7 +4,7 @@
 -- a few dozen kilobytes and costs a commit next to nothing; a B-tree would be a third of the table again. The partial
 -- indexes hold the few in a hundred strings that were found, and the few in ten thousand that were truncated.
 CREATE INDEX search_finished ON search USING brin (finished_at) WITH (pages_per_range = 32, autosummarize = on);
-CREATE INDEX search_found ON search (job_id, total) WHERE total > 0;
+CREATE INDEX search_found ON search (job_id, finished_at) INCLUDE (total, new_artists) WHERE total > 0;
 CREATE INDEX search_truncated ON search (job_id, total) WHERE truncated;
 
 -- Since when a job's requests are kept; null where there is no such job.

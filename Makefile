@@ -18,6 +18,10 @@ BUILD := $(if $(BASE),--build-arg BASE=$(BASE))
 run: $(READY) ## Crawl k8s/samples/quickstart.yaml on this machine (JOB=FILE for another)
 	$(BIN)/artistcrawl run $(or $(JOB),k8s/samples/quickstart.yaml)
 
+.PHONY: grafana
+grafana: $(READY) ## Put data sources and boards into a Grafana (GRAFANA_URL=... PROMETHEUS_URL=... POSTGRES_URL=...)
+	@$(BIN)/python -m grafana.install
+
 ##@ Check
 
 .PHONY: test
@@ -128,7 +132,7 @@ boards: $(READY) ## Generate grafana/dashboards and grafana/metrics.md
 
 .PHONY: sync
 sync: crd boards ## Bring every generated file and copy up to date: CRD, boards, metrics page, the chart's files
-	mkdir -p charts/artistcrawl/files/rules charts/artistcrawl/files/dashboards
+	rm -f charts/artistcrawl/files/rules/* charts/artistcrawl/files/dashboards/*
 	cp k8s/crds/crawljobs.artistcrawl.dev.yaml charts/artistcrawl/files/
 	cp grafana/rules/*.yaml charts/artistcrawl/files/rules/
 	cp grafana/dashboards/*.json charts/artistcrawl/files/dashboards/

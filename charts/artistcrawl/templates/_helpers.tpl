@@ -135,11 +135,8 @@ seccompProfile: {type: RuntimeDefault}
 {{- if and .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled -}}
 {{- fail "metrics.podMonitor and metrics.serviceMonitor would scrape everything twice: enable one of them" -}}
 {{- end -}}
-{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.enabled) -}}
-{{- fail "metrics.serviceMonitor needs a Service: set metrics.enabled=true, or use metrics.podMonitor" -}}
-{{- end -}}
-{{- if or .Values.metrics.enabled .Values.metrics.podMonitor.enabled .Values.metrics.serviceMonitor.enabled .Values.prometheusRule.enabled .Values.dashboards.enabled -}}
-{{- fail "this version's operator and workers serve no metrics yet: leave metrics.*, prometheusRule.enabled and dashboards.enabled out" -}}
+{{- if eq (int .Values.metrics.port) 8080 -}}
+{{- fail "metrics.port: probes are answered on 8080: choose another port" -}}
 {{- end -}}
 {{- $selecting := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component" -}}
 {{- $ours := concat $selecting (list "app.kubernetes.io/part-of" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart") -}}
@@ -157,7 +154,7 @@ seccompProfile: {type: RuntimeDefault}
 {{- end -}}
 {{- end -}}
 {{- range $name, $_ := .Values.worker.env -}}
-{{- if has $name (list "POD_NAME" "NODE_ADDRESS" "ARTISTCRAWL_POSTGRES_URL" "ARTISTCRAWL_REDIS_URL") -}}
+{{- if has $name (list "POD_NAME" "NODE_ADDRESS" "ARTISTCRAWL_POSTGRES_URL" "ARTISTCRAWL_REDIS_URL" "ARTISTCRAWL_METRICS_PORT") -}}
 {{- fail (printf "worker.env: the operator sets %s itself: leave it out" $name) -}}
 {{- end -}}
 {{- end -}}

@@ -24,6 +24,8 @@
   value: {{ include "artistcrawl.sandboxUrl" . | quote }}
 - name: ARTISTCRAWL_LEASE_NAME
   value: {{ include "artistcrawl.leaseName" . }}
+- name: ARTISTCRAWL_METRICS_PORT
+  value: {{ .Values.metrics.port | quote }}
 - name: ARTISTCRAWL_LOG_FORMAT
   value: {{ .Values.log.format }}
 - name: ARTISTCRAWL_LOG_LEVEL

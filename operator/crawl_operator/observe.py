@@ -27,7 +27,7 @@ from crawl_core.errors import (
     UnknownJobError,
 )
 from crawl_core.frontier import Frontier
-from crawl_core.ledger import JobRow, Ledger, buckets, jobs
+from crawl_core.ledger import JobRow, Ledger, Progress, buckets, jobs
 from crawl_core.logs import fields
 from crawl_core.metrics.backends import count_given_up
 from crawl_core.spec import CrawlJob, differences, identity, in_words
@@ -103,7 +103,7 @@ class Observer:
         if not going:
             seen = replace(seen, trouble=seen.trouble or conflict)
         if seen.progress is not None:
-            kept.pace.pause() if job.spec.suspend else kept.pace.see(seen.progress, now)
+            _measure(kept.pace, seen, seen.progress)
         return replace(seen, memory=kept.pace.memory())
 
     def forget(self, key: Key) -> None:
@@ -199,6 +199,16 @@ class Observer:
             raise
         except (UnavailableError, ConfigurationError) as error:
             return replace(seen, trouble=trouble_of(error, job, names.REDIS_URL))
+
+
+def _measure(pace: Pace, seen: Observation, progress: Progress) -> None:
+    job = seen.crawljob.job
+    if job is not None and job.spec.suspend:
+        pace.pause()
+    elif seen.bucket is not None and seen.bucket.frozen_until is not None:
+        pace.hold()
+    else:
+        pace.see(progress, seen.now)
 
 
 async def _with_row(seen: Observation, job: CrawlJob, ledger: Ledger) -> Observation:

@@ -40,6 +40,8 @@ class Pace:
     _samples: deque[Sample] = field(default_factory=deque)
     _moved_at: datetime | None = None
     _last: Sample | None = None
+    _held_per_s: float | None = None
+    """Strings a second before the last freeze."""
 
     def see(self, progress: Progress, now: datetime) -> None:
         """A round counted."""
@@ -47,7 +49,7 @@ class Pace:
         last = self._last
         if last is not None and (sample.requests < last.requests or sample.covered < last.covered):
             # Another ledger, or one from a backup: what was seen before says nothing of it.
-            self._samples.clear()
+            self.pause()
             last = None
         if last is None or (sample.requests, sample.covered) != (last.requests, last.covered):
             self._moved_at = now if last is not None else self._moved_at
@@ -60,6 +62,14 @@ class Pace:
     def pause(self) -> None:
         """The job stands still on purpose: what it did before is no measure of what it does then."""
         self._samples.clear()
+        self._held_per_s = None
+
+    def hold(self) -> None:
+        """The API asked to pause: afterwards the job goes on as before, and the time between is no measure of that."""
+        covered = self._over(COVERED_OVER_S)
+        if covered is not None:
+            self._held_per_s = covered[1]
+        self._samples.clear()
 
     def memory(self) -> Memory:
         """For the plan."""
@@ -67,7 +77,7 @@ class Pace:
         return Memory(
             seeded_at=self.seeded_at,
             requests_per_minute=None if requests is None else requests[0] * 60,
-            covered_per_s=None if covered is None else covered[1],
+            covered_per_s=self._held_per_s if covered is None else covered[1],
             progressed_at=self._moved_at or self.began,
         )
 

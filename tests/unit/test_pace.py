@@ -68,3 +68,21 @@ def test_progress_is_dated_from_the_last_look_that_moved():
 def test_a_day_of_looks_is_a_bounded_memory():
     pace = seen([(look, look) for look in range(20_000)], every_s=1.0)
     assert len(pace._samples) <= 122
+
+
+def test_after_a_freeze_a_crawl_is_expected_to_go_on_as_before_it():
+    pace = seen([(10 * look, 50 * look) for look in range(40)])
+    pace.hold()
+    after = BEGAN + timedelta(hours=20)
+    pace.see(progress(390, 1950), after)
+    assert pace.memory().covered_per_s == pytest.approx(10)
+    for number in range(1, 8):
+        pace.see(progress(390, 1950 + 100 * number), after + timedelta(seconds=5 * number))
+    assert pace.memory().covered_per_s == pytest.approx(20)
+
+
+def test_a_suspended_job_forgets_how_it_went():
+    pace = seen([(10 * look, 50 * look) for look in range(40)])
+    pace.hold()
+    pace.pause()
+    assert pace.memory().covered_per_s is None

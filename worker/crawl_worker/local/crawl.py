@@ -38,6 +38,9 @@ _TICK_S = 0.2
 _LOOK_INTERVAL_S = 1.0
 _UPKEEP_INTERVAL_S = 5.0
 
+_LAST_SCRAPE_S = 20.0
+"""Seconds that a run which was scraped waits at its end for one more: Prometheus commonly comes every 15 s."""
+
 _DRAIN_MARGIN_S = 15.0
 """Seconds beyond the request timeout that a worker gets to commit and give back its range, as a pod does."""
 
@@ -198,7 +201,22 @@ class LocalCrawl:
             # The last commits came while draining.
             with suppress(UnavailableError):
                 return "Succeeded" if await self._finished() else state
+        if state == "Succeeded":
+            await self._be_seen()
         return state
+
+    async def _be_seen(self) -> None:
+        """Let whoever scrapes see the end, or the boards would say for ever that it crawls."""
+        before, deadline_s = self._metrics.scrapes, time.monotonic() + _LAST_SCRAPE_S
+        if not before:
+            return
+        with suppress(UnavailableError):
+            await self._measure(finished=True)
+        self._view.event(
+            f"waiting for the last scrape of the metrics, {_LAST_SCRAPE_S:.0f} s at most (Ctrl-C ends at once)"
+        )
+        while self._metrics.scrapes == before and time.monotonic() < deadline_s and not self._interrupts.count:
+            await self._interrupts.wait(_TICK_S)
 
     async def _look_and_mend(self, crew: Crew) -> State | None:
         try:

@@ -40,10 +40,14 @@ class LocalMetrics:
     def __init__(self) -> None:
         self.figures: JobFigures | None = None
         self.worker_ports: Callable[[], Iterable[int]] = tuple
+        self.scrapes = 0
+        """How often somebody asked."""
 
     def scrape(self) -> bytes:
         """The text of now."""
-        return text_of(metrics.BACKENDS.registry, Samples(self._read), *self._workers())
+        text = text_of(metrics.BACKENDS.registry, Samples(self._read), *self._workers())
+        self.scrapes += 1
+        return text
 
     def _read(self) -> Iterator[Reading]:
         if self.figures is not None:

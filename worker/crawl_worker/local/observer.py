@@ -57,14 +57,19 @@ class Observer:
         self.progress, self.problem = progress, row.problem_reason or ""
         problem = f"{row.problem_reason}: {row.problem_message}" if row.problem_reason else ""
         self._tell_freeze(frozen_until_s, opened.bucket)
-        self._pace.note(time.monotonic(), covered=progress.covered, requests=progress.requests)
+        frozen_s = max(0.0, frozen_until_s - time.time())
+        if frozen_s:
+            self._pace.pause()
+        else:
+            self._pace.note(time.monotonic(), covered=progress.covered, requests=progress.requests)
+        eta_s = self._pace.eta_s(left=progress.total - progress.covered)
         self.snapshot = replace(
             self._counted(progress),
             limit_per_minute=limit_per_minute(self._own if bucket is None else bucket.limits),
             requests_per_minute=self._pace.requests_per_minute,
-            eta_s=self._pace.eta_s(left=progress.total - progress.covered),
-            frozen_s=max(0.0, frozen_until_s - time.time()),
-            frozen_until=instant(frozen_until_s) if frozen_until_s > time.time() else "",
+            eta_s=None if eta_s is None else frozen_s + eta_s,
+            frozen_s=frozen_s,
+            frozen_until=instant(frozen_until_s) if frozen_s else "",
             notes=self._notes(bucket, problem=problem, floor_s=floor_s),
         )
 

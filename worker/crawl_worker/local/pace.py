@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections import deque
 
+LEAST_S = 10.0
+"""Seconds after a pause until what came before it says less than what came after."""
+
 
 class Pace:
     """How fast things go, over the last minute: what came before says little about what comes next."""
@@ -14,12 +17,21 @@ class Pace:
     def __init__(self, *, span_s: float = 60.0) -> None:
         self._span_s = span_s
         self._seen: deque[tuple[float, int, int]] = deque()
+        self._before = 0.0
+        """Strings a second before the last pause."""
 
     def note(self, now_s: float, *, covered: int, requests: int) -> None:
         """Record a moment."""
         self._seen.append((now_s, covered, requests))
         while len(self._seen) > 2 and now_s - self._seen[1][0] >= self._span_s:
             self._seen.popleft()
+
+    def pause(self) -> None:
+        """Nothing goes on for a while, and afterwards as it did: the time between is no measure of either."""
+        elapsed_s, covered, _ = self._difference()
+        if elapsed_s > 0 and covered > 0:
+            self._before = covered / elapsed_s
+        self._seen.clear()
 
     @property
     def requests_per_minute(self) -> float:
@@ -32,6 +44,8 @@ class Pace:
         elapsed_s, covered, _ = self._difference()
         if left == 0:
             return 0.0
+        if elapsed_s < LEAST_S and self._before:
+            return left / self._before
         return left * elapsed_s / covered if covered > 0 and elapsed_s > 0 else None
 
     def _difference(self) -> tuple[float, int, int]:

@@ -2,7 +2,7 @@
 --
 -- Searches are never changed and lie in the order of their commits, so BRIN finds an hour among 58 days: 32 kB for
 -- 1.7 million of them, where a B-tree is 51 MB and a third more WAL a search. The partial indexes hold the few in a
--- hundred strings that were found, with all that is counted of them, and the few in a million that were truncated.
+-- hundred strings that were found, with all that is counted of them, and the few hundred that were truncated.
 -- Commits wait while the three are built: about a second for 1.7 million searches.
 CREATE INDEX search_finished ON search USING brin (finished_at) WITH (pages_per_range = 32, autosummarize = on);
 CREATE INDEX search_found ON search (job_id, finished_at) INCLUDE (total, new_artists) WHERE total > 0;
@@ -55,7 +55,7 @@ BEGIN
     ) USING greatest(since, retained_since(job)), until, max_rows;
 END $$;
 
--- The last request of each of a job's workers, and counts of all, of those from `since` to `until` within the retention.
+-- The last request of each of a job's workers and counts of all, from `since` to `until` within the retention.
 CREATE FUNCTION requests_by_worker(job bigint, since timestamptz, until timestamptz)
 RETURNS TABLE (worker text, at timestamptz, string text, status smallint, outcome text, requests bigint, ok bigint,
                rate_limited bigint, duration_s double precision)

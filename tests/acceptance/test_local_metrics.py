@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from run_process import RunProcess, prepare_data, run, wait_until, write_job
 from scrapes import Scrape, declared_names, scrape
 
 from crawl_core.metrics import definitions as metrics
+from crawl_worker.embedded import EmbeddedValkey
 
 GROUPS = (metrics.WORKER, metrics.BACKENDS, metrics.JOB)
 ONLY_SOMETIMES = {
@@ -110,3 +112,15 @@ def test_a_port_that_is_taken_is_refused_before_anything_starts(tmp_path: Path, 
             assert second.wait() == 78
             assert f"metrics cannot be served on port {port}" in second.stderr
             assert "--metrics-port" in second.stderr
+
+
+def test_a_redis_that_forgets_everything_is_seeded_again_whoever_scrapes(tmp_path: Path, data: Path) -> None:
+    job = write_job(tmp_path / "job.yaml", **SLOW, source={"requestTimeout": "1s"})
+    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
+        both_workers(crawl)
+        server = EmbeddedValkey(data / "valkey")
+        assert server.found()
+        with Redis.from_url(server.url) as client:
+            client.flushall()
+        before = crawl.query("SELECT sum(searches) FROM crawl_range")
+        crawl.wait_for_searches(before + 50)

@@ -222,11 +222,10 @@ class LocalCrawl:
         try:
             await self._mend()
             await self._observer.look(self._opened)
-            finished = self._observer.snapshot.progress >= 1 and await self._finished()
-            await self._measure(finished=finished)
-            if finished:
+            if self._observer.snapshot.progress >= 1 and await self._finished():
                 return "Succeeded"
             await self._upkeep()
+            await self._measure(finished=False)
         except (UnavailableError, UnknownJobError) as error:
             self._metrics.figures = without_backends(self._metrics.figures, error, now_s=time.time())
             self._observer.snapshot = replace(self._observer.snapshot, notes=(f"{error}; trying again",))
@@ -235,7 +234,7 @@ class LocalCrawl:
         return None
 
     async def _measure(self, *, finished: bool) -> None:
-        """What the next scrape is told of the job."""
+        """What the next scrape is told of the job. Comes last: what it misses is for the others to mend."""
         progress = self._observer.progress
         if self._options.metrics.port is None or progress is None:
             return

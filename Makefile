@@ -126,9 +126,10 @@ crd: $(READY) ## Generate k8s/crds from the types
 	$(BIN)/python -m crawl_operator.crd
 
 .PHONY: boards
-boards: $(READY) ## Generate grafana/dashboards and grafana/metrics.md
+boards: $(READY) ## Generate grafana/dashboards, grafana/metrics.md and the table of alerts
 	$(BIN)/python -m crawl_core.metrics
 	$(BIN)/python -m grafana.boards
+	$(BIN)/python grafana/rules/table.py
 
 .PHONY: sync
 sync: crd boards ## Bring every generated file and copy up to date: CRD, boards, metrics page, the chart's files

@@ -47,7 +47,7 @@ FAULTS = {
 VARIABLES = {
     "namespace": "default",
     "crawljob": "boards",
-    "__rate_interval": "5s",
+    "__rate_interval": "15s",
     "__interval": "1s",
     "__range": "5m",
     "__range_s": "300",
@@ -111,7 +111,7 @@ def everything_happens(server: Prometheus, crawl: RunProcess, api: SandboxProces
     until('artistcrawl_job_state{state="Crawling"} == 1 and on () artistcrawl_job_searches > 30', "a quiet crawl")
     api.control(faults=FAULTS)
     until("artistcrawl_job_dead_letters > 0", "a dead letter")
-    until('sum(rate(artistcrawl_worker_requests_total{outcome="invalid_body"}[5s])) > 0', "answers without a page")
+    until('sum(rate(artistcrawl_worker_requests_total{outcome="invalid_body"}[15s])) > 0', "answers without a page")
     crawl.workers()[0].kill()
     until("changes(artistcrawl_worker_start_timestamp_seconds[1m]) > 0", "a worker that was replaced")
     # Stopped, and not killed: a successor would be there before anybody looks.
@@ -151,10 +151,10 @@ def everything_happens(server: Prometheus, crawl: RunProcess, api: SandboxProces
     until("artistcrawl_frontier_expired_total > 0", "the leases of the killed worker, taken back")
     with Redis.from_url(valkey(data).url) as client:
         client.flushall()
-    until('sum(increase(artistcrawl_worker_leases_total{event="lost"}[5s])) > 0', "leases that Redis forgot")
+    until('sum(increase(artistcrawl_worker_leases_total{event="lost"}[15s])) > 0', "leases that Redis forgot")
     until(
         "artistcrawl_job_progress_ratio and on () artistcrawl_worker_range > 0 and on () "
-        'sum(rate(artistcrawl_worker_requests_total{outcome="ok"}[5s])) > 0',
+        'sum(rate(artistcrawl_worker_requests_total{outcome="ok"}[15s])) > 0',
         "a crawl that has forgiven it all",
     )
     return fired

@@ -5,14 +5,16 @@ It refuses to count what was only sent: a batch that is lost is found again, and
 
 from __future__ import annotations
 
+from collections import Counter
+
 from crawl_core.ledger import Batch, Committed, SearchRow
 from crawl_core.metrics import definitions as metrics
 
 
 def count_rows(batch: Batch, committed: Committed | None) -> None:
     """Count its searches and artists. None: it landed, but its acknowledgement with the artists' counts was lost."""
-    for search in batch.searches:
-        metrics.SEARCHES.labels(_result(search)).inc()
+    for result, count in Counter(map(_result, batch.searches)).items():
+        metrics.SEARCHES.labels(result).inc(count)
     if committed is None:
         return
     counts = {

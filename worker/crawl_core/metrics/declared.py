@@ -59,6 +59,19 @@ class Reading:
     value: float
 
 
+class Counters:
+    """A counter whose label has few values: each one's series is looked up once, and not at every event."""
+
+    def __init__(self, counter: Counter, values: Iterable[str]) -> None:
+        self._counter = counter
+        # There from the beginning: else the first event is no increase.
+        self._known = {value: counter.labels(value) for value in values}
+
+    def labels(self, value: str) -> Counter:
+        """The series of a value."""
+        return self._known.get(value) or self._counter.labels(value)
+
+
 class Group:
     """The metrics that one kind of process exports together."""
 
@@ -75,13 +88,21 @@ class Group:
         """Of what is counted where it happens; the process's own."""
         self.declarations: list[Declaration] = []
 
-    def counter(self, name: str, meaning: str, **labels: str) -> Counter:
-        """Events, counted where they happen. A label's meaning is `value: what it means; ...`."""
+    def counter(self, name: str, meaning: str) -> Counter:
+        """Events, counted where they happen."""
+        self._declare(name, "counter", meaning, {})
+        return Counter(name, meaning, registry=self.registry)
+
+    def counters(self, name: str, meaning: str, **label: str) -> Counters:
+        """Events of several kinds. The label's meaning is `value: what it means; ...`."""
+        self._declare(name, "counter", meaning, label)
+        ((label_name, values),) = label.items()
+        return Counters(Counter(name, meaning, [label_name], registry=self.registry), values_of(values))
+
+    def open_counters(self, name: str, meaning: str, **labels: str) -> Counter:
+        """Events of kinds that are not all known before, though there are few."""
         self._declare(name, "counter", meaning, labels)
-        made = Counter(name, meaning, list(labels), registry=self.registry)
-        for values in _all_values(labels):
-            made.labels(*values)  # There from the beginning: else the first event is no increase.
-        return made
+        return Counter(name, meaning, list(labels), registry=self.registry)
 
     def histogram(self, name: str, meaning: str, buckets: Sequence[float], **labels: str) -> Histogram:
         """Durations in seconds, observed where they happen."""

@@ -30,7 +30,7 @@ OUTCOMES = (
     "answer_malformed: no HTTP; answer_error: another error of the network; invalid_body: 200 without a page; "
     "other: anything else"
 )
-REQUESTS = WORKER.counter(
+REQUESTS = WORKER.counters(
     "artistcrawl_worker_requests_total", "Requests to the API that were answered or failed.", outcome=OUTCOMES
 )
 REQUEST_DURATION = WORKER.histogram(
@@ -47,22 +47,22 @@ RETRY_CLASSES = (
     "limit: 429, costs no attempt; credential: a refused token; page_size: a refused page size; "
     "network: no connection or no whole answer; server: 5xx; answer: no page in it; rejected: another 4xx"
 )
-RETRIES = WORKER.counter(
+RETRIES = WORKER.counters(
     "artistcrawl_worker_retries_total",
     "Requests that failed, so that they are sent again or their string is given up.",
     **{"class": RETRY_CLASSES},
 )
-PAGES = WORKER.counter(
+PAGES = WORKER.counters(
     "artistcrawl_worker_pages_total",
     "Pages of results taken.",
     page="first: of a string; next: a further one",
 )
-SEARCHES = WORKER.counter(
+SEARCHES = WORKER.counters(
     "artistcrawl_worker_searches_total",
     "Strings whose search is committed.",
     result="found: with artists; empty: without; truncated: with more than can be paged to",
 )
-ARTISTS = WORKER.counter(
+ARTISTS = WORKER.counters(
     "artistcrawl_worker_artists_total",
     "Artists committed, as often as they were returned; twice in one commit counts once.",
     change=(
@@ -70,7 +70,7 @@ ARTISTS = WORKER.counter(
         "unchanged: as the ledger has it"
     ),
 )
-COMMITS = WORKER.counter(
+COMMITS = WORKER.counters(
     "artistcrawl_worker_commits_total",
     "Batches sent to the ledger.",
     result=(
@@ -83,7 +83,7 @@ COMMIT_DURATION = WORKER.histogram(
     "Time of a batch's statement, waiting for a connection included.",
     COMMIT_BUCKETS_S,
 )
-DEAD_LETTERS = WORKER.counter(
+DEAD_LETTERS = WORKER.counters(
     "artistcrawl_worker_dead_letters_total",
     "Strings given up.",
     **{
@@ -93,7 +93,7 @@ DEAD_LETTERS = WORKER.counter(
         )
     },
 )
-LEASES = WORKER.counter(
+LEASES = WORKER.counters(
     "artistcrawl_worker_leases_total",
     "What became of leases of ranges.",
     event=(
@@ -101,7 +101,7 @@ LEASES = WORKER.counter(
         "lost: it was somebody else's before we were done"
     ),
 )
-TOKENS = WORKER.counter(
+TOKENS = WORKER.counters(
     "artistcrawl_worker_token_requests_total",
     "Requests for an access token.",
     result="granted: a token came; failed: tried again; denied: a person must correct the credentials",
@@ -259,7 +259,7 @@ OPERATOR = Group("An operator", exported_by="each operator, also the one that st
 
 OPERATOR_INFO = OPERATOR.gauge("artistcrawl_operator_info", "Always 1.", version="of artistcrawl")
 LEADER = OPERATOR.gauge("artistcrawl_operator_leader", "1 where it leads, else 0.")
-RECONCILES = OPERATOR.counter(
+RECONCILES = OPERATOR.counters(
     "artistcrawl_operator_reconciles_total",
     "Looks at a CrawlJob, with what followed from them.",
     result="success: all was done; error: tried again, later each time; timeout: not within 30 s, tried again",
@@ -276,13 +276,13 @@ QUEUE_LENGTH = OPERATOR.gauge(
     state="due: now; planned: later, by themselves",
 )
 RECONCILING = OPERATOR.gauge("artistcrawl_operator_reconciles_in_flight", "CrawlJobs that are looked at now.")
-STEPS = OPERATOR.counter(
+STEPS = OPERATOR.open_counters(
     "artistcrawl_operator_steps_total",
     "What was done after a look.",
     step="such as SeedFrontier or ScaleDeployment",
     result="done or failed",
 )
-API_REQUESTS = OPERATOR.counter(
+API_REQUESTS = OPERATOR.open_counters(
     "artistcrawl_operator_api_requests_total",
     "Requests to the Kubernetes API; without watches.",
     verb="GET, POST, PATCH or DELETE",
@@ -295,7 +295,7 @@ API_DURATION = OPERATOR.histogram(
     ROUND_BUCKETS_S,
     verb="GET: read; POST: create; PATCH: change; DELETE: delete",
 )
-WATCH_EVENTS = OPERATOR.counter(
+WATCH_EVENTS = OPERATOR.counters(
     "artistcrawl_operator_watch_events_total",
     "What the watches brought.",
     resource="crawljobs: a CrawlJob; deployments: a workers' Deployment",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -251,7 +251,15 @@ async def _frontier(redis: Redis, uid: str) -> FrontierView:
         stats = await Frontier(redis, uid).stats()
     except UnknownJobError:
         return FrontierView(known=False)
-    return FrontierView(True, **asdict(stats))
+    return FrontierView(
+        known=True,
+        pending=stats.pending,
+        leased=stats.leased,
+        overdue=stats.overdue,
+        completed=stats.completed,
+        expired=stats.expired,
+        epoch=stats.epoch,
+    )
 
 
 class _limited:  # noqa: N801 - reads as a function

@@ -23,7 +23,9 @@ SLOW = {"keyspace": {"minLength": 3, "maxLength": 3}, "rateLimit": {"requests": 
 
 def address(crawl: RunProcess) -> str:
     """What the run printed."""
-    found = wait_until(lambda: re.search(r"metrics are served at (\S+)", crawl.stdout), "the address of the metrics")
+    found = wait_until(
+        lambda: re.search(r"metrics are served at (\S+)", f"{crawl.stdout}{crawl.stderr}"), "the address of the metrics"
+    )
     return str(found[1])
 
 
@@ -124,3 +126,20 @@ def test_a_redis_that_forgets_everything_is_seeded_again_whoever_scrapes(tmp_pat
             client.flushall()
         before = crawl.query("SELECT sum(searches) FROM crawl_range")
         crawl.wait_for_searches(before + 50)
+
+
+def test_a_port_in_the_environment_is_the_operators_and_stalls_no_run(tmp_path: Path, data: Path) -> None:
+    job = write_job(tmp_path / "job.yaml", keyspace={"minLength": 1, "maxLength": 1}, rateLimit=SLOW["rateLimit"])
+    with run(job, data, "--processes", "2", "--json", environment={"ARTISTCRAWL_METRICS_PORT": "9477"}) as crawl:
+        assert crawl.wait() == 0, crawl.stderr
+        assert crawl.summary()["state"] == "Succeeded"
+
+
+def test_a_run_that_was_scraped_waits_until_its_end_was_seen(tmp_path: Path, data: Path) -> None:
+    job = write_job(tmp_path / "job.yaml", keyspace={"minLength": 1, "maxLength": 1}, rateLimit=SLOW["rateLimit"])
+    with run(job, data, "--metrics-port", "0", "--json") as crawl:
+        url = address(crawl)
+        wait_until(lambda: scrape(url).values("artistcrawl_job_searches"), "a first look")
+        wait_until(lambda: "waiting for the last scrape" in crawl.stderr, "the end")
+        assert scrape(url).value("artistcrawl_job_state", state="Succeeded") == 1
+        assert crawl.wait(15) == 0

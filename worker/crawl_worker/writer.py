@@ -108,12 +108,12 @@ class Writer:
         if committed is None and await batches.landed(self._ledger, batch) is not True:
             metrics.COMMITS.labels("fence_lost").inc()
             raise FenceLostError(f"range {self.row.id} is somebody else's: {len(chunk.steps)} steps are dropped")
-        metrics.COMMITS.labels("committed").inc()
-        count_rows(batch, committed)
         if batch.cursor is not None:
             self._committed = batch.cursor
         if committed is not None and committed.children:
             await self._on_children(committed.children)
+        metrics.COMMITS.labels("committed").inc()
+        count_rows(batch, committed)
 
     async def _commit(self, batch: Batch) -> Committed | None:
         started_s = self._clock.monotonic()

@@ -1,6 +1,6 @@
 """What a scrape is answered with: the text format, of one process or of several.
 
-It refuses to listen: `crawl_core.probes` does.
+It refuses to listen: `serving` does.
 """
 
 from __future__ import annotations

@@ -16,7 +16,14 @@ from dataclasses import dataclass, replace
 import psycopg
 
 from crawl_core import lifecycle
-from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError, UnknownJobError
+from crawl_core.errors import (
+    ArtistcrawlError,
+    ConfigurationError,
+    LedgerUnavailableError,
+    RedisUnavailableError,
+    UnavailableError,
+    UnknownJobError,
+)
 from crawl_core.ledger import jobs, requests
 from crawl_core.metrics.address import LOOPBACK
 from crawl_core.metrics.serving import serving_metrics
@@ -158,8 +165,8 @@ class LocalCrawl:
             "--once-done",
             "idle",
         ]
-        if self._options.metrics.port is not None:
-            arguments += ["--metrics-port", f"{LOOPBACK}:0"]
+        # Said in any case: a variable of the environment would give all of them one port.
+        arguments += ["--metrics-port", "-1" if self._options.metrics.port is None else f"{LOOPBACK}:0"]
         if self._sandbox is not None:
             arguments += ["--base-url", self._sandbox.url, "--token-url", f"{self._sandbox.url}/api/token"]
         crew = Crew(
@@ -201,17 +208,19 @@ class LocalCrawl:
             # The last commits came while draining.
             with suppress(UnavailableError):
                 return "Succeeded" if await self._finished() else state
-        if state == "Succeeded":
+        elif state == "Succeeded":
             await self._be_seen()
         return state
 
     async def _be_seen(self) -> None:
         """Let whoever scrapes see the end, or the boards would say for ever that it crawls."""
-        before, deadline_s = self._metrics.scrapes, time.monotonic() + _LAST_SCRAPE_S
-        if not before:
+        if not self._metrics.scrapes:
             return
-        with suppress(UnavailableError):
+        self._metrics.finish()
+        # It is finished whatever is out of reach by now, and must not end as if it were not.
+        with suppress(ArtistcrawlError):
             await self._measure(finished=True)
+        before, deadline_s = self._metrics.scrapes, time.monotonic() + _LAST_SCRAPE_S
         self._view.event(
             f"waiting for the last scrape of the metrics, {_LAST_SCRAPE_S:.0f} s at most (Ctrl-C ends at once)"
         )
@@ -285,7 +294,8 @@ class LocalCrawl:
             await asyncio.to_thread(server.start)
         except (ConfigurationError, OSError, psycopg.Error) as error:
             # It started before, so this may pass: a full disk, processes that have not gone yet.
-            raise UnavailableError(str(error).strip().partition("\n")[0]) from error
+            kind = LedgerUnavailableError if isinstance(server, EmbeddedPostgres) else RedisUnavailableError
+            raise kind(str(error).strip().partition("\n")[0]) from error
 
     def _remember(self, crew: Crew) -> None:
         sandbox = self._sandbox.child if self._sandbox is not None else None

@@ -113,8 +113,8 @@ class Crew:
 
     def _bury(self, place: _Place, child: Child, now_s: float) -> None:
         status = child.exit_status
-        place.child = place.tail.metrics_port = None
         place.tail.read()
+        place.child = place.tail.metrics_port = None
         if status == EXIT_CONFIGURATION:
             self.refusal = self.refusal or place.tail.last_message or f"{place.name} exited {status}"
         elif not self._draining:

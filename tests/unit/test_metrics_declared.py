@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from crawl_core.metrics import definitions as metrics
-from crawl_core.metrics.declared import Declaration, Samples, values_of
+from crawl_core.metrics.declared import Declaration, Group, Samples, values_of
 from crawl_core.metrics.exposition import Parsed, text_of
 from crawl_core.metrics.page import page
 
@@ -41,8 +41,10 @@ def test_the_values_of_a_label_are_read_from_its_meaning() -> None:
 
 
 def test_a_counter_is_there_before_its_first_event() -> None:
-    text = text_of(metrics.WORKER.registry).decode()
-    assert 'artistcrawl_worker_leases_total{event="lost"} 0.0' in text
+    group = Group("A test", exported_by="a test")
+    group.counters("events_total", "Events.", kind="good: as it should be; bad: as it should not")
+    series = [line for line in text_of(group.registry).decode().splitlines() if not line.startswith("#")]
+    assert series == ['events_total{kind="good"} 0.0', 'events_total{kind="bad"} 0.0']
 
 
 def test_what_is_read_is_read_at_each_scrape() -> None:

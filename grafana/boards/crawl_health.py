@@ -43,6 +43,29 @@ def state() -> stat.Panel:
     )
 
 
+def progressing() -> stat.Panel:
+    """Why, in the reason's own word: a backend out of reach leaves the state as it was."""
+    condition = "artistcrawl_job_condition"
+    resting = '"Suspended|Frozen|Completed"'
+    goes_on = of(condition, 'type="Progressing", status="True"')
+    rests = of(condition, f'type="Progressing", status!="True", reason=~{resting}')
+    does_not = of(condition, f'type="Progressing", status!="True", reason!~{resting}')
+    return number(
+        Text(
+            "Progressing",
+            "The CrawlJob's condition Progressing, and its reason. no is bad where it lasts for minutes: Redis, the "
+            "ledger or the workers are out of reach, or a person must act. LimitBinds is the best there is.",
+            "nobody reports it",
+        ),
+        now(f"max by (reason) ({goes_on} or 2 * {rests} or 3 * {does_not})", "{{reason}}"),
+        unit="none",
+        show="value_and_name",
+        mappings=(mapped({"1": ("yes", GOOD), "2": ("rests", QUIET), "3": ("no", WATCH)}),),
+        steps=((None, QUIET),),
+        filled=True,
+    )
+
+
 def progress() -> bargauge.Panel:
     """How far it is."""
     return bars(
@@ -100,6 +123,7 @@ def end() -> stat.Panel:
 def frozen() -> stat.Panel:
     """Only says something where the API asked to pause."""
     until = gauge("artistcrawl_bucket_frozen_until_timestamp_seconds")
+    done = gauge("artistcrawl_job_completion_timestamp_seconds")
     return number(
         Text(
             "Frozen until",
@@ -108,7 +132,7 @@ def frozen() -> stat.Panel:
             "same credentials.",
             UNKNOWN,
         ),
-        now(f"1000 * {until} * ({until} > bool time())", "until"),
+        now(f"1000 * {until} * ({until} > bool time()) or 0 * {done}", "until"),
         unit="dateTimeAsIsoNoDateIfToday",
         mappings=(mapped({"0": ("not frozen", QUIET)}),),
         steps=((None, WATCH),),
@@ -142,8 +166,8 @@ def budget() -> stat.Panel:
         Text(
             "Budget used",
             "Requests that arrive at the API, as a share of what the limit allows, by all CrawlJobs on this bucket. "
-            "Near 100 % is good; 1 % of a full crawl is 14 hours. Below 80 % is bad unless it is frozen, suspended, "
-            "done, or the API is slower than the limit.",
+            "Over two minutes; near 100 % is good, and 1 % of a full crawl is 14 hours. Below 80 % is bad unless it "
+            "is frozen, suspended, done, or the API is slower than the limit.",
             "no request reported",
         ),
         now(f"{BUDGET_USED} and on () {at_work} == 1", "used"),

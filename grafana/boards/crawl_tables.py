@@ -8,7 +8,7 @@ from grafana.boards.colours import ACT, GOOD, PLAIN, QUIET, WATCH
 from grafana.boards.panels import Column, Text, bars, lines
 from grafana.boards.queries import sql
 from grafana.boards.sdk import coloured, override
-from grafana.boards.words import in_colour, mapped
+from grafana.boards.words import in_colour, mapped, pod_in_short
 
 _YES = mapped({"true": ("yes", WATCH), "false": ("no", QUIET)})
 _TIME = "dateTimeAsIsoNoDateIfToday"
@@ -33,7 +33,7 @@ def requests() -> table.Panel:
             "status": Column("Status", width=80, steps=_STATUS, nothing="none"),
             "outcome": Column("Outcome", width=130, mappings=(in_colour({"ok": GOOD, "rate_limited": ACT}),)),
             "duration_s": Column("Duration", unit="s", width=95, decimals=0, steps=((None, PLAIN), (1, WATCH))),
-            "worker": Column("Worker"),
+            "worker": Column("Worker", mappings=(pod_in_short(),)),
         },
     )
 
@@ -85,7 +85,7 @@ def dead_letters() -> table.Panel:
         Text(
             "Dead letters",
             "Strings given up after retry.maxAttempts, the newest first. Each is bad: see the reason, mend it, and "
-            "replay them (kubectl crawl, or artistcrawl dead-letters). Replayed: it is being searched again.",
+            "replay them (kubectl crawl or artistcrawl retry-dead-letters). Replayed: it is being searched again.",
             "The ledger has no dead letter of it.",
         ),
         sql("dead_letters"),

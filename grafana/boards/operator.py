@@ -24,7 +24,7 @@ def board() -> Dashboard:
             frame.runbooks(),
         ],
         [
-            shelf(4, (24, firing(OF_ALL, of="any CrawlJob and the operator"))),
+            shelf(5, (24, firing(OF_ALL, of="any CrawlJob and the operator"))),
             shelf(4, (4, process.leader()), (3, process.replicas()), (8, jobs.states()), (3, jobs.status_age()),
                   (3, rounds.failing()), (3, rounds.due())),
             shelf(9, (24, jobs.each())),

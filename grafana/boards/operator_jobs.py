@@ -10,13 +10,22 @@ from grafana.boards.panels import Column, Text, graph, lines, number
 from grafana.boards.promql import OPERATOR, gauge, of
 from grafana.boards.queries import course, now, rows
 from grafana.boards.sdk import DataLink, coloured
-from grafana.boards.words import JOB_STATES, code, coded
+from grafana.boards.words import JOB_STATES, all_but, code, coded
 
 NOBODY = "No operator reports a CrawlJob."
 _WHOSE = "namespace, crawljob"
 _AGES = ((None, GOOD), (120, WATCH), (300, ACT))
 _COUNTED = f"sum by (state) (max by ({_WHOSE}, state) ({of('artistcrawl_job_state', whose=OPERATOR)}))"
-_AGE = f"time() - {gauge('artistcrawl_job_observed_timestamp_seconds', by=_WHOSE, whose=OPERATOR)}"
+_AS_MEANT = ("Crawling", "LimitBinds", "WorkersStarting", "Suspended", "Frozen", "Paused", "Completed")
+"""Reasons of Progressing that want nobody's attention."""
+
+_DONE, _LEFT_ALONE = 'state="Succeeded"', 'reason=~"InvalidSpec|Paused"'
+_AGE = (
+    f"time() - {gauge('artistcrawl_job_observed_timestamp_seconds', by=_WHOSE, whose=OPERATOR)}"
+    f" unless on ({_WHOSE}) {of('artistcrawl_job_state', _DONE, whose=OPERATOR)} == 1"
+    f" unless on ({_WHOSE}) {of('artistcrawl_job_condition', _LEFT_ALONE, whose=OPERATOR)}"
+)
+"""As the alert has it: what is finished, invalid or paused is looked at when it changes, and is old by right."""
 
 
 def _each(metric: str, matchers: str = "") -> str:
@@ -57,8 +66,8 @@ def status_age() -> stat.Panel:
     return number(
         Text(
             "Oldest look",
-            "How long ago the CrawlJob that waits longest was looked at. Above two minutes is bad: its status and "
-            "these boards no longer say what is.",
+            "How long ago the CrawlJob that waits longest was looked at, of those that are not finished. Above two "
+            "minutes is bad: its status and these boards no longer say what is.",
             "no CrawlJob",
         ),
         now(f"max({_AGE})", "age"),
@@ -73,8 +82,8 @@ def ages() -> timeseries.Panel:
     return graph(
         Text(
             "Age of the status",
-            "How long ago each CrawlJob was looked at; at most the twenty oldest. Above two minutes is bad: the "
-            "operator is silent, overloaded, or fails with it.",
+            "How long ago each unfinished CrawlJob was looked at; at most the twenty oldest. Above two minutes is bad: "
+            "the operator is silent, overloaded, or fails with it.",
             NOBODY,
         ),
         course(f"topk(20, {_AGE})", "{{namespace}}/{{crawljob}}"),
@@ -89,11 +98,13 @@ def each() -> table.Panel:
     variables = "var-namespace=${__data.fields.Namespace}&var-crawljob=${__data.fields.CrawlJob}"
     crawl = DataLink("Its board", f"/d/{CRAWL}?{variables}&${{__url_time_range}}&${{datasource:queryparam}}")
     left = f"{_each('artistcrawl_job_estimated_completion_timestamp_seconds')} - time()"
+    why = of("artistcrawl_job_condition", 'type="Progressing"', whose=OPERATOR)
     return lines(
         Text(
             "CrawlJobs",
-            "Each CrawlJob; its name leads to its board. Bad: Stalled, dead letters, a status older than two "
-            "minutes. No time left is told where nothing goes on.",
+            "Each CrawlJob; its name leads to its board. Progressing is the reason of that condition. Bad: Stalled, "
+            "dead letters, a status older than two minutes. No time left is told where nothing goes on, and no age "
+            "of what is finished.",
             "No operator reports a CrawlJob.",
         ),
         rows(code(f"artistcrawl_job_state{{{OPERATOR}", JOB_STATES, by=_WHOSE)),
@@ -105,10 +116,12 @@ def each() -> table.Panel:
         rows(_each("artistcrawl_job_workers", 'state="ready"')),
         rows(_each("artistcrawl_job_workers", 'state="desired"')),
         rows(_AGE),
+        rows(f"max by ({_WHOSE}, reason) ({why})"),
         columns={
             "namespace": Column("Namespace"),
             "crawljob": Column("CrawlJob", links=(crawl,)),
             "Value #A": Column("State", width=110, mappings=(coded(JOB_STATES),), filled=True),
+            "reason": Column("Progressing", width=170, mappings=(all_but(*_AS_MEANT),)),
             "Value #B": Column("Progress", unit="percentunit", decimals=2, gauge=True, width=200),
             "Value #C": Column("Time left", unit="dtdhms", width=130),
             "Value #D": Column("Requests a minute", unit="locale", decimals=1, width=150),

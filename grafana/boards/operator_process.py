@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import stat, statetimeline, timeseries
 from grafana.boards.colours import ACT, GOOD, PLAIN, QUIET, WATCH
 from grafana.boards.operator_rounds import NO_OPERATOR
 from grafana.boards.panels import Text, graph, number, rectangle
-from grafana.boards.promql import OPERATOR, count, of, who
+from grafana.boards.promql import OPERATOR, a_minute, of, who
 from grafana.boards.queries import course, now
 from grafana.boards.words import mapped
 
@@ -27,8 +27,10 @@ def leader() -> stat.Panel:
         ),
         now(f"max by (who) ({who(_LEADER)}) == 1", "{{who}}"),
         unit="none",
-        show="name",
-        steps=((None, GOOD),),
+        mappings=(mapped({"1": ("leads", GOOD)}),),
+        # By name alone it would stay blank where nobody leads.
+        show="value_and_name",
+        of_pods=True,
     )
 
 
@@ -72,6 +74,7 @@ def turns() -> timeseries.Panel:
         ),
         course(f"time() - max by (who, part) ({who(turned)})", "{{part}}, {{who}}"),
         unit="s",
+        many=True,
         least=0,
         steps=((None, "transparent"), (60, ACT)),
     )  # fmt: skip
@@ -114,23 +117,23 @@ def connections() -> timeseries.Panel:
     open_now = f"{of('artistcrawl_ledger_connections', theirs, whose=OPERATOR)}{_AN_OPERATOR}"
     limit = f"{of('artistcrawl_ledger_connections_limit', theirs, whose=OPERATOR)}{_AN_OPERATOR}"
     failed = " + ".join(
-        count(counter, theirs, whose=OPERATOR)
+        a_minute(counter, theirs, whose=OPERATOR)
         for counter in ("artistcrawl_ledger_errors_total", "artistcrawl_redis_errors_total")
     )
     return graph(
         Text(
             "Connections",
-            "The operators' connections to PostgreSQL, and errors: calls that failed because PostgreSQL or Redis was "
-            "out of reach. Errors are bad.",
+            "The operators' connections to PostgreSQL, and errors a minute: calls that failed because PostgreSQL or "
+            "Redis was out of reach. Errors are bad.",
             NO_OPERATOR,
         ),
         course(f"sum by (state) ({open_now})", "{{state}}"),
         course(f"sum({limit})", "limit"),
-        course(f"({failed}) > 0", "errors"),
+        course(f"({failed}) > 0", "errors a minute"),
         unit="none",
         decimals=0,
         least=0,
-        colours={"lent": GOOD, "idle": PLAIN, "limit": QUIET, "errors": ACT},
+        colours={"lent": GOOD, "idle": PLAIN, "limit": QUIET, "errors a minute": ACT},
     )
 
 

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import stat, timeseries
 
 from grafana.boards.colours import ACT, DEEP, GOOD, PLAIN, QUIET, SECOND, THIRD, WATCH
 from grafana.boards.panels import Text, graph, number
-from grafana.boards.promql import OPERATOR, count, of, per_s, quantile
+from grafana.boards.promql import OPERATOR, a_minute, of, per_s, quantile
 from grafana.boards.queries import course, now
 from grafana.boards.sdk import override
 
@@ -116,7 +116,9 @@ def queue() -> timeseries.Panel:
         course(f"sum({of('artistcrawl_operator_reconciles_in_flight', whose=OPERATOR)})", "in flight"),
         course(quantile(0.95, "artistcrawl_operator_queue_wait_seconds", whose=OPERATOR), "wait, p95"),
         unit="none",
+        decimals=0,
         least=0,
+        most=5,
         colours={"due": WATCH, "in flight": GOOD, "wait, p95": PLAIN},
         overrides=(override("wait, p95", {"unit": "s", "custom.axisPlacement": "right"}),),
     )
@@ -131,9 +133,8 @@ def steps() -> timeseries.Panel:
             "happens while crawls go well; the same step over and over is worth a look.",
             "No operator reported a step.",
         ),
-        course(f"{count('artistcrawl_operator_steps_total', _DONE, by='step', whose=OPERATOR)} > 0", "{{step}}"),
-        unit="none",
-        decimals=0,
+        course(f"{a_minute('artistcrawl_operator_steps_total', _DONE, by='step', whose=OPERATOR)} > 0", "{{step}}"),
+        unit="cpm",
         stacked=True,
         colours=_STEPS,
         least=0,
@@ -149,9 +150,8 @@ def failed_steps() -> timeseries.Panel:
             "log and the CrawlJob's conditions.",
             "No operator reported a failed step.",
         ),
-        course(f"{count('artistcrawl_operator_steps_total', _FAILED, by='step', whose=OPERATOR)} > 0", "{{step}}"),
-        unit="none",
-        decimals=0,
+        course(f"{a_minute('artistcrawl_operator_steps_total', _FAILED, by='step', whose=OPERATOR)} > 0", "{{step}}"),
+        unit="cpm",
         stacked=True,
         colours=_STEPS,
         least=0,
@@ -178,7 +178,7 @@ def calls() -> timeseries.Panel:
 
 def refused() -> timeseries.Panel:
     """What Kubernetes refuses."""
-    refusals = count("artistcrawl_operator_api_requests_total", _REFUSED, by="code, verb, resource", whose=OPERATOR)
+    refusals = a_minute("artistcrawl_operator_api_requests_total", _REFUSED, by="code, verb, resource", whose=OPERATOR)
     return graph(
         Text(
             "API calls that fail",
@@ -187,8 +187,7 @@ def refused() -> timeseries.Panel:
             "No operator reported a failed call.",
         ),
         course(f"{refusals} > 0", "{{code}} {{verb}} {{resource}}"),
-        unit="none",
-        decimals=0,
+        unit="cpm",
         stacked=True,
         least=0,
         colours={"/^409/": QUIET, "/^403/": ACT, "/^(0|5)/": WATCH},

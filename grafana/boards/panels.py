@@ -20,6 +20,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     DataTransformerConfig,
     FieldColorModeId,
+    RegexMap,
     Threshold,
     ValueMap,
 )
@@ -28,6 +29,7 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana.boards.colours import ONE_OF_MANY, PLAIN, QUIET
 from grafana.boards.queries import POSTGRES_REF, PROMETHEUS_REF
 from grafana.boards.sdk import DataLink, Made, coloured, override
+from grafana.boards.words import POD
 
 Query = PrometheusQuery | Made
 Steps = Sequence[tuple[float | None, str]]
@@ -56,6 +58,7 @@ def number(
     links: Sequence[DataLink] = (),
     overrides: Sequence[Made] = (),
     interval: str = "",
+    of_pods: bool = False,
 ) -> stat.Panel:
     """One number, or a few. `show` is value, name or value_and_name; `filled` is for the one to be seen first.
 
@@ -79,6 +82,8 @@ def number(
     )
     if interval:
         panel.interval(interval)
+    if of_pods:
+        panel.transformations([_SHORT])
     return panel if decimals is None else panel.decimals(decimals)
 
 
@@ -108,7 +113,7 @@ def bars(
         .name_placement(shapes.BarGaugeNamePlacement.LEFT)
         .orientation(shapes.VizOrientation.HORIZONTAL)
         .show_unfilled(True)
-        .text(common.VizTextDisplayOptions().title_size(13).value_size(18))
+        .text(common.VizTextDisplayOptions().title_size(12).value_size(18))
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(each_row))
     )
     if maximum is not None:
@@ -127,6 +132,7 @@ def graph(
     many: bool = False,
     least: float | None = None,
     most: float | None = None,
+    ceiling: float | None = None,
     steps: Steps = (),
     colours: Mapping[str, str] | None = None,
     overrides: Sequence[Made] = (),
@@ -134,8 +140,9 @@ def graph(
 ) -> timeseries.Panel:
     """Values over time: lines, or stacked bars where they are parts of a whole. Steps are drawn as dashed lines.
 
-    `colours` are those of series known by name, `many` gives workers and operators theirs; others get shades of one
-    colour, of which none looks like an alarm. `interval` is the least time between two points.
+    The axis reaches to `least` and `most` at least, and never beyond `ceiling`.
+    `colours` are those of series known by name, `many` gives workers and operators theirs, and short names; others get
+    shades of one colour, of which none looks like an alarm. `interval` is the least time between two points.
     """
     panel = (
         _said(timeseries.Panel(), text, queries)
@@ -158,6 +165,8 @@ def graph(
     )
     if interval:
         panel.interval(interval)
+    if many:
+        panel.transformations([_SHORT])
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL).group("A"))
     if steps:
@@ -167,6 +176,9 @@ def graph(
         panel.axis_soft_min(least)
     if most is not None:
         panel.axis_soft_max(most)
+    if ceiling is not None:
+        # With a soft maximum, however small, the hard one only cuts; alone it would be the axis's end, always.
+        panel.max(ceiling).axis_soft_max(least or 0)
     return panel if decimals is None else panel.decimals(decimals)
 
 
@@ -175,6 +187,7 @@ def rectangle(text: Text, *queries: Query, mappings: Sequence[ValueMap], steps: 
     return (
         _said(statetimeline.Panel(), text, queries)
         .unit("none")
+        .transformations([_SHORT])
         .mappings(list(mappings))
         .thresholds(_thresholds(steps or ((None, PLAIN),)))
         .color_scheme(_color(FieldColorModeId.THRESHOLDS))
@@ -247,7 +260,7 @@ class Column:
     unit: str = ""
     width: int | None = None
     decimals: int | None = None
-    mappings: Sequence[ValueMap] = ()
+    mappings: Sequence[ValueMap | RegexMap] = ()
     steps: Steps = ()
     """Colours the text where it is given."""
     filled: bool = False
@@ -287,6 +300,10 @@ class Column:
         if self.filled:
             return {"type": "color-background", "mode": "basic"}
         return {"type": "color-text"} if self.steps or self.mappings else None
+
+
+_SHORT = DataTransformerConfig(id_val="renameByRegex", options={"regex": POD, "renamePattern": "$1$2"})
+"""Names of pods by their ends: of five in full a legend shows two."""
 
 
 def _arranged(columns: Mapping[str, Column], *, several: bool) -> list[DataTransformerConfig]:

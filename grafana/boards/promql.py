@@ -26,9 +26,14 @@ def per_s(counter: str, matchers: str = "", *, by: str = "", whose: str = JOB) -
     return f"sum{_by(by)}(rate({of(counter, matchers, whose=whose)}[$__rate_interval]))"
 
 
-def count(counter: str, matchers: str = "", *, by: str = "", whose: str = JOB, over: str = "$__rate_interval") -> str:
-    """Events since the point before, or in another span, summed."""
-    return f"sum{_by(by)}(increase({of(counter, matchers, whose=whose)}[{over}]))"
+def a_minute(counter: str, matchers: str = "", *, by: str = "", whose: str = JOB) -> str:
+    """Events a minute, summed. An increase over the same time would count an event at several points."""
+    return f"60 * {per_s(counter, matchers, by=by, whose=whose)}"
+
+
+def in_bucket(histogram: str) -> str:
+    """How many of a histogram's events fell into each bucket, for a heatmap."""
+    return f"sum by (le) (increase({of(f'{histogram}_bucket')}[$__rate_interval]))"
 
 
 def quantile(q: float, histogram: str, matchers: str = "", *, by: str = "", whose: str = JOB) -> str:

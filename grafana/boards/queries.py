@@ -20,9 +20,10 @@ def now(expr: str, legend: str = "") -> Dataquery:
     return _query(expr, legend).instant()
 
 
-def course(expr: str, legend: str = "") -> Dataquery:
-    """The values over the board's time."""
-    return _query(expr, legend).range()
+def course(expr: str, legend: str = "", *, least_step: str = "") -> Dataquery:
+    """The values over the board's time. Rates are taken over four times `least_step` or more, where it is given."""
+    made = _query(expr, legend).range()
+    return made.interval(least_step) if least_step else made
 
 
 def buckets(expr: str) -> Dataquery:

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from grafana_foundation_sdk.models.dashboard import ValueMap, ValueMappingResult
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardRegexMapOptions,
+    RegexMap,
+    ValueMap,
+    ValueMappingResult,
+)
 
 from grafana.boards.colours import ACT, DEEP, GOOD, PLAIN, QUIET, SECOND, WATCH
 
@@ -32,6 +37,23 @@ WORKER_STATES: Words = {
     "draining": SECOND,
 }
 SEVERITIES: Words = {"critical": ACT, "warning": WATCH, "info": PLAIN}
+
+
+POD = "^(.*, )?[a-z0-9.-]+-[a-z0-9]{6,10}-([a-z0-9]{5})$"
+"""A pod of a Deployment; its last five letters tell it from the others. worker-1 of a local run is none."""
+
+
+def all_but(*good: str) -> RegexMap:
+    """Leaves the words as they are, those that are not good in a colour."""
+    pattern = f"^(?!({'|'.join(good)})$).+$"
+    return RegexMap(
+        DashboardRegexMapOptions(pattern=pattern, result=ValueMappingResult(text="$&", color=WATCH, index=0))
+    )
+
+
+def pod_in_short() -> RegexMap:
+    """Reads a pod's name as its last five letters."""
+    return RegexMap(DashboardRegexMapOptions(pattern=POD, result=ValueMappingResult(text="$2", color="text", index=0)))
 
 
 def coded(words: Words) -> ValueMap:

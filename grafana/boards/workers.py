@@ -25,7 +25,7 @@ def board() -> Dashboard:
             frame.runbooks(),
         ],
         [
-            shelf(4, (24, firing(OF_ONE, of="this CrawlJob and its workers"))),
+            shelf(5, (24, firing(OF_ONE, of="this CrawlJob and its workers"))),
             shelf(4, (4, workers.ready()), (6, workers.doing()), (4, workers.succeeded()), (4, workers.in_flight()),
                   (3, workers.restarts()), (3, workers.reach())),
             shelf(8, (24, workers.each())),

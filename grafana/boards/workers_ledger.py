@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import timeseries
 
 from grafana.boards.colours import ACT, GOOD, PLAIN, QUIET, SECOND, WATCH
 from grafana.boards.panels import Text, graph
-from grafana.boards.promql import count, gauge, of, per_s, quantile
+from grafana.boards.promql import a_minute, gauge, of, per_s, quantile
 from grafana.boards.queries import course
 from grafana.boards.workers_now import NOBODY
 
@@ -31,8 +31,8 @@ def frontier() -> timeseries.Panel:
 
 def leases() -> timeseries.Panel:
     """Whether workers keep their ranges."""
-    lost = count("artistcrawl_worker_leases_total", 'event=~"lost|released"', by="event")
-    expired = f"max(increase({of('artistcrawl_frontier_expired_total')}[$__rate_interval]))"
+    lost = a_minute("artistcrawl_worker_leases_total", 'event=~"lost|released"', by="event")
+    expired = f"60 * max(rate({of('artistcrawl_frontier_expired_total')}[$__rate_interval]))"
     return graph(
         Text(
             "Leases lost and expired",
@@ -43,8 +43,7 @@ def leases() -> timeseries.Panel:
         ),
         course(f"{lost} > 0", "{{event}}"),
         course(f"{expired} > 0", "expired"),
-        unit="none",
-        decimals=0,
+        unit="cpm",
         stacked=True,
         least=0,
         colours={"lost": WATCH, "expired": SECOND, "released": QUIET},
@@ -124,7 +123,7 @@ def connections() -> timeseries.Panel:
 
 def failures() -> timeseries.Panel:
     """What was out of reach."""
-    tokens = count("artistcrawl_worker_token_requests_total", 'result=~"failed|denied"', by="result")
+    tokens = a_minute("artistcrawl_worker_token_requests_total", 'result=~"failed|denied"', by="result")
     return graph(
         Text(
             "Out of reach",
@@ -132,11 +131,10 @@ def failures() -> timeseries.Panel:
             "failed or were denied. Any is bad; denied means that a person must correct the credentials.",
             "No worker reported anything out of reach.",
         ),
-        course(f"{count('artistcrawl_ledger_errors_total')} > 0", "PostgreSQL"),
-        course(f"{count('artistcrawl_redis_errors_total')} > 0", "Redis"),
+        course(f"{a_minute('artistcrawl_ledger_errors_total')} > 0", "PostgreSQL"),
+        course(f"{a_minute('artistcrawl_redis_errors_total')} > 0", "Redis"),
         course(f"{tokens} > 0", "token {{result}}"),
-        unit="none",
-        decimals=0,
+        unit="cpm",
         stacked=True,
         least=0,
         colours={"PostgreSQL": WATCH, "Redis": SECOND, "token failed": PLAIN, "token denied": ACT},

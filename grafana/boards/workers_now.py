@@ -14,7 +14,8 @@ from grafana.boards.words import WORKER_STATES, code, coded, in_colour, mapped
 NOBODY = "No worker reported this in the time chosen."
 STATE = code(f"artistcrawl_worker_state{{{JOB}", WORKER_STATES, by="worker")
 _START = "artistcrawl_worker_start_timestamp_seconds"
-_RESTARTS = f"sum by (worker) (changes({of(_START)}[$__range]))"
+_RESTARTS = f"sum by (worker) (changes({of(_START)}[$__range])) and on (worker) {of(_START)}"
+"""Of those that are there: a pod that is gone would have a line with nothing else."""
 _REQUESTS = "artistcrawl_worker_requests_total"
 _OK, _NOT_OK = 'outcome="ok"', 'outcome!="ok"'
 _SUCCEEDED = "sum{by}(rate({ok}[$__rate_interval])) / (sum{by}(rate({all}[$__rate_interval])) > 0)"

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import heatmap, timeseries
 
 from grafana.boards.colours import ACT, DEEP, PLAIN, QUIET, SECOND, THIRD, WATCH
 from grafana.boards.panels import Text, graph, heat
-from grafana.boards.promql import count, gauge, per_s
+from grafana.boards.promql import gauge, in_bucket, per_s
 from grafana.boards.queries import buckets, course
 from grafana.boards.workers_now import NOBODY
 
@@ -22,7 +22,7 @@ def distribution() -> heatmap.Panel:
             "second band high up is bad: answers that are slow, or that end in a timeout.",
             NO_REQUEST,
         ),
-        buckets(count("artistcrawl_worker_request_duration_seconds_bucket", by="le") + " > 0"),
+        buckets(in_bucket("artistcrawl_worker_request_duration_seconds") + " > 0"),
         unit="s",
     )
 
@@ -78,8 +78,7 @@ def permits_per_call() -> timeseries.Panel:
         Text(
             "Calls to Redis for a permit",
             "Calls for each permit granted, and the share of permits that were discarded unused. Above 3 calls a "
-            "permit, or with discards, something is wrong: workers that wait in vain, or a Redis that answers too "
-            "late.",
+            "permit there are more workers than the limit can use. Discards are bad: Redis answers too late.",
             "No permit was reported in the time chosen.",
         ),
         course(f"{per_s('artistcrawl_limiter_calls_total')} / ({granted} > 0)", "calls a permit"),

@@ -205,7 +205,7 @@ def _measure(pace: Pace, seen: Observation, progress: Progress) -> None:
     job = seen.crawljob.job
     if job is not None and job.spec.suspend:
         pace.pause()
-    elif seen.bucket is not None and seen.bucket.frozen_until is not None:
+    elif seen.trouble is not None or (seen.bucket is not None and seen.bucket.frozen_until is not None):
         pace.hold()
     else:
         pace.see(progress, seen.now)

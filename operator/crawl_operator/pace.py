@@ -65,7 +65,7 @@ class Pace:
         self._held_per_s = None
 
     def hold(self) -> None:
-        """The API asked to pause: afterwards the job goes on as before, and the time between is no measure of that."""
+        """The API asked to pause, or Redis is away: afterwards the job goes on as before it."""
         covered = self._over(COVERED_OVER_S)
         if covered is not None:
             self._held_per_s = covered[1]

@@ -36,9 +36,8 @@ def logs(server: Server, arguments: argparse.Namespace) -> int:
         name = arguments.name
         remark(f"{server.namespace}/{name} has no workers now; kubectl crawl status {name} says why")
     for _, pod in sorted(pods.items()):
-        waiting = _waiting(pod)
-        if waiting and not arguments.previous:
-            remark(f"{_name(pod)} has no log yet: {waiting}")
+        if nothing := without_log(pod, previous=arguments.previous):
+            remark(f"{_name(pod)} {nothing}")
             continue
         for _, text in _lines(server, pod, _query(arguments)):
             say(f"{_name(pod)} {text}")
@@ -125,6 +124,14 @@ def _container_id(pod: Mapping[str, Any]) -> str:
 
 def _runs(pod: Mapping[str, Any]) -> bool:
     return "running" in (_worker(pod).get("state") or {})
+
+
+def without_log(pod: Mapping[str, Any], *, previous: bool) -> str:
+    """Why a pod has no log, or none of a container before this one; empty where it has."""
+    if previous:
+        return "" if _worker(pod).get("restartCount", 0) else "has not been restarted: there is no log before this one"
+    waiting = _waiting(pod)
+    return f"has no log yet: {waiting}" if waiting else ""
 
 
 def _waiting(pod: Mapping[str, Any]) -> str:

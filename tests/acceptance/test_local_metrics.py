@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from redis import Redis
 from run_process import RunProcess, prepare_data, run, wait_until, write_job
 from scrapes import Scrape, declared_names, scrape
+from servers import server_folder
 
 from crawl_core.metrics import definitions as metrics
 from crawl_worker.embedded import EmbeddedValkey
@@ -18,7 +20,11 @@ ONLY_SOMETIMES = {
     "artistcrawl_job_completion_timestamp_seconds",  # a run ends when its job does
     "artistcrawl_job_deadline_timestamp_seconds",  # this job has none
 }
-SLOW = {"keyspace": {"minLength": 3, "maxLength": 3}, "rateLimit": {"requests": 40, "window": "1s"}}
+SLOW = {
+    "keyspace": {"minLength": 3, "maxLength": 3},
+    "rateLimit": {"requests": 40, "window": "1s"},
+    "source": {"requestTimeout": "1s"},
+}
 
 
 def address(crawl: RunProcess) -> str:
@@ -51,59 +57,60 @@ def data(tmp_path: Path) -> Path:
     return folder
 
 
-def test_one_address_has_every_declared_series_and_no_other(tmp_path: Path, data: Path) -> None:
-    job = write_job(tmp_path / "job.yaml", **SLOW)
-    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
-        crawl.wait_for_searches(50)
-        seen = both_workers(crawl)
-        assert declared_names(*GROUPS) - seen.names == ONLY_SOMETIMES
-        assert seen.undeclared(GROUPS) == []
-        assert seen.labels("artistcrawl_worker_info", "worker") == {"worker-1", "worker-2"}
+@pytest.fixture(scope="module")
+def crawl() -> Iterator[RunProcess]:
+    """A run that goes on for longer than these tests do; each leaves it crawling."""
+    with server_folder() as folder:
+        prepare_data(folder / "data")
+        job = write_job(folder / "job.yaml", **SLOW)
+        with run(job, folder / "data", "--processes", "2", "--metrics-port", "0") as process:
+            process.wait_for_searches(50)
+            yield process
 
 
-def test_what_workers_count_is_what_the_ledger_has(tmp_path: Path, data: Path) -> None:
-    job = write_job(tmp_path / "job.yaml", **SLOW)
-    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
-        url = address(crawl)
-        crawl.wait_for_searches(50)
-        before = crawl.query("SELECT sum(searches) FROM crawl_range")
+def test_one_address_has_every_declared_series_and_no_other(crawl: RunProcess) -> None:
+    seen = both_workers(crawl)
+    assert declared_names(*GROUPS) - seen.names == ONLY_SOMETIMES
+    assert seen.undeclared(GROUPS) == []
+    assert seen.labels("artistcrawl_worker_info", "worker") == {"worker-1", "worker-2"}
+
+
+def test_what_workers_count_is_what_the_ledger_has(crawl: RunProcess) -> None:
+    url = address(crawl)
+    before = crawl.query("SELECT sum(searches) FROM crawl_range")
+    seen = scrape(url)
+    after = crawl.query("SELECT sum(searches) FROM crawl_range")
+    # A commit is counted right after it landed: the ledger may be one commit a range ahead.
+    assert before - 60 <= sum(seen.values("artistcrawl_worker_searches_total")) <= after
+    requests = sum(seen.values("artistcrawl_worker_requests_total", outcome="ok"))
+    assert requests == sum(seen.values("artistcrawl_worker_pages_total"))
+    assert requests <= sum(seen.values("artistcrawl_limiter_permits_total", event="granted"))
+
+
+def test_a_worker_that_was_killed_has_no_series_until_its_successor_has(crawl: RunProcess) -> None:
+    url = address(crawl)
+    started = sorted(both_workers(crawl).values("artistcrawl_worker_start_timestamp_seconds"))
+    for worker in crawl.workers():
+        worker.kill()
+    newer = wait_until(
+        lambda: [at for at in scrape(url).values("artistcrawl_worker_start_timestamp_seconds") if at > started[-1]],
+        "the successors' series",
+    )
+    assert min(newer) > started[-1]
+    assert len(scrape(url).values("artistcrawl_worker_start_timestamp_seconds")) <= 2
+
+
+def test_a_stopped_worker_does_not_hold_up_the_others_series(crawl: RunProcess) -> None:
+    url = address(crawl)
+    both_workers(crawl)
+    first, _ = crawl.workers()
+    first.suspend()
+    try:
         seen = scrape(url)
-        after = crawl.query("SELECT sum(searches) FROM crawl_range")
-        # A commit is counted right after it landed: the ledger may be one commit a range ahead.
-        assert before - 60 <= sum(seen.values("artistcrawl_worker_searches_total")) <= after
-        requests = sum(seen.values("artistcrawl_worker_requests_total", outcome="ok"))
-        assert requests == sum(seen.values("artistcrawl_worker_pages_total"))
-        assert requests <= sum(seen.values("artistcrawl_limiter_permits_total", event="granted"))
-
-
-def test_a_worker_that_was_killed_has_no_series_until_its_successor_has(tmp_path: Path, data: Path) -> None:
-    job = write_job(tmp_path / "job.yaml", **SLOW)
-    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
-        url = address(crawl)
-        started = sorted(both_workers(crawl).values("artistcrawl_worker_start_timestamp_seconds"))
-        for worker in crawl.workers():
-            worker.kill()
-        newer = wait_until(
-            lambda: [at for at in scrape(url).values("artistcrawl_worker_start_timestamp_seconds") if at > started[-1]],
-            "the successors' series",
-        )
-        assert min(newer) > started[-1]
-        assert len(scrape(url).values("artistcrawl_worker_start_timestamp_seconds")) <= 2
-
-
-def test_a_stopped_worker_does_not_hold_up_the_others_series(tmp_path: Path, data: Path) -> None:
-    job = write_job(tmp_path / "job.yaml", **SLOW)
-    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
-        url = address(crawl)
-        both_workers(crawl)
-        first, _ = crawl.workers()
-        first.suspend()
-        try:
-            seen = scrape(url)
-            assert len(seen.values("artistcrawl_worker_start_timestamp_seconds")) == 1
-            assert seen.value("artistcrawl_job_workers", state="desired") == 2
-        finally:
-            first.resume()
+        assert len(seen.values("artistcrawl_worker_start_timestamp_seconds")) == 1
+        assert seen.value("artistcrawl_job_workers", state="desired") == 2
+    finally:
+        first.resume()
 
 
 def test_a_port_that_is_taken_is_refused_before_anything_starts(tmp_path: Path, data: Path) -> None:
@@ -116,16 +123,14 @@ def test_a_port_that_is_taken_is_refused_before_anything_starts(tmp_path: Path, 
             assert "--metrics-port" in second.stderr
 
 
-def test_a_redis_that_forgets_everything_is_seeded_again_whoever_scrapes(tmp_path: Path, data: Path) -> None:
-    job = write_job(tmp_path / "job.yaml", **SLOW, source={"requestTimeout": "1s"})
-    with run(job, data, "--processes", "2", "--metrics-port", "0") as crawl:
-        both_workers(crawl)
-        server = EmbeddedValkey(data / "valkey")
-        assert server.found()
-        with Redis.from_url(server.url) as client:
-            client.flushall()
-        before = crawl.query("SELECT sum(searches) FROM crawl_range")
-        crawl.wait_for_searches(before + 50)
+def test_a_redis_that_forgets_everything_is_seeded_again_whoever_scrapes(crawl: RunProcess) -> None:
+    both_workers(crawl)
+    server = EmbeddedValkey(crawl.data / "valkey")
+    assert server.found()
+    with Redis.from_url(server.url) as client:
+        client.flushall()
+    before = crawl.query("SELECT sum(searches) FROM crawl_range")
+    crawl.wait_for_searches(before + 50)
 
 
 def test_a_port_in_the_environment_is_the_operators_and_stalls_no_run(tmp_path: Path, data: Path) -> None:

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from board_drawing import drawing_program, silent_panels
 from boards import BOARDS, Expression, alerts, expressions, impatient
-from prometheus_process import SCRAPE_S, Prometheus, configuration, program, prometheus
+from prometheus_process import Prometheus, configuration, program, prometheus
 from redis import Redis
 from run_process import RunProcess, prepare_data, run, wait_until, write_job
 from sandbox_process import SandboxProcess, sandbox
@@ -176,10 +176,7 @@ def test_every_expression_of_the_boards_shows_something_when_there_is_something(
 def test_no_panel_is_without_data_while_the_crawl_lives(seen: Seen, board: Path) -> None:
     drawing_program()
     chosen = {"namespace": "default", "crawljob": "boards"}
-    # As if it scraped less often: then rates are over 12 s, and a process that dies is not scraped for some of them.
-    silent = silent_panels(
-        board, seen.server, postgres_url=seen.postgres_url, from_s=seen.from_s, scrape_s=3 * SCRAPE_S, **chosen
-    )
+    silent = silent_panels(board, seen.server, postgres_url=seen.postgres_url, from_s=seen.from_s, **chosen)
     assert silent == ""
 
 

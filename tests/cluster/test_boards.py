@@ -15,7 +15,7 @@ from board_drawing import drawing_program, silent_panels
 from boards import BOARDS, Expression, expressions, impatient
 from kube import eventually
 from kube_crawl import WORKERS, ClusterCrawl, applied
-from kube_prometheus import SCRAPE_S, prometheus_beside
+from kube_prometheus import prometheus_beside
 from kube_release import Release
 from prometheus_process import Prometheus
 from scrapes import declared_names
@@ -135,8 +135,7 @@ def test_every_expression_of_the_operators_board_shows_something(watched: Watche
 def test_a_live_cluster_leaves_no_panel_of_the_operators_board_without_data(watched: Watched, release: Release) -> None:
     drawing_program()
     url, from_s = release.postgres_url, watched.from_s
-    # As if it scraped less often: then rates are over 12 s, and a process that dies is not scraped for some of them.
-    assert silent_panels(OPERATOR, watched.server, postgres_url=url, from_s=from_s, scrape_s=3 * SCRAPE_S) == ""
+    assert silent_panels(OPERATOR, watched.server, postgres_url=url, from_s=from_s) == ""
 
 
 def test_the_series_of_a_crawljob_go_with_it(watched: Watched) -> None:

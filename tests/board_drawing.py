@@ -25,8 +25,8 @@ def drawing_program() -> str:
 
 
 SCRAPE_S = 8
-"""What Grafana would be told, though tests scrape each second: rates are then over 32 s, in which a process that dies is
-back, and points are 8 s apart."""
+"""What Grafana would be told, though tests scrape each second: rates are then over 32 s, in which a process that died
+is back, and points are 8 s apart."""
 PATIENCE_S = 40.0
 """The last thing that happened may lie behind the last point: then the next one shows it."""
 

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import statetimeline, timeseries
 from grafana.boards.colours import ACT, DEEP, GOOD, PLAIN, QUIET, SECOND, THIRD, WATCH
 from grafana.boards.crawl_health import BUDGET_USED, STATE
 from grafana.boards.panels import Text, graph, rectangle
-from grafana.boards.promql import gauge, per_s, quantile
+from grafana.boards.promql import a_minute, gauge, per_s, quantile
 from grafana.boards.queries import course, sql
 from grafana.boards.sdk import override
 from grafana.boards.words import JOB_STATES, coded
@@ -193,7 +193,7 @@ def searches() -> timeseries.Panel:
             "paged to. Most strings of an exhaustive crawl are empty; that is no fault.",
             "No search was reported in the time chosen.",
         ),
-        course(f"60 * {per_s('artistcrawl_worker_searches_total', by='result')} > 0", "{{result}}"),
+        course(f"{a_minute('artistcrawl_worker_searches_total', by='result')} > 0", "{{result}}"),
         unit="short",
         stacked=True,
         least=0,

@@ -76,7 +76,7 @@ def looks() -> timeseries.Panel:
             "are bad. None at all is worst: nothing is watched.",
             NO_OPERATOR,
         ),
-        course(f"60 * {per_s(_LOOKS, by='result', whose=OPERATOR)} > 0", "{{result}}"),
+        course(f"{a_minute(_LOOKS, by='result', whose=OPERATOR)} > 0", "{{result}}"),
         unit="short",
         stacked=True,
         least=0,
@@ -167,7 +167,7 @@ def calls() -> timeseries.Panel:
             "worth a look.",
             NO_OPERATOR,
         ),
-        course(f"60 * {per_s('artistcrawl_operator_api_requests_total', by='verb, resource', whose=OPERATOR)} > 0",
+        course(f"{a_minute('artistcrawl_operator_api_requests_total', by='verb, resource', whose=OPERATOR)} > 0",
                "{{verb}} {{resource}}"),
         unit="short",
         stacked=True,
@@ -220,9 +220,7 @@ def watches() -> timeseries.Panel:
             "applied: the operator then learns of them by its own rounds only.",
             "No operator reported a watch event.",
         ),
-        course(
-            f"60 * {per_s('artistcrawl_operator_watch_events_total', by='resource', whose=OPERATOR)}", "{{resource}}"
-        ),
+        course(f"{a_minute('artistcrawl_operator_watch_events_total', by='resource', whose=OPERATOR)}", "{{resource}}"),
         unit="short",
         least=0,
         colours={"crawljobs": GOOD, "deployments": PLAIN},

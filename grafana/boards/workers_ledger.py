@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import timeseries
 
 from grafana.boards.colours import ACT, GOOD, PLAIN, QUIET, SECOND, WATCH
 from grafana.boards.panels import Text, graph
-from grafana.boards.promql import a_minute, gauge, of, per_s, quantile
+from grafana.boards.promql import a_minute, gauge, of, quantile
 from grafana.boards.queries import course
 from grafana.boards.workers_now import NOBODY
 
@@ -60,7 +60,7 @@ def commits() -> timeseries.Panel:
             "culprit is found by halving.",
             "No commit was reported in the time chosen.",
         ),
-        course(f"60 * {per_s('artistcrawl_worker_commits_total', by='result')} > 0", "{{result}}"),
+        course(f"{a_minute('artistcrawl_worker_commits_total', by='result')} > 0", "{{result}}"),
         unit="short",
         stacked=True,
         least=0,

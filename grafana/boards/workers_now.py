@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import stat, statetimeline, table, timeseri
 
 from grafana.boards.colours import ACT, GOOD, PLAIN, QUIET, WATCH
 from grafana.boards.panels import Column, Text, graph, lines, number, rectangle
-from grafana.boards.promql import JOB, gauge, of, per_s
+from grafana.boards.promql import JOB, a_minute, gauge, of, per_s
 from grafana.boards.queries import course, now, rows, sql
 from grafana.boards.sdk import coloured
 from grafana.boards.words import WORKER_STATES, code, coded, in_colour, mapped
@@ -134,9 +134,9 @@ def each() -> table.Panel:
         ),
         rows(f"max by (worker) ({STATE})"),
         rows(gauge("artistcrawl_worker_leases_held", by="worker")),
-        rows(f"60 * {per_s(_REQUESTS, by='worker')}"),
+        rows(f"{a_minute(_REQUESTS, by='worker')}"),
         rows(succeeded),
-        rows(f"60 * {per_s(_REQUESTS, _NOT_OK, by='worker')}"),
+        rows(f"{a_minute(_REQUESTS, _NOT_OK, by='worker')}"),
         rows(gauge("artistcrawl_worker_requests_in_flight", by="worker")),
         rows(position),
         rows(f"time() - {gauge(_START, by='worker')}"),

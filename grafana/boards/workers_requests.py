@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import heatmap, timeseries
 
 from grafana.boards.colours import ACT, DEEP, PLAIN, QUIET, SECOND, THIRD, WATCH
 from grafana.boards.panels import Text, graph, heat
-from grafana.boards.promql import gauge, in_bucket, per_s
+from grafana.boards.promql import a_minute, gauge, in_bucket, per_s
 from grafana.boards.queries import buckets, course
 from grafana.boards.workers_now import NOBODY
 
@@ -36,7 +36,7 @@ def by_worker() -> timeseries.Panel:
             "sends nothing for long though it is crawling.",
             NO_REQUEST,
         ),
-        course(f"60 * {per_s('artistcrawl_worker_requests_total', by='worker')}", "{{worker}}"),
+        course(f"{a_minute('artistcrawl_worker_requests_total', by='worker')}", "{{worker}}"),
         unit="short",
         many=True,
         stacked=True,
@@ -54,7 +54,7 @@ def retries() -> timeseries.Panel:
             "letter.",
             "No worker reported a retry.",
         ),
-        course(f"60 * {per_s('artistcrawl_worker_retries_total', by='class')} > 0", "{{class}}"),
+        course(f"{a_minute('artistcrawl_worker_retries_total', by='class')} > 0", "{{class}}"),
         unit="short",
         stacked=True,
         least=0,

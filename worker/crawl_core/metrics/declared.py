@@ -108,8 +108,9 @@ class Group:
         """Durations in seconds, observed where they happen."""
         self._declare(name, "histogram", meaning, labels)
         made = Histogram(name, meaning, list(labels), buckets=buckets, registry=self.registry)
-        for values in _all_values(labels):
-            made.labels(*values)
+        for meaning_of_values in labels.values():
+            for value in values_of(meaning_of_values):
+                made.labels(value)  # There from the beginning, as a counter's.
         return made
 
     def sampled_counter(self, name: str, meaning: str, **labels: str) -> Sampled:
@@ -129,13 +130,6 @@ class Group:
 def values_of(meaning: str) -> list[str]:
     """The values that a label's meaning lists; none where it is free within bounds."""
     return [part.partition(":")[0].strip() for part in meaning.split(";")] if ":" in meaning else []
-
-
-def _all_values(labels: Labels) -> Iterator[tuple[str, ...]]:
-    """The combinations of values that are known; only a single label's are."""
-    if len(labels) == 1:
-        (meaning,) = labels.values()
-        yield from ((value,) for value in values_of(meaning))
 
 
 class Samples(Collector):

@@ -64,9 +64,10 @@ def impatient(folder: Path) -> list[Path]:
 
 
 def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """All panels, those of collapsed rows too."""
+    """All panels but the rows themselves, those of collapsed rows too."""
     for panel in board["panels"]:
-        yield panel
+        if panel["type"] != "row":
+            yield panel
         yield from panel.get("panels", [])
 
 

@@ -7,29 +7,20 @@ the Prometheus operator, so that the page is tested with it; all but the discove
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pod_discovery
-import yaml
+from documented_scrape import documented_configuration
 from kube import eventually, forwarded
-from kube_release import ROOT, TAG, Release
+from kube_release import TAG, Release
 from prometheus_process import Prometheus
 
 IMAGE = "prom/prometheus:v2.42.0"
 NAME = "prometheus"
 SCRAPE_S = 1
-
-
-def documented_scrapes() -> list[dict[str, Any]]:
-    """The scrape_configs of k8s/README.md."""
-    found = re.search(r"```yaml\n(scrape_configs:\n.*?)```", (ROOT / "k8s" / "README.md").read_text(), re.DOTALL)
-    assert found, "k8s/README.md has no block with scrape_configs"
-    scrapes: list[dict[str, Any]] = yaml.safe_load(found[1])["scrape_configs"]
-    return scrapes
 
 
 @contextmanager
@@ -48,7 +39,7 @@ def prometheus_beside(release: Release, *, rules: Sequence[Path] = ()) -> Iterat
 
 def _objects(release: Release, rules: Sequence[Path]) -> dict[str, Any]:
     named = {"name": NAME, "namespace": release.namespace}
-    scrapes = documented_scrapes()
+    scrapes = documented_configuration()["scrape_configs"]
     for scrape in scrapes:
         scrape["scrape_interval"] = f"{SCRAPE_S}s"
         (discovery,) = scrape.pop("kubernetes_sd_configs")

@@ -5,24 +5,20 @@ Pods are told to it as Kubernetes would tell of them; builds of Prometheus witho
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from documented_scrape import documented_configuration
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from prometheus_process import Prometheus, prometheus
 
-README = Path(__file__).parents[2] / "k8s" / "README.md"
 OPERATORS_NAMESPACE, JOBS_NAMESPACE = "operators", "music"
 
 
 def documented(static: list[dict[str, Any]]) -> dict[str, Any]:
     """The documented configuration, with these pods instead of a cluster's."""
-    block = re.findall(r"```yaml\n(scrape_configs:.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[0]
-    (job,) = yaml.safe_load(block)["scrape_configs"]
+    (job,) = documented_configuration()["scrape_configs"]
     del job["kubernetes_sd_configs"]
     return {"scrape_configs": [{**job, "scrape_interval": "1s", "static_configs": static}]}
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from boards import panels
 
 from crawl_core.metrics import definitions
 from crawl_core.metrics.declared import Declaration, values_of
@@ -49,10 +50,6 @@ class Target(NamedTuple):
     @property
     def expr(self) -> str:
         return self.target.get("expr", "")
-
-
-def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from (panel for panel in board["panels"] if panel["type"] != "row")
 
 
 TARGETS = [

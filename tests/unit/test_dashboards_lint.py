@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
+from boards import panels
 from grafana_foundation_sdk.models import units
 
 DASHBOARDS = Path(__file__).parents[2] / "grafana" / "dashboards"
@@ -35,13 +36,6 @@ class Broken(NamedTuple):
 
 def variables(board: Board, kind: str) -> list[dict[str, Any]]:
     return [each for each in board["templating"]["list"] if each["type"] == kind]
-
-
-def panels(board: Board) -> Iterator[dict[str, Any]]:
-    for panel in board["panels"]:
-        if panel["type"] != "row":
-            yield panel
-        yield from panel.get("panels", [])
 
 
 def broken_by_board(board: Board) -> Iterator[tuple[str, str]]:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
+from documented_scrape import README, documented_configuration
 from servers import unavailable
 
 from crawl_operator import names
 
 ROOT = Path(__file__).parents[2]
-CLUSTER = (ROOT / "k8s" / "README.md").read_text(encoding="utf-8")
-SCRAPE: dict[str, Any] = yaml.safe_load(re.findall(r"```yaml\n(scrape_configs:.*?)```", CLUSTER, re.DOTALL)[0])
+CLUSTER = README.read_text(encoding="utf-8")
+SCRAPE = documented_configuration()
 LAPTOP = ROOT / "grafana" / "prometheus.yml"
 CONFIGURATIONS = {"cluster": SCRAPE, "laptop": yaml.safe_load(LAPTOP.read_text(encoding="utf-8"))}
 

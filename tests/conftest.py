@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import pytest
 from hypothesis import settings
-from servers import Postgres, Valkey, server_folder, unavailable
+from support.processes.servers import Postgres, Valkey, server_folder, unavailable
 
 from crawl_core.errors import ConfigurationError
 
@@ -68,7 +68,7 @@ def database_url(postgres_server: Postgres) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def ledger_template(postgres_server: Postgres) -> str:
     """The name of a migrated database that tests copy."""
-    from crawl_core.migrate import migrate
+    from crawl_core.backends.migrate import migrate
 
     postgres_server.execute("CREATE DATABASE ledger_template")
     asyncio.run(migrate(postgres_server.url("ledger_template")))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Reading
-from crawl_core.metrics.figures import JobFigures
+from crawl_core.readings.job import JobFigures
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,24 +22,26 @@ from crawl_core import logs
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.logs import fields
-from crawl_core.metrics.backends import backends_readings
 from crawl_core.metrics.declared import Reading
 from crawl_core.metrics.definitions import BACKENDS, OPERATOR
 from crawl_core.metrics.exposition import Scrape, installed_version, of_process
-from crawl_core.metrics.serving import serving_metrics
-from crawl_core.probes import serving
-from crawl_operator import access, leases, served
-from crawl_operator.api import Api
+from crawl_core.readings.backends import backends_readings
+from crawl_core.serving.metrics import serving_metrics
+from crawl_core.serving.probes import serving
 from crawl_operator.gauges import OperatorView, readings
-from crawl_operator.handlers import kopf_settings, registry_of, tame_logs
 from crawl_operator.health import Health
-from crawl_operator.leader import Elector
-from crawl_operator.loop import Rounds
-from crawl_operator.reconcile import Reconciler
-from crawl_operator.resync import Resync
-from crawl_operator.served import Served
+from crawl_operator.kube.api import Api
+from crawl_operator.lead import lease
+from crawl_operator.lead.elector import Elector
+from crawl_operator.rounds.reconcile import Reconciler
+from crawl_operator.rounds.workqueue import Rounds
 from crawl_operator.settings import OperatorSettings, read_settings
-from crawl_operator.store import Store
+from crawl_operator.watch import access
+from crawl_operator.watch import namespaces as watch_namespaces
+from crawl_operator.watch.handlers import kopf_settings, registry_of, tame_logs
+from crawl_operator.watch.namespaces import Served
+from crawl_operator.watch.resync import Resync
+from crawl_operator.watch.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ async def _wait_for_cluster(client: ApiClient, settings: OperatorSettings, healt
     said = ""
     while True:
         try:
-            found = await served.look(functools.partial(access.probe, client), settings.namespaces)
+            found = await watch_namespaces.look(functools.partial(access.probe, client), settings.namespaces)
         except UnavailableError as error:
             health.lacks = str(error)
             if said != str(error):
@@ -160,9 +162,9 @@ class Operator:
             clock=SYSTEM_CLOCK,
         )
         self._rounds = Rounds(self._reconciler.round, may_act=self._leads, clock=SYSTEM_CLOCK)
-        self._lease_api = Api(client, timeout_s=leases.TIMEOUT_S)
+        self._lease_api = Api(client, timeout_s=lease.TIMEOUT_S)
         self._elector = Elector(
-            leases.KubernetesLeases(self._lease_api, namespace=settings.lease_namespace, name=settings.lease_name),
+            lease.KubernetesLeases(self._lease_api, namespace=settings.lease_namespace, name=settings.lease_name),
             identity=settings.identity,
             clock=SYSTEM_CLOCK,
             on_elected=self._look_at_all,
@@ -249,7 +251,7 @@ class Operator:
         """With one namespace, or all, there is no other that would go on being served."""
         if len(self._settings.namespaces) < 2:
             await asyncio.Event().wait()
-        await served.stay(self._served, functools.partial(access.probe, self._client), clock=SYSTEM_CLOCK)
+        await watch_namespaces.stay(self._served, functools.partial(access.probe, self._client), clock=SYSTEM_CLOCK)
 
     async def _become_ready(self) -> None:
         self._health.lacks = "the watches have not brought everything yet"

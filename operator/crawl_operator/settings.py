@@ -17,9 +17,9 @@ from typing import Any
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.logs import LogFormat
-from crawl_core.metrics.address import MetricsAddress, parse_metrics_address
-from crawl_operator import names
-from crawl_operator.model import WorkerSettings
+from crawl_core.serving.address import MetricsAddress, parse_metrics_address
+from crawl_operator.values import names
+from crawl_operator.values.model import WorkerSettings
 
 PREFIX = "ARTISTCRAWL_"
 DEFAULT_PROBE_PORT = 8080

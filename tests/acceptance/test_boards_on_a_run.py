@@ -16,13 +16,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from board_drawing import drawing_program, silent_panels
-from boards import BOARDS, Expression, alerts, expressions, impatient
-from prometheus_process import Prometheus, configuration, program, prometheus
 from redis import Redis
-from run_process import RunProcess, prepare_data, run, wait_until, write_job
-from sandbox_process import SandboxProcess, sandbox
-from servers import server_folder
+from support.processes.prometheus_process import Prometheus, configuration, program, prometheus
+from support.processes.run_process import RunProcess, prepare_data, run, wait_until, write_job
+from support.processes.sandbox_process import SandboxProcess, sandbox
+from support.processes.servers import server_folder
+from support.proofs.board_drawing import drawing_program, silent_panels
+from support.proofs.boards import BOARDS, Expression, alerts, expressions, impatient
 
 from crawl_worker import cli
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawl_process import crawling
-from sandbox_process import sandbox
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
 
 
 async def test_a_crawl_asks_for_every_string_once_and_stores_what_it_finds(

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crawl_process import crawling
-from crawl_proof import oracle, prove, prove_frugal, write_catalogue
-from sandbox_process import sandbox
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.crawl_proof import oracle, prove, prove_frugal, write_catalogue
 
 SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 24},
     source: {requestTimeout: 2s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 3}}"""

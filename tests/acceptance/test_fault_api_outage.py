@@ -6,10 +6,10 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from crawl_process import crawling
-from fault_proof import logged, prove, requests_agree, spec
-from oracle import Oracle, write_catalogue
-from sandbox_process import sandbox
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.fault_proof import logged, prove, requests_agree, spec
+from support.proofs.oracle import Oracle, write_catalogue
 
 RETRY = "{maxAttempts: 2, initialBackoff: 100ms, maxBackoff: 400ms}"
 LATENCY_S = 0.06

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from crawl_process import crawling
-from fault_proof import dead_letters, prove, requests_agree, spec
-from oracle import Oracle, write_catalogue
-from sandbox_process import sandbox
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.fault_proof import dead_letters, prove, requests_agree, spec
+from support.proofs.oracle import Oracle, write_catalogue
 
 from crawl_core.ledger import Ledger
 from crawl_core.ledger.dead_letters import replay

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawl_process import Crawl, crawling
-from fault_proof import dead_letters, prove, spec
-from oracle import Oracle, write_catalogue
-from sandbox_process import sandbox
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.fault_proof import dead_letters, prove, spec
+from support.proofs.oracle import Oracle, write_catalogue
 
 
 async def test_a_string_that_is_refused_is_given_up_and_is_no_problem_of_the_job(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawl_process import crawling
-from fault_proof import logged, prove, requests_agree, spec
-from oracle import Oracle, write_catalogue
-from sandbox_process import sandbox
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.fault_proof import logged, prove, requests_agree, spec
+from support.proofs.oracle import Oracle, write_catalogue
 
 NO_SECOND_CHANCE = "{maxAttempts: 1, initialBackoff: 100ms, maxBackoff: 400ms}"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
-from crawl_process import Crawl, crawling
-from fault_proof import prove, requests_agree, spec
-from oracle import Oracle, write_catalogue
-from sandbox_process import sandbox
-from tcp_proxy import TcpProxy
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.tcp_proxy import TcpProxy
+from support.proofs.fault_proof import prove, requests_agree, spec
+from support.proofs.oracle import Oracle, write_catalogue
 
 BATCH = b'"finished_at_us"'
 """Stands in every commit that finishes a search, and in nothing else that a worker sends."""

@@ -8,13 +8,13 @@ import subprocess
 import time
 from pathlib import Path
 
-from crawl_process import crawling
-from fault_proof import logged, prove, requests_agree, spec
-from oracle import Oracle, write_catalogue
-from sandbox_process import sandbox
-from servers import Postgres
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Postgres
+from support.proofs.fault_proof import logged, prove, requests_agree, spec
+from support.proofs.oracle import Oracle, write_catalogue
 
-from crawl_core.migrate import migrate
+from crawl_core.backends.migrate import migrate
 
 SPENDING_S = 5.0
 """Seconds after which a worker that cannot commit takes no permit."""

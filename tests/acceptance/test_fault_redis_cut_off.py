@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from crawl_process import Crawl, crawling
-from crawl_proof import most_in_a_window, oracle, prove, prove_frugal, write_catalogue
-from sandbox_process import sandbox
-from servers import Valkey
-from tcp_proxy import TcpProxy
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Valkey
+from support.processes.tcp_proxy import TcpProxy
+from support.proofs.crawl_proof import most_in_a_window, oracle, prove, prove_frugal, write_catalogue
 
 SPEC = """{keyspace: {alphabet: abcdefghijklmnopqr, minLength: 2, maxLength: 2, rangeSize: 18},
     source: {requestTimeout: 1s}, rateLimit: {requests: 50, window: 1s}, workers: {concurrency: 3}}"""

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from crawl_process import Crawl, crawling
-from crawl_proof import most_in_a_window, oracle, prove, prove_frugal, write_catalogue
-from sandbox_process import sandbox
-from servers import Valkey, server_folder
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Valkey, server_folder
+from support.proofs.crawl_proof import most_in_a_window, oracle, prove, prove_frugal, write_catalogue
 
 SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 12},
     source: {requestTimeout: 1s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 3}}"""

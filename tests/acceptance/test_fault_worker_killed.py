@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from crawl_process import Crawl, WorkerProcess, crawling
-from crawl_proof import oracle, prove, prove_frugal, write_catalogue
-from sandbox_process import sandbox
-from servers import Valkey
+from support.processes.crawl_process import Crawl, WorkerProcess, crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Valkey
+from support.proofs.crawl_proof import oracle, prove, prove_frugal, write_catalogue
 
-from crawl_core.keys import job_key
+from crawl_core.backends.keys import job_key
 
 SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 12},
     source: {requestTimeout: 2s}, rateLimit: {requests: 50, window: 1s}, workers: {concurrency: 3}}"""

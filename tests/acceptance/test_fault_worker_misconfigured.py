@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from crawl_process import SECRET, Crawl, WorkerProcess, crawling
-from sandbox_process import sandbox
-from servers import Valkey
+from support.processes.crawl_process import SECRET, Crawl, WorkerProcess, crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Valkey
 
 SPEC = """{keyspace: {alphabet: abcdefgh, minLength: 2, maxLength: 2}, source: {requestTimeout: 1s},
     rateLimit: {requests: 100, window: 1s}, retry: {initialBackoff: 100ms}}"""

@@ -8,15 +8,15 @@ import time
 from pathlib import Path
 
 import pytest
-from crawl_process import Crawl, crawling
-from fault_proof import logged, prove, requests_agree, spec
-from oracle import Oracle, write_catalogue
-from sandbox_process import sandbox
-from servers import Postgres, Valkey
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Postgres, Valkey
+from support.proofs.fault_proof import logged, prove, requests_agree, spec
+from support.proofs.oracle import Oracle, write_catalogue
 
+from crawl_core.backends.migrate import migrate
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.limiter.bucket import Bucket, BucketView
-from crawl_core.migrate import migrate
-from crawl_core.scripts import connect_redis
 
 SENT_S = 0.5
 """Seconds after a freeze in which permits granted before it may arrive: the horizon, the send deadline, the way."""

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from limiter_crawler import BUCKET, Crew, FileLedger, crew
-from redis_proxy import delaying_proxy
-from sandbox_process import SandboxProcess, sandbox
-from servers import Valkey
+from support.processes.limiter_crawler import BUCKET, Crew, FileLedger, crew
+from support.processes.redis_proxy import delaying_proxy
+from support.processes.sandbox_process import SandboxProcess, sandbox
+from support.processes.servers import Valkey
 
-from crawl_core.keys import bucket_key
+from crawl_core.backends.keys import bucket_key
 from crawl_core.limiter import BucketLimits
 
 JITTER = {"latency_in": "lognormal:40ms:0.5+0.01:300ms-1500ms", "latency_out": "lognormal:40ms:0.5"}

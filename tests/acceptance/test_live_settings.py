@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawl_process import Crawl, WorkerProcess, crawling
-from crawl_proof import oracle, prove, prove_frugal, write_catalogue
-from sandbox_process import sandbox
-from servers import Valkey
+from support.processes.crawl_process import Crawl, WorkerProcess, crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Valkey
+from support.proofs.crawl_proof import oracle, prove, prove_frugal, write_catalogue
 
-from crawl_core.keys import job_key
+from crawl_core.backends.keys import job_key
 
 KEYSPACE = "keyspace: {alphabet: abcdefghijklmnopqr, minLength: 2, maxLength: 2, rangeSize: 9}"
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import psutil
 import pytest
-from run_process import RunProcess, clean_up, prepare_data, run, wait_until, write_job
-from sandbox_process import SandboxProcess, sandbox
-from servers import server_folder
+from support.processes.run_process import RunProcess, clean_up, prepare_data, run, wait_until, write_job
+from support.processes.sandbox_process import SandboxProcess, sandbox
+from support.processes.servers import server_folder
 
 from crawl_worker import cli
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
-from run_process import RunProcess, prepare_data, run, wait_until, write_job
-from scrapes import Scrape, declared_names, scrape
-from servers import server_folder
+from support.processes.run_process import RunProcess, prepare_data, run, wait_until, write_job
+from support.processes.servers import server_folder
+from support.proofs.scrapes import Scrape, declared_names, scrape
 
 from crawl_core.metrics import definitions as metrics
 from crawl_worker.embedded import EmbeddedValkey

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_process import run, write_job
-from servers import Valkey, server_folder
+from support.processes.run_process import run, write_job
+from support.processes.servers import Valkey, server_folder
 
 STRINGS = 36**2
 

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from limiter_crawler import BUCKET, FileLedger
+from support.processes.limiter_crawler import BUCKET, FileLedger
 from yarl import URL
 
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.limiter import BucketLimits, Limiter, PermitExpiredError
-from crawl_core.scripts import connect_redis
-from crawl_worker.transport import ApiTransport, NoAnswerError
+from crawl_worker.client.transport import ApiTransport, NoAnswerError
 
 REQUESTS = 40
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -6,9 +6,9 @@ import zlib
 from pathlib import Path
 
 import pytest
-from crawl_process import Crawl, crawling
-from oracle import CAP, Oracle, write_catalogue
-from sandbox_process import sandbox
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.oracle import CAP, Oracle, write_catalogue
 
 ALPHABET = "abcde"
 SPEC = (

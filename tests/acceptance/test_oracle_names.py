@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawl_process import crawling
-from fault_proof import spec
-from oracle import Oracle, strings_of, write_catalogue
-from sandbox_process import sandbox
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.fault_proof import spec
+from support.proofs.oracle import Oracle, strings_of, write_catalogue
 
 
 async def test_names_with_nul_or_half_a_surrogate_pair_are_stored_with_a_replacement(

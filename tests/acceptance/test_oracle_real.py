@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from crawl_process import crawling
-from oracle import Oracle
-from sandbox_process import sandbox
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.oracle import Oracle
 
 LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 SPEC = "{keyspace: {first: ma00, last: mazz, rangeSize: 100}, rateLimit: {requests: 100000, window: 1s}}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawl_process import Crawl, crawling
-from fault_proof import prove, spec
-from oracle import Oracle, write_catalogue
-from sandbox_process import sandbox
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import sandbox
+from support.proofs.fault_proof import prove, spec
+from support.proofs.oracle import Oracle, write_catalogue
 
 
 async def test_a_string_beyond_the_cap_is_read_to_the_cap_and_said_to_be_truncated(

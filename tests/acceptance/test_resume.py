@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from crawl_process import crawling
-from crawl_proof import oracle, prove, prove_frugal, prove_ledger, write_catalogue
-from ledgers import open_ledger
-from sandbox_process import sandbox
-from servers import Valkey
+from support.fakes.ledgers import open_ledger
+from support.processes.crawl_process import crawling
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Valkey
+from support.proofs.crawl_proof import oracle, prove, prove_frugal, prove_ledger, write_catalogue
 
 from crawl_core.ledger import jobs
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import spotipy
-from sandbox_process import SandboxProcess, sandbox
 from spotipy.cache_handler import MemoryCacheHandler
 from spotipy.oauth2 import SpotifyClientCredentials
+from support.processes.sandbox_process import SandboxProcess, sandbox
 
 from crawl_sandbox import catalogue, synthetic
 from crawl_sandbox.matching import words

@@ -3,8 +3,8 @@
 from collections import Counter
 
 import psutil
-from raw_client import search_all
-from sandbox_process import sandbox
+from support.processes.raw_client import search_all
+from support.processes.sandbox_process import sandbox
 
 
 def cpu_s(process: psutil.Process) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawl_process import Crawl, crawling
-from crawl_proof import oracle, prove_ledger, write_catalogue
-from sandbox_process import SandboxProcess, sandbox
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import SandboxProcess, sandbox
+from support.proofs.crawl_proof import oracle, prove_ledger, write_catalogue
 
 WIDE = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 36},
     source: {requestTimeout: 1s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 4}}"""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from crawl_worker.parse import parse_page
+from crawl_worker.sources.parse import parse_page
 from tests.bench.rows import Row, at_most, stated
 
 CALLS = 400

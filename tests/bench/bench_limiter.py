@@ -11,17 +11,17 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from limiter_crawler import BUCKET, crew
 from limits import RateLimitItemPerSecond
 from limits.storage import RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
-from sandbox_process import sandbox
-from servers import Valkey, server_folder
+from support.processes.limiter_crawler import BUCKET, crew
+from support.processes.sandbox_process import sandbox
+from support.processes.servers import Valkey, server_folder
 
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.limiter import Bucket, BucketLimits, BucketRow
 from crawl_core.limiter.bucket import Grant, Unknown
-from crawl_core.scripts import connect_redis
 from tests.bench.rows import Row, at_least, at_most, stated
 
 CALLS = 5_000

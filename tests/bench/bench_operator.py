@@ -28,9 +28,9 @@ from urllib3.exceptions import HTTPError
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # where the tests' own modules lie, as for pytest
 
-from api_server import api_server  # noqa: E402
-from operator_process import Scene, eventually, operated  # noqa: E402
-from servers import Postgres, Valkey, server_folder  # noqa: E402
+from support.processes.api_server import api_server  # noqa: E402
+from support.processes.operator_process import Scene, eventually, operated  # noqa: E402
+from support.processes.servers import Postgres, Valkey, server_folder  # noqa: E402
 
 from tests.bench.rows import Row, at_most, stated  # noqa: E402
 

@@ -17,11 +17,11 @@ from typing import Any
 import httpx
 import psutil
 from conftest import CATALOGUE
-from crawl_process import Crawl, crawling
-from sandbox_process import SandboxProcess, sandbox
-from servers import Postgres, Valkey, server_folder
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import SandboxProcess, sandbox
+from support.processes.servers import Postgres, Valkey, server_folder
 
-from crawl_core.migrate import migrate
+from crawl_core.backends.migrate import migrate
 from tests.bench.rows import Row
 
 CONCURRENCY = 4

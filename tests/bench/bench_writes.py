@@ -17,11 +17,11 @@ from typing import Any
 import msgspec
 import psutil
 import psycopg
-from ledgers import NOW_US, open_ledger, record, search, taken_first_range
-from servers import Postgres
+from support.fakes.ledgers import NOW_US, open_ledger, record, search, taken_first_range
+from support.processes.servers import Postgres
 
+from crawl_core.backends.migrate import migrate
 from crawl_core.ledger import ArtistRow, Batch, Cursor, Ledger, RangeRow, RequestRow, batches
-from crawl_core.migrate import migrate
 from tests.bench.rows import Row, at_least, stated
 
 BATCH_ROWS = 50

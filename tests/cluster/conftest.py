@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from kube import Cluster, connect
-from kube_release import Release, released
+from support.cluster.kube import Cluster, connect
+from support.cluster.kube_release import Release, released
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from board_drawing import drawing_program, silent_panels
-from boards import BOARDS, Expression, expressions, impatient
-from kube import eventually
-from kube_crawl import WORKERS, ClusterCrawl, applied
-from kube_prometheus import prometheus_beside
-from kube_release import Release
-from prometheus_process import Prometheus
-from scrapes import declared_names
+from support.cluster.kube import eventually
+from support.cluster.kube_crawl import WORKERS, ClusterCrawl, applied
+from support.cluster.kube_prometheus import prometheus_beside
+from support.cluster.kube_release import Release
+from support.processes.prometheus_process import Prometheus
+from support.proofs.board_drawing import drawing_program, silent_panels
+from support.proofs.boards import BOARDS, Expression, expressions, impatient
+from support.proofs.scrapes import declared_names
 
 from crawl_core.metrics import definitions as metrics
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from kube import eventually
-from kube_crawl import WORKERS, applied, is_ready
-from kube_release import Release
+from support.cluster.kube import eventually
+from support.cluster.kube_crawl import WORKERS, applied, is_ready
+from support.cluster.kube_release import Release
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from kube import eventually
-from kube_crawl import applied
-from kube_release import Release
+from support.cluster.kube import eventually
+from support.cluster.kube_crawl import applied
+from support.cluster.kube_release import Release
 
 
 @pytest.mark.timeout(300)

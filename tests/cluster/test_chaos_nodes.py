@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from kube import Cluster, eventually, run
-from kube_crawl import ClusterCrawl, applied
-from kube_release import LABEL, Release
+from support.cluster.kube import Cluster, eventually, run
+from support.cluster.kube_crawl import ClusterCrawl, applied
+from support.cluster.kube_release import LABEL, Release
 
 NOT_READY_WITHIN_S = 120
 

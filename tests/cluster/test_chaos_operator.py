@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from kube import eventually
-from kube_crawl import ClusterCrawl, applied, is_ready
-from kube_release import TAG, Release
+from support.cluster.kube import eventually
+from support.cluster.kube_crawl import ClusterCrawl, applied, is_ready
+from support.cluster.kube_release import TAG, Release
 
 pytestmark = pytest.mark.timeout(300)
 

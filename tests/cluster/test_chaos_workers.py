@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from kube import eventually
-from kube_crawl import WORKERS, ClusterCrawl, applied
-from kube_release import TAG, Release
+from support.cluster.kube import eventually
+from support.cluster.kube_crawl import WORKERS, ClusterCrawl, applied
+from support.cluster.kube_release import TAG, Release
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 import yaml
-from kube_release import ARTISTS, ROOT, Release
-from run_process import run
-from sandbox_process import sandbox
+from support.cluster.kube_release import ARTISTS, ROOT, Release
+from support.processes.run_process import run
+from support.processes.sandbox_process import sandbox
 
 QUICKSTART = ROOT / "k8s" / "samples" / "quickstart.yaml"
 

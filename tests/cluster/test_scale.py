@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from kube import eventually
-from kube_crawl import SPEC, ClusterCrawl, applied
-from kube_release import Release
+from support.cluster.kube import eventually
+from support.cluster.kube_crawl import SPEC, ClusterCrawl, applied
+from support.cluster.kube_release import Release
 
 UNBOUND = """
 keyspace: {minLength: 3, maxLength: 3, rangeSize: 36}

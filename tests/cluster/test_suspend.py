@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from kube import eventually
-from kube_crawl import CONCURRENCY, applied
-from kube_release import Release
+from support.cluster.kube import eventually
+from support.cluster.kube_crawl import CONCURRENCY, applied
+from support.cluster.kube_release import Release
 
 from crawl_core.frontier import LEASE_TTL_S
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from api_server import ApiServer, api_server
 from kubernetes import client, config
-from operator_process import Scene, operated
+from support.processes.api_server import ApiServer, api_server
+from support.processes.operator_process import Scene, operated
 
 CRD_FILE = Path(__file__).parents[2] / "k8s" / "crds" / "crawljobs.artistcrawl.dev.yaml"
 CRAWLJOBS = ("artistcrawl.dev", "v1alpha1")

@@ -11,12 +11,14 @@ from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import LedgerUnavailableError
 from crawl_core.ledger import jobs
 from crawl_core.spec.status import Condition, Handled, Status, WorkerCounts
-from crawl_operator import names
-from crawl_operator.act import GoneError, Tools, act
-from crawl_operator.api import Api
-from crawl_operator.cluster import Cluster
-from crawl_operator.manifests import deployment
-from crawl_operator.model import (
+from crawl_operator.act.act import GoneError, Tools, act
+from crawl_operator.decide.manifests import deployment
+from crawl_operator.kube.api import Api
+from crawl_operator.kube.cluster import Cluster
+from crawl_operator.kube.views import crawljob_view, deployment_view
+from crawl_operator.rounds.reconcile import Reconciler
+from crawl_operator.values import names
+from crawl_operator.values.model import (
     ApplyDeployment,
     CreateDeployment,
     DeleteCrawlJob,
@@ -32,9 +34,7 @@ from crawl_operator.model import (
     SetFinalizers,
     WorkerSettings,
 )
-from crawl_operator.reconcile import Reconciler
-from crawl_operator.store import Store
-from crawl_operator.views import crawljob_view, deployment_view
+from crawl_operator.watch.store import Store
 
 CRAWLJOBS = (names.GROUP, names.VERSION)
 NAME = names.workers_of("artists")

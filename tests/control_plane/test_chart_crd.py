@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from api_server import ApiServer
 from kubernetes import client
-from servers import unavailable
+from support.processes.api_server import ApiServer
+from support.processes.servers import unavailable
 
 CHART = Path(__file__).parents[2] / "charts" / "artistcrawl"
 CRD_FILE = CHART / "files" / "crawljobs.artistcrawl.dev.yaml"

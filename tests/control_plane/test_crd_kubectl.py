@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from api_server import ApiServer, Done
 from kubernetes import client
+from support.processes.api_server import ApiServer, Done
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "k8s" / "samples").glob("*.yaml"))

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 
 import pytest
 from kubernetes import client, config
-from operator_rounds import SMALL
+from support.fakes.operator_rounds import SMALL
 
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_operator import names
-from crawl_operator.act import Tools, act
-from crawl_operator.api import Api, ForbiddenError, InvalidError, MissingError, UnreachableError
-from crawl_operator.cluster import Cluster
-from crawl_operator.manifests import deployment
-from crawl_operator.model import CreateDeployment, Key, Note, Plan, WorkerSettings
-from crawl_operator.views import crawljob_view, deployment_view
+from crawl_operator.act.act import Tools, act
+from crawl_operator.decide.manifests import deployment
+from crawl_operator.kube.api import Api, ForbiddenError, InvalidError, MissingError, UnreachableError
+from crawl_operator.kube.cluster import Cluster
+from crawl_operator.kube.views import crawljob_view, deployment_view
+from crawl_operator.values import names
+from crawl_operator.values.model import CreateDeployment, Key, Note, Plan, WorkerSettings
 
 NAME = names.workers_of("artists")
 PATIENCE_S = 30

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
-from operator_process import Scene
 from redis import Redis
+from support.processes.operator_process import Scene
 
-from crawl_operator import names
+from crawl_operator.values import names
 
 
 def conditions(scene: Scene, name: str = "artists") -> dict[str, dict[str, Any]]:

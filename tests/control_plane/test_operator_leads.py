@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import urllib.request
 
-from operator_process import OperatorProcess, Scene
+from support.processes.operator_process import OperatorProcess, Scene
 
 TAKEOVER_S = 20
 

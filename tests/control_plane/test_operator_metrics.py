@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from operator_process import OperatorProcess, Scene
-from sandbox_process import SandboxProcess, sandbox
-from scrapes import Scrape, declared_names
+from support.processes.operator_process import OperatorProcess, Scene
+from support.processes.sandbox_process import SandboxProcess, sandbox
+from support.proofs.scrapes import Scrape, declared_names
 
 from crawl_core.errors import EXIT_CONFIGURATION
 from crawl_core.metrics.definitions import BACKENDS, JOB, OPERATOR

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from kubernetes import client
-from operator_process import Scene
+from support.processes.operator_process import Scene
 
 GROUP = "rbac.authorization.k8s.io"
 RULES = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]

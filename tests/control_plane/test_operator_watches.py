@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from operator_process import Scene
-from tcp_proxy import TcpProxy
+from support.processes.operator_process import Scene
+from support.processes.tcp_proxy import TcpProxy
 
 RULES = [
     {"apiGroups": ["artistcrawl.dev"], "resources": ["crawljobs"], "verbs": ["get", "list", "watch"]},

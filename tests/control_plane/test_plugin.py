@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from api_server import ApiServer
 from kubernetes import client
-from tcp_proxy import TcpProxy
+from support.processes.api_server import ApiServer
+from support.processes.tcp_proxy import TcpProxy
 
-from crawl_operator import names
 from crawl_operator.plugin import cli, complete
 from crawl_operator.plugin.follow import Follower, Picture, Scope, pictures
 from crawl_operator.plugin.server import Access, GoneError, Server, connect, crawljobs_path
+from crawl_operator.values import names
 
 WITHIN_S = 30.0
 CRAWLING = {"state": "Crawling", "progress": "10.00%", "observedGeneration": 99}

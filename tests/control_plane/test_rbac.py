@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
-from operator_process import OperatorProcess, Scene
-from recording_proxy import Recording, Use, recording_proxy
-from servers import unavailable
+from support.processes.operator_process import OperatorProcess, Scene
+from support.processes.recording_proxy import Recording, Use, recording_proxy
+from support.processes.servers import unavailable
 
 CHART = Path(__file__).parents[2] / "charts" / "artistcrawl"
 TEMPLATES = ("serviceaccount", "rbac")

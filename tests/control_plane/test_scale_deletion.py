@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import ApiServer
-from operator_process import Scene, operated
-from servers import Postgres
+from support.processes.api_server import ApiServer
+from support.processes.operator_process import Scene, operated
+from support.processes.servers import Postgres
 
 GONE_WITHIN_S = 60
 COUNTS = [30, pytest.param(100, marks=pytest.mark.slow)]

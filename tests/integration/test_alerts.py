@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from servers import unavailable
+from support.processes.servers import unavailable
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 RULES = sorted((GRAFANA / "rules").glob("*.yaml"))

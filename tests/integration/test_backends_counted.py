@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from servers import Postgres, Valkey
+from support.processes.servers import Postgres, Valkey
 
+from crawl_core.backends.postgres import Pool
+from crawl_core.backends.scripts import Script, connect_redis, ping
 from crawl_core.errors import LedgerUnavailableError, RedisUnavailableError
-from crawl_core.metrics.backends import backends_readings
 from crawl_core.metrics.definitions import BACKENDS
-from crawl_core.postgres import Pool
-from crawl_core.scripts import Script, connect_redis, ping
+from crawl_core.readings.backends import backends_readings
 
 LIMIT = 2
 

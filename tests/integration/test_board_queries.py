@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from board_sql import FOLDER, NAMES, READ_ONLY, Board
-from ledgers import artist, batch_of, crawljob, open_ledger, record, search, take, value
-from long_crawl import crawl
 from psycopg.rows import dict_row
+from support.fakes.ledgers import artist, batch_of, crawljob, open_ledger, record, search, take, value
+from support.fakes.long_crawl import crawl
+from support.proofs.board_sql import FOLDER, NAMES, READ_ONLY, Board
 
 from crawl_core.ledger import Counters, Cursor, DeadLetterRow, RequestRow, batches, dead_letters, jobs, ranges, requests
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
-from board_sql import NAMES, READ_ONLY, Board
-from long_crawl import STRINGS, crawl
+from support.fakes.long_crawl import STRINGS, crawl
+from support.proofs.board_sql import NAMES, READ_ONLY, Board
 
 pytestmark = pytest.mark.slow
 

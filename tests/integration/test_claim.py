@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from redis.asyncio import Redis
 
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.frontier import Empty, Frontier, Lease
+from crawl_core.job.lifecycle import reseed
 from crawl_core.ledger import JobRow, Ledger, RangeRow, jobs, ranges
-from crawl_core.lifecycle import reseed
-from crawl_core.scripts import connect_redis
 from crawl_core.spec import parse_crawljob
-from crawl_worker.claim import Claimed, Claimer, Nothing
+from crawl_worker.crawl.claim import Claimed, Claimer, Nothing
 
 JOB = """
 apiVersion: artistcrawl.dev/v1alpha1
@@ -166,7 +166,7 @@ class _Forgetting(Frontier):
 async def test_a_frontier_that_is_forgotten_while_it_is_seeded_is_seeded_from_the_start(
     redis: Redis, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crawl_core.lifecycle.SEED_CHUNK", 1)
+    monkeypatch.setattr("crawl_core.job.lifecycle.SEED_CHUNK", 1)
     three = JOB.replace("rangeSize: 3", "rangeSize: 1")
     job = await jobs.record(ledger, parse_crawljob(three, origin="t"), uid="u", bucket="b", bucket_scope="Named")
     await reseed(ledger, _Forgetting(redis, "u"), job)

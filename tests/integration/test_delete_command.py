@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from ledgers import artist, batch_of, crawljob, open_ledger, record, table_counts, taken_first_range
+from support.fakes.ledgers import artist, batch_of, crawljob, open_ledger, record, table_counts, taken_first_range
 
 from crawl_core.ledger import BucketRows, Ledger, batches, jobs
 from crawl_worker import cli

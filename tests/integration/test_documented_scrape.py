@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from documented_scrape import documented_configuration
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
-from prometheus_process import Prometheus, prometheus
+from support.processes.prometheus_process import Prometheus, prometheus
+from support.proofs.documented_scrape import documented_configuration
 
 OPERATORS_NAMESPACE, JOBS_NAMESPACE = "operators", "music"
 

@@ -8,14 +8,24 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ledgers import NOW_US, artist, batch_of, crawljob, open_ledger, record, take, taken_first_range, value
 from pyarrow import parquet
+from support.fakes.ledgers import (
+    NOW_US,
+    artist,
+    batch_of,
+    crawljob,
+    open_ledger,
+    record,
+    take,
+    taken_first_range,
+    value,
+)
 
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError
 from crawl_core.ledger import RequestRow, batches, ranges
 from crawl_worker import cli
-from crawl_worker import export as module
-from crawl_worker.export import export
+from crawl_worker.data import export as module
+from crawl_worker.data.export import export
 
 SEEN = dt.datetime.fromtimestamp(NOW_US // 1_000_000, dt.UTC).replace(microsecond=NOW_US % 1_000_000)
 BEYONCE = artist("B", name='Beyoncé, "Queen"\nB', images=[{"url": "u", "height": 640, "width": 640}])
@@ -83,7 +93,7 @@ async def test_nothing_to_export_is_a_file_of_columns(ledger_url, tmp_path):
 
 
 async def test_an_export_that_fails_leaves_the_old_file_and_no_other(fresh_postgres, tmp_path, monkeypatch):
-    from crawl_core.migrate import migrate
+    from crawl_core.backends.migrate import migrate
 
     monkeypatch.setattr(module, "CHUNK_ROWS", 1)
     await migrate(fresh_postgres.url())

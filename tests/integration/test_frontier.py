@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
-from crawl_core import keys
+from crawl_core.backends import keys
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.errors import SchemaVersionError, UnknownJobError
 from crawl_core.frontier import Empty, Frontier, Lease
-from crawl_core.scripts import connect_redis
 
 SHORT_S = 0.05
 

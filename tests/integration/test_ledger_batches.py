@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from ledgers import (
+from msgspec.structs import replace
+from support.fakes.ledgers import (
     NOW_US,
     artist,
     batch_of,
@@ -16,8 +17,8 @@ from ledgers import (
     taken_first_range,
     value,
 )
-from msgspec.structs import replace
 
+from crawl_core.backends.queries import query
 from crawl_core.errors import BatchRefusedError
 from crawl_core.ledger import (
     ChildRange,
@@ -31,7 +32,6 @@ from crawl_core.ledger import (
     jobs,
     ranges,
 )
-from crawl_core.queries import query
 
 FULL = {
     "strings": ["aa00", "aa01"],

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from ledgers import crawljob, open_ledger, record, value
+from support.fakes.ledgers import crawljob, open_ledger, record, value
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import BucketRows, buckets, jobs
-from crawl_core.limiter.limits import BucketLimits
+from crawl_core.values.limits import BucketLimits
 
 UNTIL_US = 1_760_000_000_123_457
 

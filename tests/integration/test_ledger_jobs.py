@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from ledgers import (
+from support.fakes.ledgers import (
     NOW_US,
     UID,
     artist,
@@ -17,6 +17,8 @@ from ledgers import (
     value,
 )
 
+from crawl_core.backends.migrate import Migration, migrate, migrations
+from crawl_core.backends.queries import query
 from crawl_core.errors import (
     ConfigurationError,
     LedgerUnavailableError,
@@ -25,8 +27,6 @@ from crawl_core.errors import (
 )
 from crawl_core.keyspace import Keyspace
 from crawl_core.ledger import Counters, DeadLetterRow, Ledger, RequestRow, batches, dead_letters, jobs, ranges
-from crawl_core.migrate import Migration, migrate, migrations
-from crawl_core.queries import query
 
 
 @pytest.fixture

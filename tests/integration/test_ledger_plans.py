@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from ledgers import open_ledger
+from support.fakes.ledgers import open_ledger
 
-from crawl_core import queries
+from crawl_core.backends import queries
 
 PLANNED = [name for group in queries.groups() for name in queries.names(group) if name != "jobs.copy_ranges"]
 

@@ -4,11 +4,11 @@ import asyncio
 import re
 
 import pytest
-from ledgers import batch_of, crawljob, open_ledger, record, taken_first_range, value
 from msgspec.structs import replace
+from support.fakes.ledgers import batch_of, crawljob, open_ledger, record, taken_first_range, value
 
+from crawl_core.backends.queries import query
 from crawl_core.ledger import RequestRow, batches, jobs, requests
-from crawl_core.queries import query
 
 ONE_PAGE = 8192
 """Bytes of a bin that holds anything at all."""

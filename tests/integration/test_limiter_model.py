@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from limiter_world import ALL_FAULTS, Faults, Result, World, simulate
+from support.fakes.limiter_world import ALL_FAULTS, Faults, Result, World, simulate
 
 from crawl_core.limiter import BucketLimits
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import redis
-from limiter_world import BUCKET, Faults, MemoryLedger, RedisOfWorker, SteeredServer, World, virtual_loop
+from support.fakes.limiter_world import BUCKET, Faults, MemoryLedger, RedisOfWorker, SteeredServer, World, virtual_loop
 
 from crawl_core.errors import LedgerUnavailableError, SchemaVersionError
 from crawl_core.limiter import Bucket, BucketLimits, Limiter, Permit, PermitExpiredError, unfreeze

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from limiter_bucket import START_US, SteeredBucket
+from support.fakes.limiter_bucket import START_US, SteeredBucket
 
 S = 1_000_000
 

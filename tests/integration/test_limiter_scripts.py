@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from limiter_bucket import SteeredBucket
+from support.fakes.limiter_bucket import SteeredBucket
 
 HOLD_S = 10.0 + 30.0 + 0.5
 FLOOR_S = 2.0 + HOLD_S

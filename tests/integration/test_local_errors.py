@@ -7,14 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
-from ledgers import open_ledger, record
-from run_process import write_job
-from servers import Valkey
+from support.fakes.ledgers import open_ledger, record
+from support.processes.run_process import write_job
+from support.processes.servers import Valkey
 
+from crawl_core.backends.migrate import older_schema
 from crawl_core.errors import ConfigurationError
-from crawl_core.migrate import older_schema
 from crawl_worker import cli
-from crawl_worker.backends import Urls, reached
+from crawl_worker.data.backends import Urls, reached
 
 NOWHERE = "127.0.0.1:1"
 

@@ -16,13 +16,13 @@ import psutil
 import psycopg
 import pytest
 import redis
-from run_process import prepare_data
-from servers import server_folder
+from support.processes.run_process import prepare_data
+from support.processes.servers import server_folder
 
 from crawl_core.errors import ConfigurationError
+from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
-from crawl_worker.local.data_folder import DataFolder
-from crawl_worker.processes import ProcessId
+from crawl_worker.machine.processes import ProcessId
 
 
 @pytest.fixture

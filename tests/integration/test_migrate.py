@@ -5,8 +5,8 @@ import asyncio
 import psycopg
 import pytest
 
+from crawl_core.backends.migrate import Migration, migrate, migrations
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError, SchemaVersionError
-from crawl_core.migrate import Migration, migrate, migrations
 
 NEXT = Migration(migrations()[-1].version + 1, "next", "ALTER TABLE artist ADD COLUMN country text")
 

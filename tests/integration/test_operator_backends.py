@@ -6,14 +6,14 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from operator_rounds import TurnedClock, backends, look, tools, view
+from support.fakes.operator_rounds import TurnedClock, backends, look, tools, view
 
+from crawl_core.backends.migrate import known_version
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError
 from crawl_core.ledger import jobs
-from crawl_core.migrate import known_version
-from crawl_operator.backends import IDLE_S, Backends
-from crawl_operator.gate import REMEMBERED_S
+from crawl_operator.connect.backends import IDLE_S, Backends
+from crawl_operator.connect.circuit_breaker import REMEMBERED_S
 
 
 @pytest.fixture

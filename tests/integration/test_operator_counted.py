@@ -6,15 +6,15 @@ import asyncio
 
 import psycopg
 import pytest
-from operator_rounds import TurnedClock, backends, do, look, tools, view
-from servers import Valkey
+from support.fakes.operator_rounds import TurnedClock, backends, do, look, tools, view
+from support.processes.servers import Valkey
 
 from crawl_core.errors import ArtistcrawlError, RedisUnavailableError
 from crawl_core.metrics.definitions import BACKENDS, OPERATOR
-from crawl_operator import observe
-from crawl_operator.act import act
-from crawl_operator.gate import Gate
-from crawl_operator.model import Plan, RecordJob, ReplayDeadLetters, SeedFrontier
+from crawl_operator.act.act import act
+from crawl_operator.connect.circuit_breaker import Gate
+from crawl_operator.observe import observer
+from crawl_operator.values.model import Plan, RecordJob, ReplayDeadLetters, SeedFrontier
 
 
 def steps(step: str) -> tuple[float | None, float | None]:
@@ -58,7 +58,7 @@ async def test_a_ledger_that_hangs_is_counted_though_nobody_waits_for_its_end(
 ) -> None:
     async with tools(backends(ledger_url, redis_url)) as made:
         await do(made, RecordJob())
-        monkeypatch.setattr(observe, "LOOK_S", 0.3)
+        monkeypatch.setattr(observer, "LOOK_S", 0.3)
         before = errors("ledger")
         with psycopg.connect(ledger_url) as other:
             other.execute("LOCK TABLE crawl_job IN ACCESS EXCLUSIVE MODE")

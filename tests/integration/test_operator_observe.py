@@ -6,18 +6,18 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from ledgers import batch_of, taken_first_range, value
-from operator_rounds import SecretsOnly, TurnedClock, backends, do, look, tools, view
+from support.fakes.ledgers import batch_of, taken_first_range, value
+from support.fakes.operator_rounds import SecretsOnly, TurnedClock, backends, do, look, tools, view
 
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.frontier import Frontier
 from crawl_core.ledger import BucketRows, RequestRow, batches, jobs
 from crawl_core.limiter import Bucket, BucketRecord
-from crawl_core.scripts import connect_redis
-from crawl_operator.act import act
-from crawl_operator.buckets import FRESH_S
-from crawl_operator.given import KEPT_S
-from crawl_operator.model import FrontierView, Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze
+from crawl_operator.act.act import act
+from crawl_operator.connect.buckets import FRESH_S
+from crawl_operator.connect.secrets import KEPT_S
+from crawl_operator.values.model import FrontierView, Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze
 
 RECORDED = (RecordJob(), SeedFrontier(force=False))
 

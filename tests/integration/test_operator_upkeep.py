@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from ledgers import table_counts, value
-from operator_rounds import TurnedClock, backends, do, tools
+from support.fakes.ledgers import table_counts, value
+from support.fakes.operator_rounds import TurnedClock, backends, do, tools
 
 from crawl_core.ledger import BucketRows
 from crawl_core.limiter import Bucket
-from crawl_operator.backends import IDLE_S
-from crawl_operator.model import MarkDeleted, RecordJob, SeedFrontier
-from crawl_operator.upkeep import Upkeep
+from crawl_operator.act.upkeep import Upkeep
+from crawl_operator.connect.backends import IDLE_S
+from crawl_operator.values.model import MarkDeleted, RecordJob, SeedFrontier
 
 
 @pytest.fixture

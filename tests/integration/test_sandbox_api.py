@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sandbox_process import SandboxProcess, sandbox
+from support.processes.sandbox_process import SandboxProcess, sandbox
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sandbox_process import sandbox
+from support.processes.sandbox_process import sandbox
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sandbox_process import SandboxProcess, sandbox
+from support.processes.sandbox_process import SandboxProcess, sandbox
 
 
 @pytest.fixture(scope="module")

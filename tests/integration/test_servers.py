@@ -2,7 +2,7 @@
 
 import psycopg
 import pytest
-from servers import Postgres, Valkey
+from support.processes.servers import Postgres, Valkey
 
 
 def test_a_database_of_a_test_is_empty_and_its_own(database_url: str) -> None:

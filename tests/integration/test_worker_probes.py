@@ -7,8 +7,8 @@ import socket
 from pathlib import Path
 
 import aiohttp
-from crawl_process import Crawl, crawling
-from sandbox_process import sandbox
+from support.processes.crawl_process import Crawl, crawling
+from support.processes.sandbox_process import sandbox
 
 SPEC = "{keyspace: {minLength: 1, maxLength: 1}, rateLimit: {requests: 1, window: 30s}}"
 

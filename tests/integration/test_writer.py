@@ -25,8 +25,8 @@ from crawl_core.ledger import (
     ranges,
 )
 from crawl_core.spec import parse_crawljob
-from crawl_worker.steps import Step
-from crawl_worker.writer import Writer
+from crawl_worker.crawl.steps import Step
+from crawl_worker.crawl.writer import Writer
 
 JOB = """
 apiVersion: artistcrawl.dev/v1alpha1

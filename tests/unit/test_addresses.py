@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_core.addresses import check_postgres, check_redis, check_remote_postgres, check_remote_redis
+from crawl_core.backends.addresses import check_postgres, check_redis, check_remote_postgres, check_remote_redis
+from crawl_core.backends.postgres import connect
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.errors import ConfigurationError
-from crawl_core.postgres import connect
-from crawl_core.scripts import connect_redis
 
 SECRET = ("hush", "sesame")
 """The pieces of the password in each URL below."""

@@ -15,8 +15,8 @@ from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Declaration, values_of
 from crawl_core.spec import parse_crawljob
 from crawl_core.spec.status import ConditionType
-from crawl_operator import names, reasons
-from crawl_operator.observe import trouble_of
+from crawl_operator.observe.observer import trouble_of
+from crawl_operator.values import names, reasons
 
 RULES = Path(__file__).parents[2] / "grafana" / "rules"
 every_rule = pytest.mark.parametrize("path", sorted(RULES.glob("*.yaml")), ids=lambda path: path.stem)

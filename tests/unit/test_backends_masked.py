@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_worker.backends import masked
+from crawl_worker.data.backends import masked
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from crawl_operator import manifests, names
+from crawl_operator.decide import manifests
 from crawl_operator.settings import read_settings
+from crawl_operator.values import names
 
 CHART = Path(__file__).resolve().parents[2] / "charts" / "artistcrawl"
 TEMPLATES = CHART / "templates"

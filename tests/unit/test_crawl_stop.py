@@ -10,8 +10,8 @@ from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.frontier import Lease
 from crawl_core.keyspace import Keyspace
 from crawl_core.ledger import Cursor, RangeRow
-from crawl_worker.crawl import RangeCrawl
-from crawl_worker.leases import HeldLease
+from crawl_worker.crawl.leases import HeldLease
+from crawl_worker.crawl.range_crawl import RangeCrawl
 
 
 class LosingKeeper:

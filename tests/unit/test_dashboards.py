@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from boards import panels
+from support.proofs.boards import panels
 
 from crawl_core.metrics import definitions
 from crawl_core.metrics.declared import Declaration, values_of

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from boards import panels
 from grafana_foundation_sdk.models import units
+from support.proofs.boards import panels
 
 DASHBOARDS = Path(__file__).parents[2] / "grafana" / "dashboards"
 BOARDS = sorted(DASHBOARDS.glob("*.json"))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from grafana_api import TOKEN, GrafanaApi, serving_grafana
+from support.fakes.grafana_api import TOKEN, GrafanaApi, serving_grafana
 
 from grafana.install import __main__ as command
 from grafana.install.sources import InstallError, board_request, postgres_source, prometheus_source

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from crawl_operator.leader import (
+from crawl_operator.lead.elector import (
     DURATION_S,
     GIVE_UP_S,
     RENEW_S,

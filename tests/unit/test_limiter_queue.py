@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from limiter_world import LoopClock, virtual_loop
+from support.fakes.limiter_world import LoopClock, virtual_loop
 
 from crawl_core.limiter import Permit
 from crawl_core.limiter.queue import PermitQueue

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from crawl_core.live import render
-from crawl_core.snapshot import Snapshot, line
+from crawl_core.job.snapshot import Snapshot, line
+from crawl_core.job.terminal import render
 from crawl_worker.local.pace import Pace
 
 FULL = Snapshot(

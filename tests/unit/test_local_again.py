@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from crawl_worker.backends import Urls
+from crawl_worker.data.backends import Urls
 from crawl_worker.local.again import data_words, run_words
 
 POSTGRES, REDIS = "postgresql://me:hunter2@db/ledger", "redis://:hunter2@redis/0"

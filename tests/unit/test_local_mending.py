@@ -10,7 +10,7 @@ import pytest
 
 from crawl_core.errors import UnknownJobError
 from crawl_core.spec import parse_crawljob
-from crawl_worker.backends import Urls
+from crawl_worker.data.backends import Urls
 from crawl_worker.local.crawl import LocalCrawl
 from crawl_worker.local.opened import Options
 

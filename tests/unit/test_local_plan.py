@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crawl_core.limiter.limits import BucketLimits
 from crawl_core.spec import CrawlJob, parse_crawljob
+from crawl_core.values.limits import BucketLimits
 from crawl_worker.local.plan import Backoff, floor_note, limit_per_minute, process_count, shared_note
 from crawl_worker.local.sandbox import sandbox_arguments
 

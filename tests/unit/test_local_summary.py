@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from crawl_core.snapshot import Snapshot, State
-from crawl_worker.backends import Urls
+from crawl_core.job.snapshot import Snapshot, State
+from crawl_worker.data.backends import Urls
 from crawl_worker.local.crawl import Outcome
 from crawl_worker.local.summary import as_object, as_text
 

@@ -12,8 +12,8 @@ import pytest
 
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.metrics.definitions import OPERATOR
-from crawl_operator.loop import Pace, Rounds
-from crawl_operator.model import Key
+from crawl_operator.rounds.workqueue import Pace, Rounds
+from crawl_operator.values.model import Key
 
 A, B = Key("default", "a"), Key("default", "b")
 QUICK = Pace(timeout_s=0.2, first_backoff_s=0.01, last_backoff_s=0.05, soonest_s=0.01)

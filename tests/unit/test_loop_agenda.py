@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_operator.agenda import Agenda
-from crawl_operator.model import Key
+from crawl_operator.rounds.priority_queue import Agenda
+from crawl_operator.values.model import Key
 
 A, B, C = (Key("default", name) for name in "abc")
 

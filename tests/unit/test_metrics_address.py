@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.metrics.address import NOWHERE, MetricsAddress, parse_metrics_address
+from crawl_core.serving.address import NOWHERE, MetricsAddress, parse_metrics_address
 
 
 @pytest.mark.parametrize("text", [None, "", "-1"])

@@ -12,7 +12,7 @@ from multidict import CIMultiDictProxy
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.metrics.exposition import CONTENT_TYPE
-from crawl_core.metrics.serving import serving_metrics
+from crawl_core.serving.metrics import serving_metrics
 
 TEXT = b"# HELP artistcrawl_job_info Always 1.\n" * 100
 

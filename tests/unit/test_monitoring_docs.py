@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from documented_scrape import README, documented_configuration
-from servers import unavailable
+from support.processes.servers import unavailable
+from support.proofs.documented_scrape import README, documented_configuration
 
-from crawl_operator import names
+from crawl_operator.values import names
 
 ROOT = Path(__file__).parents[2]
 CLUSTER = README.read_text(encoding="utf-8")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from observations import NOW, crawling, later, notes_of, planned, said, settled, status_of, steps_of, told
+from support.fakes.observations import NOW, crawling, later, notes_of, planned, said, settled, status_of, steps_of, told
 
-from crawl_operator.model import ClearProblem, Observation, ScaleDeployment
+from crawl_operator.values.model import ClearProblem, Observation, ScaleDeployment
 
 WORDS = "credentials: /etc/artistcrawl/credentials/client-id is empty; write the value into it"
 PROBLEM = {"problem_reason": "Misconfigured", "problem_message": WORDS, "problem_at": NOW - timedelta(seconds=5)}

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from observations import after, crawling, fresh, notes, planned, said, settled, status_of, steps_of
+from support.fakes.observations import after, crawling, fresh, notes, planned, said, settled, status_of, steps_of
 
-from crawl_operator import names
-from crawl_operator.addresses import backends_digest
-from crawl_operator.model import (
+from crawl_operator.connect.addresses import backends_digest
+from crawl_operator.values import names
+from crawl_operator.values.model import (
     AdoptDeployment,
     CreateDeployment,
     DeleteDeployment,

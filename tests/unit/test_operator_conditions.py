@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from observations import NOW, STARTED, crawling, fresh, later, notes_of, said, settled, status_of, told
+from support.fakes.observations import NOW, STARTED, crawling, fresh, later, notes_of, said, settled, status_of, told
 
 from crawl_core.spec.status import Status
-from crawl_operator.conditions import Aspect, assembled, instant_of, instant_text
-from crawl_operator.model import Memory, Observation
-from crawl_operator.past import last_status
+from crawl_operator.decide.condition_records import Aspect, assembled, instant_of, instant_text
+from crawl_operator.values.model import Memory, Observation
+from crawl_operator.values.stored_status import last_status
 
 DONE = {"open_ranges": 0, "covered": 36**4}
 

@@ -6,9 +6,21 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from observations import NOW, crawling, fresh, later, notes_of, planned, settled, status_of, steps_of, told, view_of
+from support.fakes.observations import (
+    NOW,
+    crawling,
+    fresh,
+    later,
+    notes_of,
+    planned,
+    settled,
+    status_of,
+    steps_of,
+    told,
+    view_of,
+)
 
-from crawl_operator.model import (
+from crawl_operator.values.model import (
     DeleteCrawlJob,
     DeleteDeployment,
     FrontierView,
@@ -17,7 +29,7 @@ from crawl_operator.model import (
     SetFinalizers,
     Trouble,
 )
-from crawl_operator.names import FINALIZER
+from crawl_operator.values.names import FINALIZER
 
 DELETE = {"dataPolicy": "Delete"}
 AWAY = Trouble("LedgerUnavailable", "connection refused", permanent=False)

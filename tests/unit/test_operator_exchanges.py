@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from crawl_core.metrics.definitions import OPERATOR
-from crawl_operator.api import path_of
-from crawl_operator.exchanges import counted, resource_of
+from crawl_operator.kube.api import path_of
+from crawl_operator.kube.call_metrics import counted, resource_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from observations import (
+from support.fakes.observations import (
     CLIENT_ID,
     NOW,
     STARTED,
@@ -19,11 +19,11 @@ from observations import (
     workers_of,
 )
 
-from crawl_core.lifecycle import bucket_of
-from crawl_core.metrics.figures import JobFigures
-from crawl_operator import names
-from crawl_operator.figures import Figures, figures_of
-from crawl_operator.model import FrontierView, Key, Observation, Trouble
+from crawl_core.job.lifecycle import bucket_of
+from crawl_core.readings.job import JobFigures
+from crawl_operator.act.job_metrics import Figures, figures_of
+from crawl_operator.values import names
+from crawl_operator.values.model import FrontierView, Key, Observation, Trouble
 
 LEDGER_DOWN = Trouble("LedgerUnavailable", "PostgreSQL cannot be reached", permanent=False)
 REDIS_DOWN = Trouble("RedisUnavailable", "redis does not answer", permanent=False)

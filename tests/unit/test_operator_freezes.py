@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from observations import NOW, crawling, later, notes_of, planned, said, settled, status_of, steps_of, told
+from support.fakes.observations import NOW, crawling, later, notes_of, planned, said, settled, status_of, steps_of, told
 
-from crawl_operator.model import Observation
+from crawl_operator.values.model import Observation
 
 
 def frozen(seconds: float, *, replicas: int = 1, **more: object) -> Observation:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from crawl_core import logs
-from crawl_operator.handlers import tame_logs
+from crawl_operator.watch.handlers import tame_logs
 
 LOGGERS = ("kopf", "kopf.objects", "asyncio", "aiohttp", "kubernetes", "urllib3")
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-from observations import SETTINGS, view_of
+from support.fakes.observations import SETTINGS, view_of
 
 from crawl_core.spec import read_crawljob
-from crawl_operator import names
-from crawl_operator.manifests import deployment
-from crawl_operator.model import Key, WorkerSettings
+from crawl_operator.decide.manifests import deployment
+from crawl_operator.values import names
+from crawl_operator.values.model import Key, WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 SELECTOR = {

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawl_operator.names import workers_of
+from crawl_operator.values.names import workers_of
 
 _LABEL = "[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?"
 job_names = st.from_regex(rf"{_LABEL}(\.{_LABEL}){{0,3}}", fullmatch=True).filter(lambda name: len(name) <= 63)

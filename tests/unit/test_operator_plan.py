@@ -8,10 +8,23 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from observations import NOW, SETTINGS, after, crawling, fresh, job_of, notes, notes_of, planned, settled, told
+from support.fakes.observations import (
+    NOW,
+    SETTINGS,
+    after,
+    crawling,
+    fresh,
+    job_of,
+    notes,
+    notes_of,
+    planned,
+    settled,
+    told,
+)
 
 from crawl_core.spec.status import Status
-from crawl_operator.model import (
+from crawl_operator.decide.plan import plan
+from crawl_operator.values.model import (
     AdoptDeployment,
     ApplyDeployment,
     CreateDeployment,
@@ -26,8 +39,7 @@ from crawl_operator.model import (
     SeedFrontier,
     Trouble,
 )
-from crawl_operator.names import FINALIZER
-from crawl_operator.plan import plan
+from crawl_operator.values.names import FINALIZER
 
 MOMENTS = st.integers(-10_000, 10_000).map(lambda seconds: NOW + timedelta(seconds=seconds))
 MAYBE_MOMENTS = st.none() | MOMENTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from observations import (
+from support.fakes.observations import (
     NOW,
     SETTINGS,
     crawling,
@@ -22,8 +22,8 @@ from observations import (
     view_of,
 )
 
-from crawl_operator.model import FrontierView, Memory, RecordJob, SeedFrontier, SettleJob, Trouble
-from crawl_operator.plan import plan
+from crawl_operator.decide.plan import plan
+from crawl_operator.values.model import FrontierView, Memory, RecordJob, SeedFrontier, SettleJob, Trouble
 
 LOST = FrontierView(known=False)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from observations import NOW, crawling, fresh, notes_of, planned, said, settled, status_of, told
+from support.fakes.observations import NOW, crawling, fresh, notes_of, planned, said, settled, status_of, told
 
-from crawl_operator import names
-from crawl_operator.model import FrontierView, Observation, ReplayDeadLetters, Trouble, Unfreeze
+from crawl_operator.values import names
+from crawl_operator.values.model import FrontierView, Observation, ReplayDeadLetters, Trouble, Unfreeze
 
 RETRY, UNFREEZE = names.ANNOTATION_RETRY_DEAD_LETTERS, names.ANNOTATION_UNFREEZE
 

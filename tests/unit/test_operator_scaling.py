@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from observations import NOW, crawling, fresh, job_of, planned, said, settled, status_of
+from support.fakes.observations import NOW, crawling, fresh, job_of, planned, said, settled, status_of
 
-from crawl_core.capacity import need
 from crawl_core.limiter import BucketLimits
-from crawl_operator.model import AdoptDeployment, CreateDeployment, Observation, ScaleDeployment
-from crawl_operator.scaling import choose
+from crawl_core.values.capacity import need
+from crawl_operator.decide.scaling import choose
+from crawl_operator.values.model import AdoptDeployment, CreateDeployment, Observation, ScaleDeployment
 
 
 def limits(requests: int, window_s: float = 1.0) -> BucketLimits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.metrics.address import MetricsAddress
+from crawl_core.serving.address import MetricsAddress
 from crawl_operator.settings import read_settings
 
 IMAGE = {"ARTISTCRAWL_WORKER_IMAGE": "artistcrawl/worker:1"}

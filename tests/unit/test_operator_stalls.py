@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from observations import NOW, crawling, later, notes_of, planned, said, status_of, told
+from support.fakes.observations import NOW, crawling, later, notes_of, planned, said, status_of, told
 
-from crawl_operator.model import Observation, PodTrouble
+from crawl_operator.values.model import Observation, PodTrouble
 
 
 def down(*pods: PodTrouble, failure: str = "", **more: object) -> Observation:

@@ -6,10 +6,21 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from observations import NOW, crawling, later, notes_of, planned, progress_of, said, settled, status_of, told
+from support.fakes.observations import (
+    NOW,
+    crawling,
+    later,
+    notes_of,
+    planned,
+    progress_of,
+    said,
+    settled,
+    status_of,
+    told,
+)
 
-from crawl_operator.model import Memory, Observation, Trouble
-from crawl_operator.status import percentage, time_left
+from crawl_operator.decide.status import percentage, time_left
+from crawl_operator.values.model import Memory, Observation, Trouble
 
 TOTAL = 36**4
 

@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from observations import crawling, fresh, notes_of, planned, respec, said, settled, status_of, steps_of, told
+from support.fakes.observations import (
+    crawling,
+    fresh,
+    notes_of,
+    planned,
+    respec,
+    said,
+    settled,
+    status_of,
+    steps_of,
+    told,
+)
 
-from crawl_operator.model import FrontierView, Observation, ScaleDeployment, Trouble
+from crawl_operator.values.model import FrontierView, Observation, ScaleDeployment, Trouble
 
 
 def suspended(**more: object) -> Observation:

@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from observations import SETTINGS, crawling, steps_of, view_of, workers_of
+from support.fakes.observations import SETTINGS, crawling, steps_of, view_of, workers_of
 
-from crawl_operator import names
-from crawl_operator.model import ApplyDeployment
-from crawl_operator.plan import plan
-from crawl_operator.template import inputs_digest, template_digest
+from crawl_operator.decide.digests import inputs_digest, template_digest
+from crawl_operator.decide.plan import plan
+from crawl_operator.values import names
+from crawl_operator.values.model import ApplyDeployment
 
 
 def digest(spec: dict[str, Any] | None = None, **more: Any) -> str:

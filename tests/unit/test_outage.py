@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from crawl_worker.outage import Outage
+from crawl_worker.client.outage import Outage
 
 
 async def _settled(*tasks: asyncio.Task[None]) -> list[bool]:

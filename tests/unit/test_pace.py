@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crawl_core.ledger import Progress
-from crawl_operator.pace import Pace
+from crawl_operator.observe.throughput import Pace
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_worker.paging import Paging, Step
-from crawl_worker.source import Page
+from crawl_worker.crawl.paging import Paging, Step
+from crawl_worker.sources.source import Page
 
 SIZE = 50
 

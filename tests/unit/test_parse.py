@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from crawl_worker.parse import InvalidBodyError, parse_page
-from crawl_worker.source import Page
+from crawl_worker.sources.parse import InvalidBodyError, parse_page
+from crawl_worker.sources.source import Page
 
 ARTIST = {
     "id": "0OdUWJ0sBjDrqHygGUXeCF",

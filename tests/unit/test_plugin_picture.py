@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from crawl_core.live import render
-from crawl_operator import names
+from crawl_core.job.terminal import render
 from crawl_operator.plugin.picture import attention, detail, snapshot_of, table
+from crawl_operator.values import names
 
 NOW_S = datetime.fromisoformat("2026-01-02T12:00:00Z").timestamp()
 CRAWLJOB: dict[str, Any] = {

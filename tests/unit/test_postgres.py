@@ -6,9 +6,9 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from crawl_core import postgres
+from crawl_core.backends import postgres
+from crawl_core.backends.postgres import Pool, translate
 from crawl_core.errors import BatchRefusedError, ConfigurationError, LedgerUnavailableError
-from crawl_core.postgres import Pool, translate
 
 MEANINGS = [
     (errors.UntranslatableCharacter, BatchRefusedError),

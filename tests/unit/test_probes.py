@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from crawl_core.probes import Readiness, serving
+from crawl_core.serving.probes import Readiness, serving
 
 
 async def asked(port: int | None, path: str) -> tuple[int, str]:

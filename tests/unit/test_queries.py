@@ -4,7 +4,7 @@ from importlib import resources
 
 import pytest
 
-from crawl_core import queries
+from crawl_core.backends import queries
 
 ALL = [name for group in queries.groups() for name in queries.names(group)]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from crawl_operator.model import Key
-from crawl_operator.resync import Resync, WatchDeafError
-from crawl_operator.store import Kind, Store
+from crawl_operator.values.model import Key
+from crawl_operator.watch.resync import Resync, WatchDeafError
+from crawl_operator.watch.store import Kind, Store
 
 ARTISTS = Key("music", "artists")
 

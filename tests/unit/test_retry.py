@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from crawl_worker.retry import Attempts, RetryRules
+from crawl_worker.client.retry import Attempts, RetryRules
 
 RULES = RetryRules(max_attempts=3, initial_backoff_s=1.0, max_backoff_s=60.0)
 

@@ -14,8 +14,8 @@ import yaml
 from crawl_core.metrics import definitions as metrics
 from crawl_core.spec import Spec, parse_crawljob
 from crawl_core.spec.status import ConditionType, Status
-from crawl_operator import names
 from crawl_operator.plugin import cli as plugin
+from crawl_operator.values import names
 from crawl_worker.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from crawl_operator.access import ClusterUnavailableError, RefusedError
-from crawl_operator.served import INTERVAL_S, NamespacesChangedError, Served, look, stay
+from crawl_operator.watch.access import ClusterUnavailableError, RefusedError
+from crawl_operator.watch.namespaces import INTERVAL_S, NamespacesChangedError, Served, look, stay
 
 
 @dataclass

@@ -8,7 +8,7 @@ import json
 import httpx
 import pytest
 
-from crawl_worker.source import (
+from crawl_worker.sources.source import (
     Denied,
     Failed,
     Granted,
@@ -19,7 +19,7 @@ from crawl_worker.source import (
     Rejected,
     Unauthorized,
 )
-from crawl_worker.spotify import Credentials, SpotifySource
+from crawl_worker.sources.spotify import Credentials, SpotifySource
 
 
 def _source(query_template: str = "{}", market: str | None = None) -> SpotifySource:

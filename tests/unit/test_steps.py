@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawl_core.ledger import ArtistRow, Cursor, DeadLetterRow, RangeRow, RequestRow, SearchRow
-from crawl_worker.steps import Step, batch_of, buried, merged
+from crawl_worker.crawl.steps import Step, batch_of, buried, merged
 
 ROW = RangeRow(
     id=3, job_id=1, length=2, first="aa", last="az", cursor=Cursor("aa"), fence=5, state="open", counts_coverage=True

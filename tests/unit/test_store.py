@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from crawl_operator import names
-from crawl_operator.model import Key
-from crawl_operator.store import Store
+from crawl_operator.values import names
+from crawl_operator.values.model import Key
+from crawl_operator.watch.store import Store
 
 ARTISTS = Key("music", "artists")
 

@@ -14,7 +14,7 @@ from yarl import URL
 
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.limiter import CLOSED_MARGIN_S, Permit, PermitExpiredError
-from crawl_worker.transport import ApiTransport, NoAnswerError, NotSentError
+from crawl_worker.client.transport import ApiTransport, NoAnswerError, NotSentError
 
 Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

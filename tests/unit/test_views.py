@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from operator_rounds import raw_crawljob
+from support.fakes.operator_rounds import raw_crawljob
 
-from crawl_operator import names
-from crawl_operator.model import PodTrouble
-from crawl_operator.views import crawljob_view, deployment_view, pod_troubles
+from crawl_operator.kube.views import crawljob_view, deployment_view, pod_troubles
+from crawl_operator.values import names
+from crawl_operator.values.model import PodTrouble
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from crawl_core.limiter import LimiterState
-from crawl_worker.gauges import STATES, Place, WorkerView, readings, state_of
+from crawl_worker.process.gauges import STATES, Place, WorkerView, readings, state_of
 
 LIMITER = LimiterState(
     limits=None, epoch=0, frozen_until_us=0, frozen_s=0.0, waiting=0, granted=0, calls=7, grants=5, discarded=1,

@@ -6,8 +6,8 @@ import pytest
 
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import values_of
-from crawl_worker.outcomes import class_of, counted_as, name_of
-from crawl_worker.source import Failed, Page, PageSizeRefused, RateLimited, Rejected, Unauthorized
+from crawl_worker.client.outcomes import class_of, counted_as, name_of
+from crawl_worker.sources.source import Failed, Page, PageSizeRefused, RateLimited, Rejected, Unauthorized
 
 OUTCOMES = [
     Page(count=0, total=0, has_next=False, artists=[]),

@@ -13,9 +13,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from crawl_core import keys
+from crawl_core.backends import keys
+from crawl_core.backends.scripts import Argument, Script
 from crawl_core.errors import SchemaVersionError, UnknownJobError
-from crawl_core.scripts import Argument, Script
 
 LAYOUT = "1"
 """Version of the keys' layout. A process that meets another one drains and says so."""

@@ -15,7 +15,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError
-from crawl_worker.parent import follow_parent
+from crawl_worker.machine.parent import follow_parent
 
 Main = Callable[[Sequence[str] | None], int]
 
@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "unfreeze": ("crawl_worker.commands.unfreeze:main", "lift the pause that a 429 put on a rate limit"),
     "delete": ("crawl_worker.commands.delete:main", "end a job for good; the artists stay"),
     "migrate": ("crawl_worker.commands.migrate:main", "bring the ledger's schema up to date"),
-    "worker": ("crawl_worker.main:main", "one crawling process (what a pod runs)"),
+    "worker": ("crawl_worker.process.main:main", "one crawling process (what a pod runs)"),
     "operator": ("crawl_operator.main:main", "turn CrawlJobs into workers in a cluster (what its Deployment runs)"),
     "sandbox": ("crawl_sandbox.cli:main", "a local stand-in for the Spotify Web API"),
 }

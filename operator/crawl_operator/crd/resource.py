@@ -13,7 +13,7 @@ from crawl_core.spec import KIND, Spec
 from crawl_core.spec.status import Status
 from crawl_operator.crd.rules import object_rules, section_rules
 from crawl_operator.crd.schema import Node, structural
-from crawl_operator.names import GROUP, PLURAL, VERSION
+from crawl_operator.values.names import GROUP, PLURAL, VERSION
 
 HEADER = "# Generated from crawl_core.spec by `make sync`. Change the types, not this file.\n"
 

@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from crawl_core.wording import number
-from crawl_operator import names
 from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Scope, listed
 from crawl_operator.plugin.output import remark, say
 from crawl_operator.plugin.server import Server, crawljobs_path, deployments_path
+from crawl_operator.values import names
 
 Crawljob = Mapping[str, Any]
 

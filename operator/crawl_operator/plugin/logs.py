@@ -13,11 +13,11 @@ from time import sleep
 from typing import Any
 
 from crawl_core.errors import ArtistcrawlError, UnavailableError
-from crawl_operator import names
 from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Follower, Scope, listed
 from crawl_operator.plugin.output import remark, say
 from crawl_operator.plugin.server import Server, pods_path
+from crawl_operator.values import names
 
 _LOOK_S = 1.0
 _PAUSE_S = 1.0

@@ -10,13 +10,13 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from crawl_core import snapshot as words
 from crawl_core.durations import Duration
 from crawl_core.errors import SpecError
-from crawl_core.snapshot import Snapshot
+from crawl_core.job import snapshot as words
+from crawl_core.job.snapshot import Snapshot
 from crawl_core.spec import crawljob_of
 from crawl_core.wording import duration, instant, number
-from crawl_operator import names, reasons
+from crawl_operator.values import names, reasons
 
 UNSEEN_AFTER_S = 10.0
 """Seconds after which somebody should have acted on a new CrawlJob or spec."""

@@ -23,8 +23,8 @@ from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.spec import API_VERSION
-from crawl_operator import names
-from crawl_operator.refusals import denial, parsed
+from crawl_operator.kube.refusals import denial, parsed
+from crawl_operator.values import names
 
 Body = Mapping[str, Any] | None
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.snapshot import line
+from crawl_core.job.snapshot import line
 from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Follower, Picture, Scope, listed
 from crawl_operator.plugin.output import remark, say
@@ -56,7 +56,7 @@ def _print(crawljob: Mapping[str, Any]) -> None:
         with suppress(ModuleNotFoundError):
             from rich.console import Console
 
-            from crawl_core.live import render
+            from crawl_core.job.terminal import render
 
             Console(highlight=False).print(render(seen))
             return
@@ -168,7 +168,7 @@ def _view(server: Server, arguments: argparse.Namespace) -> LinesView | Terminal
         from rich.console import Group
         from rich.text import Text
 
-        from crawl_core.live import render
+        from crawl_core.job.terminal import render
     except ModuleNotFoundError:
         return LinesView(named=arguments.name is not None)
 

@@ -5,7 +5,7 @@ from crawl_core.ledger.buckets import BucketRows
 from crawl_core.ledger.dead_letters import DeadLetter
 from crawl_core.ledger.jobs import BucketScope, JobRow, Progress
 from crawl_core.ledger.ledger import Ledger
-from crawl_core.ledger.rows import (
+from crawl_core.values.rows import (
     ArtistRow,
     Batch,
     ChildRange,

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import msgspec
 
 from crawl_core.errors import BatchRefusedError
-from crawl_core.ledger.cursors import cursor_of, cursor_text
 from crawl_core.ledger.ledger import Ledger
-from crawl_core.ledger.rows import Batch, Committed
+from crawl_core.values.cursors import cursor_of, cursor_text
+from crawl_core.values.rows import Batch, Committed
 
 _encode = msgspec.json.Encoder().encode
 

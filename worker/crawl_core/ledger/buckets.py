@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger.ledger import Ledger, Row
-from crawl_core.limiter.limits import BucketLimits, BucketRow
+from crawl_core.values.limits import BucketLimits, BucketRow
 
 
 class BucketRows:

@@ -15,13 +15,13 @@ import msgspec
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
+from crawl_core.backends.queries import query
 from crawl_core.errors import NameTakenError
 from crawl_core.ledger import requests
-from crawl_core.ledger.cursors import cursor_text
 from crawl_core.ledger.ledger import Ledger, Row
-from crawl_core.ledger.rows import Cursor
-from crawl_core.queries import query
 from crawl_core.spec import API_VERSION, KIND, CrawlJob, Spec, crawljob_of, differences, identity, in_words
+from crawl_core.values.cursors import cursor_text
+from crawl_core.values.rows import Cursor
 
 BucketScope = Literal["Credential", "Node", "Job", "Named"]
 

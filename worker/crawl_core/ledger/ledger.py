@@ -12,9 +12,9 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 
-from crawl_core.migrate import check_schema
-from crawl_core.postgres import Pool, mapped_errors
-from crawl_core.queries import query
+from crawl_core.backends.migrate import check_schema
+from crawl_core.backends.postgres import Pool, mapped_errors
+from crawl_core.backends.queries import query
 
 Row = tuple[Any, ...]
 Arguments = Mapping[str, object] | None

@@ -5,9 +5,9 @@ It refuses to lease: that is the frontier's. Here stands only what decides, the 
 
 from __future__ import annotations
 
-from crawl_core.ledger.cursors import cursor_of
 from crawl_core.ledger.ledger import Ledger, Row
-from crawl_core.ledger.rows import RangeRow
+from crawl_core.values.cursors import cursor_of
+from crawl_core.values.rows import RangeRow
 
 
 async def open_ids(ledger: Ledger, job_id: int, *, after: int = 0, limit: int) -> list[int]:

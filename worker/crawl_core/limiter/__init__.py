@@ -8,9 +8,9 @@ request's answer is one window old, or, without an answer, until the latest it c
 from crawl_core.limiter.bucket import Bucket, BucketView
 from crawl_core.limiter.freeze import freeze_bounds_s, freeze_duration_s, parse_retry_after
 from crawl_core.limiter.limiter import DEFAULT_SETTINGS, Limiter, LimiterSettings, LimiterState
-from crawl_core.limiter.limits import BucketLedger, BucketLimits, BucketRow
 from crawl_core.limiter.permit import CLOSED_MARGIN_S, SEND_DEADLINE_S, Permit, PermitExpiredError
 from crawl_core.limiter.record import BucketRecord, unfreeze
+from crawl_core.values.limits import BucketLedger, BucketLimits, BucketRow
 
 __all__ = [
     "CLOSED_MARGIN_S",

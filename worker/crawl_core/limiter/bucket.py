@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
-from crawl_core import keys
+from crawl_core.backends import keys
+from crawl_core.backends.scripts import Argument, Script
 from crawl_core.errors import SchemaVersionError
-from crawl_core.limiter.limits import BucketLimits, BucketRow
-from crawl_core.scripts import Argument, Script
+from crawl_core.values.limits import BucketLimits, BucketRow
 
 LAYOUT = "1"
 """Of the bucket's keys. A process that meets another one drains: it would misread the slots."""

@@ -21,12 +21,12 @@ from redis.exceptions import RedisError
 from crawl_core.clock import SYSTEM_CLOCK, Clock
 from crawl_core.errors import UnavailableError
 from crawl_core.limiter.bucket import MICROSECONDS, Bucket, Grant, Unknown
-from crawl_core.limiter.limits import BucketLedger, BucketLimits
 from crawl_core.limiter.permit import SEND_DEADLINE_S, Permit
 from crawl_core.limiter.queue import PermitQueue
 from crawl_core.limiter.record import BucketRecord, unfreeze
 from crawl_core.limiter.returns import Returns
 from crawl_core.logs import fields
+from crawl_core.values.limits import BucketLedger, BucketLimits
 
 log = logging.getLogger(__name__)
 

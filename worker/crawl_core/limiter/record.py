@@ -18,8 +18,8 @@ from crawl_core.clock import Clock
 from crawl_core.errors import RedisUnavailableError, UnavailableError
 from crawl_core.limiter.bucket import MICROSECONDS, Bucket, BucketView, Freeze, Grant, Unknown
 from crawl_core.limiter.freeze import freeze_bounds_s, freeze_duration_s
-from crawl_core.limiter.limits import BucketLedger
 from crawl_core.logs import fields
+from crawl_core.values.limits import BucketLedger
 
 log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import DeadLetter, JobRow, Ledger, dead_letters
 from crawl_core.wording import number
-from crawl_worker.backends import add_flags, backends
 from crawl_worker.commands.jobs import full_name, named
 from crawl_worker.commands.output import say, say_json
+from crawl_worker.data.backends import add_flags, backends
 
 
 def main(argv: Sequence[str] | None = None) -> int:

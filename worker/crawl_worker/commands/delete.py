@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import JobRow, Ledger, Progress, jobs
 from crawl_core.wording import number
-from crawl_worker.backends import add_flags, backends
 from crawl_worker.commands.jobs import full_name, named
 from crawl_worker.commands.output import remark, say
 from crawl_worker.commands.status import QUIET_AFTER_S
+from crawl_worker.data.backends import add_flags, backends
 
 
 def main(argv: Sequence[str] | None = None) -> int:

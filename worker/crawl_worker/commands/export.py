@@ -14,10 +14,10 @@ from pathlib import Path
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import Ledger
 from crawl_core.wording import duration, number
-from crawl_worker.backends import add_flags, backends
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import remark, say
-from crawl_worker.export import STDOUT, check, export, is_stream
+from crawl_worker.data.backends import add_flags, backends
+from crawl_worker.data.export import STDOUT, check, export, is_stream
 
 _SUFFIXES = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 

@@ -6,9 +6,9 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 
-from crawl_core.migrate import known_version, migrate
-from crawl_worker.backends import add_flags, backends
+from crawl_core.backends.migrate import known_version, migrate
 from crawl_worker.commands.output import say
+from crawl_worker.data.backends import add_flags, backends
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,10 +17,10 @@ from typing import Any
 
 from psycopg.conninfo import make_conninfo
 
-from crawl_core.addresses import check_postgres
+from crawl_core.backends.addresses import check_postgres
+from crawl_core.backends.postgres import plain
 from crawl_core.errors import ConfigurationError
-from crawl_core.postgres import plain
-from crawl_worker.backends import add_flags, backends, given_urls
+from crawl_worker.data.backends import add_flags, backends, given_urls
 
 
 def main(argv: Sequence[str] | None = None) -> int:

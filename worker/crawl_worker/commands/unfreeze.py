@@ -10,13 +10,13 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import BucketRows, Ledger, buckets
 from crawl_core.limiter import BucketRow, unfreeze
-from crawl_core.scripts import connect_redis
 from crawl_core.wording import duration, instant
-from crawl_worker.backends import Urls, add_flags, backends
 from crawl_worker.commands.output import say
+from crawl_worker.data.backends import Urls, add_flags, backends
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ import redis
 
 from crawl_core.errors import ConfigurationError
 from crawl_worker.embedded.wheel import INSTALL, lines_of
-from crawl_worker.processes import ProcessId
+from crawl_worker.machine.processes import ProcessId
 
 _START_TIMEOUT_S = 30.0
 """Seconds a server may take to answer."""

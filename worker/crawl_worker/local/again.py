@@ -10,7 +10,7 @@ import argparse
 import shlex
 from pathlib import Path
 
-from crawl_worker.backends import POSTGRES_VARIABLE, REDIS_VARIABLE, Urls, masked
+from crawl_worker.data.backends import POSTGRES_VARIABLE, REDIS_VARIABLE, Urls, masked
 
 
 def run_words(arguments: argparse.Namespace, urls: Urls) -> str:

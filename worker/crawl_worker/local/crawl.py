@@ -1,6 +1,6 @@
 """One local run from its first worker to its last commit: starts, watches, mends, drains.
 
-The crawling itself is the workers', what a job is stands in crawl_core.lifecycle. It refuses to end while a worker
+The crawling itself is the workers', what a job is stands in crawl_core.job.lifecycle. It refuses to end while a worker
 may still commit.
 """
 
@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 import psycopg
 
-from crawl_core import lifecycle
 from crawl_core.errors import (
     ArtistcrawlError,
     ConfigurationError,
@@ -24,22 +23,23 @@ from crawl_core.errors import (
     UnavailableError,
     UnknownJobError,
 )
+from crawl_core.job import lifecycle
+from crawl_core.job.snapshot import Snapshot, State
 from crawl_core.ledger import jobs, requests
-from crawl_core.metrics.address import LOOPBACK
-from crawl_core.metrics.serving import serving_metrics
-from crawl_core.snapshot import Snapshot, State
+from crawl_core.serving.address import LOOPBACK
+from crawl_core.serving.metrics import serving_metrics
 from crawl_core.spec import CrawlJob
-from crawl_worker.backends import POSTGRES_VARIABLE, REDIS_VARIABLE
+from crawl_worker.data.backends import POSTGRES_VARIABLE, REDIS_VARIABLE
+from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
 from crawl_worker.local.crew import Crew
-from crawl_worker.local.data_folder import DataFolder
 from crawl_worker.local.metrics import LocalMetrics, figures_of, without_backends
 from crawl_worker.local.observer import Observer
 from crawl_worker.local.opened import NODE, Opened, Options, open_all
 from crawl_worker.local.plan import process_count
 from crawl_worker.local.sandbox import SandboxProcess
 from crawl_worker.local.view import View
-from crawl_worker.processes import own_command
+from crawl_worker.machine.processes import own_command
 
 _TICK_S = 0.2
 _LOOK_INTERVAL_S = 1.0

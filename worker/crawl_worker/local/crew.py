@@ -14,7 +14,7 @@ from pathlib import Path
 from crawl_core.errors import EXIT_CONFIGURATION
 from crawl_worker.local.logs import LogTail
 from crawl_worker.local.plan import Backoff
-from crawl_worker.processes import Child, ProcessId
+from crawl_worker.machine.processes import Child, ProcessId
 
 
 @dataclass(slots=True)

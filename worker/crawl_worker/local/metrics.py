@@ -14,14 +14,14 @@ from datetime import timedelta
 import httpx
 
 from crawl_core.errors import ArtistcrawlError, LedgerUnavailableError, RedisUnavailableError
+from crawl_core.job.snapshot import STALLING, Snapshot
 from crawl_core.ledger import Progress
 from crawl_core.limiter import Bucket, BucketView
 from crawl_core.metrics import definitions as metrics
-from crawl_core.metrics.backends import backends_readings
 from crawl_core.metrics.declared import Reading, Samples
 from crawl_core.metrics.exposition import Parsed, text_of
-from crawl_core.metrics.figures import BucketFigures, JobFigures
-from crawl_core.snapshot import STALLING, Snapshot
+from crawl_core.readings.backends import backends_readings
+from crawl_core.readings.job import BucketFigures, JobFigures
 from crawl_worker.local.opened import Opened
 
 WORKER_TIMEOUT_S = 1.0

@@ -12,12 +12,12 @@ from dataclasses import replace
 
 from redis.exceptions import RedisError
 
+from crawl_core.backends.keys import bucket_key
 from crawl_core.errors import ConfigurationError
-from crawl_core.keys import bucket_key
+from crawl_core.job.snapshot import STALLING, Snapshot, State
 from crawl_core.ledger import Progress, buckets, jobs
-from crawl_core.limiter.limits import BucketRow
-from crawl_core.snapshot import STALLING, Snapshot, State
 from crawl_core.spec import CrawlJob
+from crawl_core.values.limits import BucketRow
 from crawl_core.wording import instant
 from crawl_worker.local.opened import Opened
 from crawl_worker.local.pace import Pace

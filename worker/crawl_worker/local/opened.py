@@ -15,18 +15,19 @@ from pathlib import Path
 from redis import exceptions
 from redis.asyncio import Redis
 
-from crawl_core import keys, lifecycle
+from crawl_core.backends import keys
+from crawl_core.backends.migrate import migrate
+from crawl_core.backends.scripts import connect_redis
 from crawl_core.errors import ConfigurationError
 from crawl_core.frontier import Frontier
+from crawl_core.job import lifecycle
 from crawl_core.ledger import JobRow, Ledger, jobs
-from crawl_core.metrics.address import NOWHERE, MetricsAddress
-from crawl_core.migrate import migrate
-from crawl_core.scripts import connect_redis
+from crawl_core.serving.address import NOWHERE, MetricsAddress
 from crawl_core.spec import CrawlJob
-from crawl_worker.backends import Urls, masked, reached
-from crawl_worker.credentials import read_credentials
-from crawl_worker.local.data_folder import DataFolder
-from crawl_worker.spotify import Credentials
+from crawl_worker.data.backends import Urls, masked, reached
+from crawl_worker.data.data_folder import DataFolder
+from crawl_worker.sources.credentials import read_credentials
+from crawl_worker.sources.spotify import Credentials
 
 NODE = "127.0.0.1"
 """This machine's name as a node. All local workers share its bucket."""

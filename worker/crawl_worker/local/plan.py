@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from crawl_core.capacity import limits_of, need
-from crawl_core.limiter.limits import BucketLimits
 from crawl_core.spec import RateLimit, Spec
+from crawl_core.values.capacity import limits_of, need
+from crawl_core.values.limits import BucketLimits
 
 _STEADY_S = 30.0
 """Seconds after which a worker that died counts as having worked: its successor starts at once again."""

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError
-from crawl_core.metrics.address import LOOPBACK, parse_metrics_address
-from crawl_core.snapshot import Snapshot
+from crawl_core.job.snapshot import Snapshot
+from crawl_core.serving.address import LOOPBACK, parse_metrics_address
 from crawl_core.spec import CrawlJob, read_crawljob
-from crawl_worker.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.commands.output import program, remark, say, say_json
+from crawl_worker.data.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
+from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.local.again import data_words, run_words
 from crawl_worker.local.crawl import LocalCrawl, Outcome
-from crawl_worker.local.data_folder import DataFolder
 from crawl_worker.local.opened import Options, credentials
 from crawl_worker.local.summary import as_object, as_text
 from crawl_worker.local.view import View, open_view

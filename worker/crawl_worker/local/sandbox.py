@@ -12,7 +12,7 @@ from pathlib import Path
 from crawl_core.errors import ConfigurationError
 from crawl_core.spec import CrawlJob
 from crawl_worker.local.logs import LogTail
-from crawl_worker.processes import Child, own_command
+from crawl_worker.machine.processes import Child, own_command
 
 START_TIMEOUT_S = 60.0
 """Seconds a sandbox may take to load its catalogue."""

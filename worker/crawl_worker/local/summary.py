@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crawl_core.wording import duration, number
-from crawl_worker.backends import Urls, masked
+from crawl_worker.data.backends import Urls, masked
 from crawl_worker.local.crawl import Outcome
 
 

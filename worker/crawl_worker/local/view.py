@@ -14,8 +14,8 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.live import Live
 
-from crawl_core.live import render
-from crawl_core.snapshot import Snapshot, line
+from crawl_core.job.snapshot import Snapshot, line
+from crawl_core.job.terminal import render
 
 PLAIN_INTERVAL_S = 10.0
 

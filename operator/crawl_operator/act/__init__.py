@@ -1,0 +1,1 @@
+"""Carries out what was decided: writes to the API server, the ledger and Redis."""

@@ -1,0 +1,105 @@
+"""Notes as Events on the CrawlJob: what `kubectl describe` shows. The same one again is counted, not repeated.
+
+They are for people, so an Event that cannot be written is logged and forgotten: it never fails a round.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from crawl_core.clock import Clock
+from crawl_core.logs import fields
+from crawl_core.spec import API_VERSION, KIND
+from crawl_operator.kube.api import ApiError, MissingError
+from crawl_operator.kube.cluster import Cluster
+from crawl_operator.values import names
+from crawl_operator.values.model import CrawlJobView, Note
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 4_096
+"""Events that may be counted further; the ones not written for longest are made anew."""
+MESSAGE_CHARACTERS = 1_024
+"""What the API server takes."""
+
+
+@dataclass(slots=True)
+class _Written:
+    name: str
+    count: int
+
+
+class Notes:
+    """Writes Events, and remembers which it wrote."""
+
+    def __init__(self, cluster: Cluster, clock: Clock, *, instance: str = "") -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._instance = instance
+        self._written: OrderedDict[tuple[str, str, str], _Written] = OrderedDict()
+
+    async def write(self, seen: CrawlJobView, note: Note) -> None:
+        """Record a note, or count it once more where its reason was noted before."""
+        extra = fields("crawljob.noted", crawljob=str(seen.key), reason=note.reason)
+        log.log(logging.WARNING if note.type == "Warning" else logging.INFO, "%s", note.message, extra=extra)
+        try:
+            await self._write(seen, note)
+        except ApiError as error:
+            log.warning("an Event cannot be written: %s", error, extra=fields("event.failed", reason=note.reason))
+
+    async def _write(self, seen: CrawlJobView, note: Note) -> None:
+        key = (seen.uid, note.type, note.reason)
+        known = self._written.get(key)
+        if known is not None:
+            changes = {"count": known.count + 1, "lastTimestamp": self._now(), "message": _short(note.message)}
+            try:
+                await self._cluster.patch_event(seen.key.namespace, known.name, changes)
+            except MissingError:
+                del self._written[key]  # the API server keeps Events for an hour
+            else:
+                known.count += 1
+                self._written.move_to_end(key)
+                return
+        event = self._event(seen, note)
+        await self._cluster.create_event(seen.key.namespace, event)
+        self._written[key] = _Written(event["metadata"]["name"], 1)
+        while len(self._written) > REMEMBERED:
+            self._written.popitem(last=False)
+
+    def _event(self, seen: CrawlJobView, note: Note) -> dict[str, Any]:
+        now = self._now()
+        return {
+            "apiVersion": "v1",
+            "kind": "Event",
+            # A name of 253 characters at most: a CrawlJob's has up to 63.
+            "metadata": {"name": f"{seen.key.name}.{uuid.uuid4().hex[:16]}", "namespace": seen.key.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "namespace": seen.key.namespace,
+                "name": seen.key.name,
+                "uid": seen.uid,
+                "resourceVersion": seen.resource_version,
+            },
+            "type": note.type,
+            "reason": note.reason,
+            "message": _short(note.message),
+            "count": 1,
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "source": {"component": names.FIELD_MANAGER},
+            "reportingComponent": names.FIELD_MANAGER,
+            "reportingInstance": self._instance,
+        }
+
+    def _now(self) -> str:
+        return datetime.fromtimestamp(self._clock.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MESSAGE_CHARACTERS else f"{text[: MESSAGE_CHARACTERS - 3]}..."

@@ -1,0 +1,126 @@
+"""What metrics say of a CrawlJob, from what was seen of it and the status that follows. Pure, but for its keeping.
+
+It refuses to show a number again that could not be read this time. A number that nobody looks at any more is none
+either: a paused CrawlJob has its state and conditions, and one that is being deleted has nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from crawl_core.frontier import FrontierStats
+from crawl_core.job.lifecycle import bucket_of
+from crawl_core.readings.job import BucketFigures, JobFigures
+from crawl_core.spec.status import Status, WorkerCounts
+from crawl_operator.decide.condition_records import instant_of
+from crawl_operator.values import names
+from crawl_operator.values.model import BucketStatus, FrontierView, Key, Observation
+from crawl_operator.values.stored_status import last_status
+
+
+def figures_of(seen: Observation, status: Status | None) -> JobFigures:
+    """What one look has found. `status` is what it makes of the CrawlJob; None: it stays as it was."""
+    view = seen.crawljob
+    job = view.job
+    said = status or last_status(view.status)
+    paused = view.annotations.get(names.ANNOTATION_PAUSED) == "true"
+    planned = status is not None and not paused
+    started_at_s = _seconds(said.start_time)
+    workers = said.workers if planned else _workers(seen)
+    deadline = None if job is None else job.spec.deadline
+    return JobFigures(
+        namespace=view.key.namespace,
+        name=view.key.name,
+        state=said.state,
+        observed_at_s=seen.now.timestamp(),
+        source="" if job is None else job.spec.source.type,
+        bucket_name=_bucket_name(seen),
+        conditions=tuple((each.type, each.status, each.reason) for each in said.conditions),
+        progress=None if paused else seen.progress,
+        finished=said.completion_time is not None,
+        started_at_s=started_at_s,
+        completed_at_s=_seconds(said.completion_time),
+        # While something is out of reach the status keeps the last one, which is no news.
+        estimated_at_s=_seconds(said.estimated_completion_time) if planned and seen.trouble is None else None,
+        deadline_at_s=None if deadline is None or started_at_s is None else started_at_s + deadline.seconds,
+        workers_desired=workers.desired,
+        workers_ready=workers.ready,
+        frontier=None if paused else _frontier(seen.frontier),
+        bucket=None if paused else _bucket(seen.bucket),
+    )
+
+
+def _seconds(instant: str | None) -> float | None:
+    moment = instant_of(instant)
+    return None if moment is None else moment.timestamp()
+
+
+def _bucket_name(seen: Observation) -> str:
+    """By the spec and the credentials: it stays the same while ledger and Redis are out of reach."""
+    job = seen.crawljob.job
+    if job is None or not seen.client_id:
+        return ""
+    return bucket_of(job, client_id=seen.client_id) or ""
+
+
+def _workers(seen: Observation) -> WorkerCounts:
+    """As the Deployment says, where nobody plans how many there should be."""
+    there = seen.deployment
+    if there is None or there.owner_uid not in ("", seen.crawljob.uid):
+        return WorkerCounts()
+    return WorkerCounts(desired=there.replicas, ready=there.ready)
+
+
+def _frontier(view: FrontierView | None) -> FrontierStats | None:
+    if view is None or not view.known:
+        return None
+    return FrontierStats(
+        epoch=view.epoch,
+        pending=view.pending,
+        leased=view.leased,
+        overdue=view.overdue,
+        completed=view.completed,
+        expired=view.expired,
+    )
+
+
+def _bucket(status: BucketStatus | None) -> BucketFigures | None:
+    if status is None:
+        return None
+    row = status.row
+    return BucketFigures(
+        name=row.name,
+        requests=row.limits.requests,
+        window_s=row.limits.window_s,
+        slots_free=status.slots_free,
+        frozen_until_s=0.0 if status.frozen_until is None else status.frozen_until.timestamp(),
+        epoch=row.epoch,
+    )
+
+
+@dataclass(slots=True)
+class Figures:
+    """The newest of each CrawlJob."""
+
+    _newest: dict[Key, JobFigures] = field(default_factory=dict)
+
+    def keep(self, seen: Observation, status: Status | None) -> None:
+        """Show what this look has found, until the next one."""
+        key = seen.crawljob.key
+        if seen.crawljob.deleted_at is not None:
+            # What is left of it is no crawl, and nobody is to be called for it.
+            self.forget(key)
+        else:
+            self._newest[key] = figures_of(seen, status)
+
+    def forget(self, key: Key) -> None:
+        """A CrawlJob is gone."""
+        self._newest.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Another operator led since."""
+        self._newest.clear()
+
+    def all(self) -> tuple[JobFigures, ...]:
+        """Of all CrawlJobs. May be asked from another thread."""
+        return tuple(self._newest.values())

@@ -1,0 +1,1 @@
+"""Connections that a CrawlJob's Secrets name: ledgers, Redis servers, buckets."""

@@ -1,0 +1,1 @@
+"""Pure rules: from an Observation to a Plan, one module a concern."""

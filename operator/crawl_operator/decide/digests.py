@@ -1,0 +1,50 @@
+"""Digests: of what a CrawlJob's workers are made from, and of what a try after a configuration error was made with.
+
+Pure. It refuses to count the image, the operator's settings and defaults: an upgrade must not disturb running workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from crawl_core.spec import Change, Spec, change_of
+from crawl_operator.values.model import CrawlJobView, Observation
+from crawl_operator.values.names import ANNOTATION_RESTART
+
+_CHARACTERS = 16
+
+
+def template_digest(view: CrawlJobView) -> str:
+    """A digest of the fields whose change replaces workers, as far as they are no defaults, and of a restart asked for.
+
+    Raises ValueError for a CrawlJob whose spec is invalid: what its workers should be is not known.
+    """
+    if view.job is None:
+        raise ValueError(f"CrawlJob {view.key} has no valid spec")
+    return _digest([_restarting(view.job.spec), view.annotations.get(ANNOTATION_RESTART, "")])
+
+
+def inputs_digest(seen: Observation) -> str:
+    """A digest of what a worker starts with, as far as a person changes it: the spec's generation and the Secrets."""
+    return _digest([seen.crawljob.generation, seen.secrets])
+
+
+def _restarting(spec: Spec) -> dict[str, Any]:
+    said = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True)
+    return {path: value for path, value in _leaves(said) if change_of(path) is Change.RESTART}
+
+
+def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_CHARACTERS]

@@ -1,0 +1,90 @@
+"""What becomes an Event: each transition told once, by comparing the status as it was with the status to come. Pure.
+
+It refuses to remember what it told: the status does.
+"""
+
+from __future__ import annotations
+
+from crawl_core.spec.status import Condition, Status
+from crawl_core.wording import number
+from crawl_operator.decide.condition_records import condition
+from crawl_operator.values import reasons
+from crawl_operator.values.model import Note
+
+_NOTHING = Condition(type="", status="Unknown", reason=reasons.PENDING, message="", last_transition_time="")
+_QUIET_STATES = frozenset({"Suspended", "Succeeded"})
+
+
+def notes_between(old: Status, new: Status) -> tuple[Note, ...]:
+    """What happened, in the order in which a person would tell it."""
+    return (*_seeded(old, new), *_state(old, new), *_frozen(old, new), *_deadline(old, new), *_succeeded(old, new))
+
+
+def _get(status: Status, kind: str) -> Condition:
+    return condition(status.conditions, kind) or _NOTHING
+
+
+def _seeded(old: Status, new: Status) -> tuple[Note, ...]:
+    before, now = _get(old, "Seeded"), _get(new, "Seeded")
+    if now.status == "True" and before.status != "True" and new.state != "Succeeded":
+        return (Note("Normal", reasons.SEEDED, now.message),)
+    if now.reason == reasons.FRONTIER_LOST and before.reason != reasons.FRONTIER_LOST:
+        return (Note("Warning", reasons.FRONTIER_LOST, now.message),)
+    if now.reason == reasons.RECORD_MISSING and before.reason != reasons.RECORD_MISSING:
+        return (Note("Warning", reasons.RECORD_MISSING, now.message),)
+    return ()
+
+
+def _state(old: Status, new: Status) -> tuple[Note, ...]:
+    before, now = _get(old, "Progressing"), _get(new, "Progressing")
+    found: list[Note] = []
+    if old.state == "Suspended" != new.state and new.state != "Succeeded":
+        found.append(Note("Normal", reasons.RESUMED, "The crawl goes on where it stopped."))
+    if new.state == "Suspended" != old.state:
+        found.append(Note("Normal", reasons.SUSPENDED, "Workers drain; nothing is lost and no request is repeated."))
+    elif _keeps(new, now) and (before.reason != now.reason or not _keeps(old, before)):
+        found.append(Note("Warning", now.reason, _why(new, now)))
+    elif _keeps(old, before) and not _keeps(new, now) and new.state not in _QUIET_STATES:
+        found.append(Note("Normal", reasons.RECOVERED, f"What kept the crawl has passed ({before.reason})."))
+    if new.state == "Crawling" and old.state == "Pending":
+        found.append(Note("Normal", reasons.STARTED, now.message or "Workers crawl."))
+    return tuple(found)
+
+
+def _keeps(status: Status, progressing: Condition) -> bool:
+    """Whether something keeps the crawl that people should know of."""
+    out_of_reach = progressing.status == "Unknown" and progressing.reason not in (reasons.PENDING, reasons.PAUSED)
+    return status.state == "Stalled" or out_of_reach or progressing.reason == reasons.WORKERS_UNAVAILABLE
+
+
+def _why(status: Status, progressing: Condition) -> str:
+    """The condition that says what to do: with an invalid spec it is Seeded."""
+    seeded = _get(status, "Seeded")
+    return seeded.message if seeded.reason == progressing.reason else progressing.message
+
+
+def _frozen(old: Status, new: Status) -> tuple[Note, ...]:
+    before, now = _get(old, "RateLimited"), _get(new, "RateLimited")
+    if now.status == "True" and (before.status != "True" or before.reason != now.reason):
+        return (Note("Warning", now.reason, now.message),)
+    if before.status == "True" and now.status == "False" and new.state != "Succeeded":
+        return (Note("Normal", reasons.UNFROZEN, "Requests are allowed again."),)
+    return ()
+
+
+def _deadline(old: Status, new: Status) -> tuple[Note, ...]:
+    before, now = _get(old, "DeadlineExceeded"), _get(new, "DeadlineExceeded")
+    if now.status == "True" and before.status != "True":
+        return (Note("Warning", reasons.DEADLINE_EXCEEDED, now.message),)
+    return ()
+
+
+def _succeeded(old: Status, new: Status) -> tuple[Note, ...]:
+    before, now = _get(old, "Succeeded"), _get(new, "Succeeded")
+    if now.status == "True" and before.status != "True":
+        found = f"{number(new.artists)} artists, {number(new.artists_new)} of them new"
+        done = f"{now.message} {number(new.searches)} searches found {found}."
+        return (Note("Normal", reasons.SUCCEEDED, done),)
+    if now.reason == reasons.REOPENED and before.status == "True":
+        return (Note("Normal", reasons.REOPENED, now.message),)
+    return ()

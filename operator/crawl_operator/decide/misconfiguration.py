@@ -1,0 +1,56 @@
+"""When a worker is tried again after a configuration error. Pure.
+
+A worker that cannot work as configured notes so in the ledger and exits 78. All are then taken away; one is tried when
+a Secret or the spec changed, and every RETRY_EVERY, since what was wrong may stand outside the cluster. Until it
+commits something, it stays alone. It refuses to guess whether a change was a remedy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from crawl_core.spec.status import Attempt
+from crawl_operator.decide.condition_records import instant_of, instant_text
+from crawl_operator.decide.digests import inputs_digest
+from crawl_operator.decide.phase import Case, Phase
+
+RETRY_EVERY = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What follows for the workers: none, one, or as many as useful."""
+
+    attempt: Attempt | None = None
+    """To be remembered: the last one, until one succeeded."""
+    begins: bool = False
+    """One worker is tried now: what was noted is forgotten."""
+    alone: bool = False
+    """At most one worker."""
+    again_s: float | None = None
+    """Seconds until the next one."""
+
+
+def trial(case: Case) -> Trial:
+    """Where the job stands between two tries."""
+    if case.phase in (Phase.FINISHED, Phase.NEW):
+        return Trial()
+    last = case.old.attempt
+    if case.phase is not Phase.MISCONFIGURED:
+        return Trial() if last is None or _committed_since(case, last) else Trial(attempt=last, alone=True)
+    now, inputs = case.seen.now, inputs_digest(case.seen)
+    if last is None:
+        noted_at = case.row.problem_at if case.row is not None else None
+        last = Attempt(at=instant_text(noted_at or now), inputs=inputs)
+    tried_at = instant_of(last.at) or now
+    left_s = (tried_at + RETRY_EVERY - now).total_seconds()
+    if inputs != last.inputs or left_s <= 0:
+        return Trial(attempt=Attempt(at=instant_text(now), inputs=inputs), begins=True, alone=True)
+    return Trial(attempt=last, alone=True, again_s=left_s)
+
+
+def _committed_since(case: Case, last: Attempt) -> bool:
+    tried_at = instant_of(last.at)
+    committed_at = None if case.progress is None else case.progress.last_commit_at
+    return tried_at is None or (committed_at is not None and committed_at > tried_at)

@@ -1,0 +1,166 @@
+"""Why nothing is done where something should be: pods that do not come up, requests that all fail, silence. Pure.
+
+It refuses to repeat what Kubernetes says word for word where that changes each minute: a condition is not a log.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from crawl_core.wording import duration
+from crawl_operator.decide.condition_records import Aspect, condition, instant_of
+from crawl_operator.decide.phase import Case
+from crawl_operator.decide.workers import limits_in_force
+from crawl_operator.values import reasons
+from crawl_operator.values.names import selector_text
+
+QUIET = timedelta(minutes=5)
+"""Time without a commit that counts as a stall, unless three windows are longer."""
+_QUIET_WINDOWS = 3
+
+_PASSING = frozenset({"Unschedulable", "SchedulingGated", "NotReady", "Evicted", "Preempted"})
+"""Troubles of pods that a cluster mends by itself: room may come, a node may answer again."""
+_REFUSED = frozenset({"Invalid", "Forbidden"})
+"""What the API server said to the operator, and not to a pod."""
+_STARTS = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", "Completed"})
+_IMAGES = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
+
+
+def pods_aspect(case: Case) -> Aspect | None:
+    """Why no worker is up, where Kubernetes says so."""
+    trouble = _worst(case)
+    if trouble is None:
+        return None
+    reason, message = trouble
+    if reason in _REFUSED:
+        return Aspect("False", reasons.WORKERS_UNAVAILABLE, f"No worker is up. {_refusal(reason, message)}")
+    return Aspect("False", reasons.WORKERS_UNAVAILABLE, f"No worker is up: {_pod_sentence(case, reason, message)}")
+
+
+def some_pods(case: Case) -> str:
+    """A sentence on the workers that are not up beside those that are; empty where none is in trouble."""
+    trouble = _worst(case)
+    if trouble is None:
+        return ""
+    if trouble[0] in _REFUSED:
+        return f" {_refusal(*trouble)}"
+    return f" Some workers are not up: {_pod_sentence(case, *trouble)}"
+
+
+def is_passing(case: Case) -> bool:
+    """Whether what keeps the pods may pass without anybody's doing."""
+    trouble = _worst(case)
+    return trouble is None or trouble[0] in _PASSING
+
+
+def _worst(case: Case) -> tuple[str, str] | None:
+    """The trouble that a person must see to, before those that may pass; always the same one of several."""
+    found = sorted((each.reason in _PASSING, each.reason, each.message) for each in case.seen.pods)
+    if found:
+        return found[0][1:]
+    seen = case.seen.deployment
+    return ("FailedCreate", seen.failure) if seen is not None and seen.failure else None
+
+
+def _refusal(reason: str, message: str) -> str:
+    """Of a change, whatever becomes of the workers that are there. A missing right is told with its remedy."""
+    remedy = " Correct spec.workers, or what forbids it: a quota, an admission policy." if reason == "Invalid" else ""
+    return f"The change of the workers was refused: {_sentence(message)}{remedy}"
+
+
+def moving_message(case: Case) -> str:
+    """The Secret names other backends than the workers know."""
+    key, secret = case.seen.crawljob.key, case.job.spec.backends_secret_ref.name
+    return (
+        f"The addresses in the Secret {secret} changed. Workers of the former ones finish first, since two Redis would "
+        "be two limits; then others start with the new ones. See what is left with: kubectl get pods "
+        f"-n {key.namespace} -l {selector_text(key.name)}"
+    )
+
+
+def _pod_sentence(case: Case, reason: str, message: str) -> str:
+    key = case.seen.crawljob.key
+    pods = f"-n {key.namespace} -l {selector_text(key.name)}"
+    if reason in _IMAGES:
+        image = case.seen.deployment.image if case.seen.deployment is not None else ""
+        return (
+            f"{reason}: image {image} cannot be pulled. Correct the operator's worker image or its pull Secrets, then "
+            f"restart the workers: kubectl annotate -n {key.namespace} crawljob/{key.name} --overwrite "
+            'artistcrawl.dev/restart="$(date +%s)"'
+        )
+    if reason in _STARTS:
+        return f"{reason}: see why with: kubectl logs {pods} --previous"
+    said = f"{message.rstrip('. ')}. " if message else ""
+    return f"{reason}: {said}See more with: kubectl describe pods {pods}"
+
+
+def noted_aspect(case: Case) -> Aspect | None:
+    """What workers noted since nobody's requests succeed; None where something was committed after it."""
+    row = case.row
+    if row is None or row.problem_reason not in reasons.NOTED_BY_WORKERS:
+        return None
+    committed_at = None if case.progress is None else case.progress.last_commit_at
+    if committed_at is not None and (row.problem_at is None or committed_at > row.problem_at):
+        return None
+    message = f"{_sentence(row.problem_message or row.problem_reason)} Workers go on trying.{credentials(case)}"
+    return Aspect("False", row.problem_reason, message)
+
+
+def misconfigured_aspect(case: Case) -> Aspect:
+    """What a worker cannot work with, and where it stands."""
+    message = case.row.problem_message if case.row is not None else None
+    remedy = "One worker is tried again when a Secret or the spec changes, and every 10 minutes."
+    key, backends = case.seen.crawljob.key, case.job.spec.backends_secret_ref.name
+    secrets = f"{credentials(case)} The backends are in Secret {key.namespace}/{backends}."
+    return Aspect(
+        "False", reasons.MISCONFIGURED, f"{_sentence(message or 'A worker is misconfigured')} {remedy}{secrets}"
+    )
+
+
+def credentials(case: Case) -> str:
+    """A sentence that names the Secret of the credentials; empty where there is none."""
+    secret = case.job.spec.source.credentials_secret_ref
+    if secret is None:
+        return ""
+    return (
+        f" The credentials are in Secret {case.seen.crawljob.key.namespace}/{secret.name} (client-id, client-secret)."
+    )
+
+
+def silence_aspect(case: Case) -> Aspect | None:
+    """Workers are up, and nothing was committed for long."""
+    patience = _patience(case)
+    quiet_since = _quiet_since(case)
+    if quiet_since is None or case.seen.now - quiet_since < patience:
+        return None
+    key = case.seen.crawljob.key
+    return Aspect(
+        "False",
+        reasons.NO_PROGRESS,
+        f"Workers are up, and nothing was committed for {duration(patience.total_seconds())}. See why with: kubectl "
+        f"logs -n {key.namespace} -l {selector_text(key.name)} --tail=50",
+    )
+
+
+def _patience(case: Case) -> timedelta:
+    return max(QUIET, timedelta(seconds=_QUIET_WINDOWS * limits_in_force(case).window_s))
+
+
+def _quiet_since(case: Case) -> datetime | None:
+    """Since when nothing was committed although work was under way; None where it was not, until now."""
+    committed_at = None if case.progress is None else case.progress.last_commit_at
+    before = condition(case.old.conditions, "Progressing")
+    since = None if before is None else instant_of(before.last_transition_time)
+    if before is None or since is None:
+        return None
+    if before.reason == reasons.NO_PROGRESS:
+        # It lasts until something is committed.
+        ended = committed_at is not None and committed_at > since
+        return None if ended else since - _patience(case)
+    if before.status != "True":
+        return None
+    return since if committed_at is None else max(since, committed_at)
+
+
+def _sentence(text: str) -> str:
+    return f"{text.rstrip('. ')}."

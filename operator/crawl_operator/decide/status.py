@@ -1,0 +1,179 @@
+"""The CrawlJob's status: one word for people, counts from the ledger, times, and what to remember. Pure.
+
+Counts that cannot be read stay as they were written last. It refuses to write an estimate that only wavers.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from crawl_core.ledger import Progress
+from crawl_core.spec.status import Handled, State, Status, WorkerCounts
+from crawl_operator.decide import stalls
+from crawl_operator.decide.condition_records import Aspect, assembled, instant_of, instant_text
+from crawl_operator.decide.conditions import aspects, started_at
+from crawl_operator.decide.misconfiguration import Trial
+from crawl_operator.decide.phase import Case, Phase, frozen_until
+from crawl_operator.decide.workers import ready
+from crawl_operator.values import reasons
+from crawl_operator.values.names import selector_text
+
+_WAVERING = 0.05
+"""Share of the time left by which an estimate may change without being written."""
+_RECENTLY = timedelta(minutes=1)
+_LONGEST_ESTIMATE_S = 20 * 365 * 86_400.0
+
+_STALLS = frozenset({reasons.NO_PROGRESS, *reasons.NOTED_BY_WORKERS})
+
+
+def status_of(case: Case, *, wanted: int | None, trial: Trial, handled: Handled | None) -> Status:
+    """The whole status, as it is to be written."""
+    estimated = estimate(case)
+    said = aspects(case, wanted=wanted, trial=trial, estimated=estimated)
+    view, seen = case.seen.crawljob, case.seen.deployment
+    frozen = instant_of(case.old.frozen_until) if case.phase is Phase.OUT_OF_REACH else _frozen_until(case)
+    start = started_at(case)
+    # Only what differs from nothing: an absent field is absent, not null.
+    whole: dict[str, Any] = {
+        **_counts(case),
+        "state": state_of(case, said["Progressing"], trial=trial),
+        "frozen_until": instant_text(frozen) if frozen else None,
+        "estimated_completion_time": instant_text(estimated) if estimated else None,
+        "time_left": time_left(estimated - case.seen.now) if estimated and case.phase is Phase.RUNNING else None,
+        "start_time": instant_text(start) if start else None,
+        "completion_time": instant_text(case.finished_at) if case.finished_at else None,
+        "workers": WorkerCounts(
+            desired=wanted if wanted is not None else 0 if seen is None else seen.replicas, ready=ready(case)
+        ),
+        "selector": selector_text(view.key.name),
+        "handled": handled,
+        "attempt": trial.attempt,
+        "observed_generation": view.generation,
+        "conditions": assembled(
+            said, before=case.old.conditions, now=case.seen.now, generation=view.generation
+        ),
+    }  # fmt: skip
+    return Status(**{name: value for name, value in whole.items() if value is not None})
+
+
+def _frozen_until(case: Case) -> datetime | None:
+    return None if case.phase is Phase.FINISHED else frozen_until(case.seen)
+
+
+def state_of(case: Case, progressing: Aspect, *, trial: Trial) -> State:
+    """One word for people."""
+    before = case.old.state
+    match case.phase:
+        case Phase.INVALID:
+            return "Succeeded" if before == "Succeeded" else "Stalled"
+        case Phase.FINISHED:
+            # Not before it can be told what was found.
+            return before if case.is_unread else "Succeeded"
+        case Phase.SUSPENDED:
+            return "Suspended"
+        case Phase.BLOCKED | Phase.MISCONFIGURED:
+            return "Stalled"
+        case Phase.OUT_OF_REACH:
+            return "Pending" if before in ("Suspended", "Succeeded") else before
+        case Phase.NEW | Phase.MOVING:
+            return "Pending"
+        case Phase.FROZEN:
+            return "Frozen"
+        case _:
+            return "Stalled" if trial.alone else _running_state(case, progressing)
+
+
+def _running_state(case: Case, progressing: Aspect) -> State:
+    stuck = progressing.reason == reasons.WORKERS_UNAVAILABLE and not stalls.is_passing(case)
+    if stuck or progressing.reason in _STALLS:
+        return "Stalled"
+    if progressing.reason in (reasons.NO_WORKERS, reasons.WORKERS_UNAVAILABLE):
+        return "Pending"
+    # A pod that is replaced is no news, and one may have committed before its readiness is told.
+    committed_at = None if case.progress is None else case.progress.last_commit_at
+    moves = committed_at is not None and case.seen.now - committed_at < _RECENTLY
+    return "Crawling" if ready(case) or moves or case.old.state == "Crawling" else "Pending"
+
+
+def _counts(case: Case) -> dict[str, Any]:
+    """What the ledger counts, else what it counted last."""
+    progress, old = case.progress, case.old
+    if progress is None:
+        names = ("progress", "searches", "requests", "artists", "artists_new", "truncated", "dead_letters")
+        quiet = case.phase in (Phase.FINISHED, Phase.SUSPENDED)
+        return {
+            **{name: getattr(old, name) for name in names},
+            "requests_per_minute": 0 if quiet else old.requests_per_minute,
+        }
+    return {
+        "progress": percentage(progress, finished=case.finished_at is not None),
+        "searches": progress.searches,
+        "requests": progress.requests,
+        "artists": progress.artists,
+        "artists_new": progress.artists_new,
+        "truncated": progress.truncated,
+        "dead_letters": progress.dead_letters,
+        "requests_per_minute": 0 if case.phase is Phase.FINISHED else progress.requests_last_minute,
+    }
+
+
+def percentage(progress: Progress, *, finished: bool) -> str:
+    """The share covered, rounded down; 100.00% is said of a finished job only."""
+    if finished:
+        return "100.00%"
+    share = min(progress.covered * 10_000 // max(1, progress.total), 9_999)
+    return f"{share // 100}.{share % 100:02}%"
+
+
+def estimate(case: Case) -> datetime | None:
+    """When all is covered if it goes on as it does; None where nothing goes on."""
+    before = instant_of(case.old.estimated_completion_time)
+    if case.phase is Phase.OUT_OF_REACH:
+        return before
+    left_s = _left_s(case)
+    if case.phase is not Phase.RUNNING or left_s is None:
+        return None
+    moment = case.seen.now + timedelta(seconds=left_s)
+    wavering = timedelta(seconds=max(30.0, left_s * _WAVERING))
+    if before is not None and before > case.seen.now and abs(before - moment) <= wavering:
+        return before
+    return _rounded_up(moment, step_s=_step_s(left_s))
+
+
+def _left_s(case: Case) -> float | None:
+    progress = case.progress
+    if progress is None or progress.covered >= progress.total:
+        return None
+    left, per_s = progress.total - progress.covered, case.seen.memory.covered_per_s
+    old_enough = case.row is not None and case.seen.now - case.row.started_at >= _RECENTLY
+    if per_s is None and progress.covered and progress.requests and old_enough:
+        # Nothing is remembered yet: at the pace of the last minute, where there was a whole one.
+        per_s = progress.requests_last_minute / 60 * progress.covered / progress.requests
+    if not per_s or not per_s > 0 or left / per_s > _LONGEST_ESTIMATE_S:
+        return None
+    return left / per_s
+
+
+def _step_s(left_s: float) -> int:
+    return 10 if left_s < 600 else 60 if left_s < 6 * 3600 else 600 if left_s < 2 * 86_400 else 3600
+
+
+def time_left(left: timedelta) -> str:
+    """A time to go as a column shows it, such as 57d4h, 3h20m or 40s: coarser where longer, and so rarely written."""
+    seconds = max(left.total_seconds(), 0.0)
+    if seconds < 60:
+        return f"{math.ceil(seconds / 10) * 10}s"
+    minutes = math.ceil(seconds / 60)
+    if minutes < 60:
+        return f"{minutes}m"
+    if minutes < 12 * 60:
+        hours, rest = divmod(math.ceil(minutes / 10) * 10, 60)
+        return f"{hours}h{rest}m" if rest else f"{hours}h"
+    days, hours = divmod(math.ceil(minutes / 60), 24)
+    return f"{days}d{hours}h" if days and hours else f"{days}d" if days else f"{hours}h"
+
+
+def _rounded_up(moment: datetime, *, step_s: int) -> datetime:
+    return datetime.fromtimestamp(math.ceil(moment.timestamp() / step_s) * step_s, UTC)

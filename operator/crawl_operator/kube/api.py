@@ -1,0 +1,155 @@
+"""The API server, and the one seam where its refusals become ours.
+
+    ApiError
+    ├── ConflictError       somebody else wrote the object, or it exists already: look again
+    ├── MissingError        there is no such object (any more)
+    ├── ForbiddenError      the operator's Role lacks a verb; says which, and what to write
+    ├── InvalidError        the object is refused as it is: a defect here, a quota, or an admission policy
+    └── UnreachableError    no answer, or "not now": nothing is known, try again
+
+Objects travel as plain dicts, since the API server's words for them are the ones that people know. It refuses to
+repeat a request: what was seen may be outdated by then, so only another round may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Any, Literal
+from urllib.parse import quote
+
+from kubernetes.client import ApiClient, ApiException
+from urllib3.exceptions import HTTPError
+
+from crawl_core.errors import ArtistcrawlError
+from crawl_operator.kube.call_metrics import counted, resource_of
+from crawl_operator.kube.refusals import denial, parsed
+
+Method = Literal["GET", "POST", "PATCH", "DELETE"]
+Body = Mapping[str, Any] | None
+
+MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+THREADS = 8
+"""Requests at a time. More only queue at the API server, which limits each client."""
+TIMEOUT_S = (5.0, 15.0)
+"""To connect, and to be answered."""
+
+
+class ApiError(ArtistcrawlError):
+    """The API server did not do what it was asked."""
+
+
+class ConflictError(ApiError):
+    """The object is another one, or another version of it, than was seen; or it exists already."""
+
+
+class MissingError(ApiError):
+    """There is no such object, or no such namespace."""
+
+
+class ForbiddenError(ApiError):
+    """The operator may not do this."""
+
+
+class InvalidError(ApiError):
+    """The API server, a quota or an admission policy refuses the object."""
+
+
+class UnreachableError(ApiError):
+    """The API server gave no answer, or asks to come back later."""
+
+
+class Api:
+    """Requests to the API server, in threads of its own."""
+
+    def __init__(self, client: ApiClient, *, timeout_s: tuple[float, float] = TIMEOUT_S) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
+
+    def close(self) -> None:
+        """End the threads, without waiting for requests in them."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def request(
+        self,
+        method: Method,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Body = None,
+        content_type: str = "application/json",
+    ) -> dict[str, Any]:
+        """One request; its answer's object. Raises an ApiError."""
+
+        def call() -> dict[str, Any]:
+            return self._call(method, path, query=query, body=body, content_type=content_type)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def _call(
+        self, method: Method, path: str, *, query: Mapping[str, str] | None, body: Body, content_type: str
+    ) -> dict[str, Any]:
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        try:
+            request = self._client.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            with counted(method, resource_of(path)) as exchange:
+                answer = self._client.call_api(*request, _request_timeout=self._timeout_s)
+                text = answer.read() or b"{}"  # type: ignore[no-untyped-call]
+                exchange.status = answer.status
+        except (HTTPError, OSError, ApiException) as error:
+            # The client's own exception stands for what TLS refuses, or a connection that ended within it.
+            raise UnreachableError(f"the API server is out of reach: {error}") from error
+        found = parsed(text)
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise meaning_of(answer.status, found, what=f"{method} {path}")
+        return found
+
+
+def path_of(group: str, namespace: str, plural: str, *name: str) -> str:
+    """The path of objects of a namespace, or of one. `group` is as in "api/v1" or "apis/apps/v1"."""
+    return "/".join(["", group, "namespaces", quote(namespace), plural, *(quote(part) for part in name)])
+
+
+def meaning_of(status: int, answer: Mapping[str, Any], *, what: str) -> ApiError:
+    """What an answer that is no success means here."""
+    said = str(answer.get("message") or answer.get("reason") or "no reason given")
+    match status:
+        case HTTPStatus.CONFLICT:
+            return ConflictError(said)
+        case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
+            return MissingError(said)
+        case HTTPStatus.UNAUTHORIZED:
+            return ForbiddenError(f"the API server does not accept the operator's token ({said})")
+        case HTTPStatus.FORBIDDEN:
+            return _forbidden(said, answer)
+        case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY | HTTPStatus.METHOD_NOT_ALLOWED:
+            return InvalidError(f"the API server refuses {what}: {said}")
+        case _:
+            return UnreachableError(f"the API server answered {status} to {what}: {said}")
+
+
+def _forbidden(said: str, answer: Mapping[str, Any]) -> ApiError:
+    """A Role that lacks a verb, unless it is a quota, an admission policy or a namespace that is being deleted."""
+    lacking = denial(said)
+    if lacking is None:
+        kind = UnreachableError if "being terminated" in said else InvalidError
+        return kind(f"the cluster does not allow it: {said}")
+    resource = lacking.resource or str((answer.get("details") or {}).get("kind", ""))
+    who = lacking.user.strip('"')
+    return ForbiddenError(
+        f"the operator ({who}) may not {lacking.verb} {resource} in {lacking.where}; give it a Role there with "
+        f'apiGroups ["{lacking.group}"], resources ["{resource}"], verbs ["{lacking.verb}"], or upgrade the chart, '
+        "which makes it"
+    )

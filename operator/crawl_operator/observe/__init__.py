@@ -1,0 +1,1 @@
+"""Reads all that matters for a CrawlJob into one Observation."""

@@ -1,0 +1,1 @@
+"""Plain values and names that every room of the operator may use."""

@@ -1,0 +1,1 @@
+"""Watches of CrawlJobs and Deployments, and which namespaces can be watched."""

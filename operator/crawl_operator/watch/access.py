@@ -1,0 +1,125 @@
+"""The way into the cluster, and what is there of our objects by name: for the first look, and to check the watches.
+
+It refuses to read whole objects, which the watches bring, and to write anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from kubernetes import config
+from kubernetes.client import ApiClient, ApiException, Configuration, CustomObjectsApi
+from urllib3.exceptions import HTTPError
+
+from crawl_core.errors import ConfigurationError, UnavailableError
+from crawl_operator.kube.call_metrics import counted
+from crawl_operator.values import names
+from crawl_operator.values.model import Key
+from crawl_operator.watch.store import Kind
+
+_TIMEOUT_S = (5.0, 30.0)
+
+_WHERE: Mapping[Kind, tuple[str, str]] = {
+    "crawljobs": (names.GROUP, names.VERSION),
+    "deployments": ("apps", "v1"),
+}
+
+# Names, uids and versions only: a thousand CrawlJobs are then a few hundred KiB.
+_METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"}
+
+
+class ClusterUnavailableError(UnavailableError):
+    """The API server cannot be reached, or is not ready."""
+
+
+class CrdMissingError(UnavailableError):
+    """The cluster knows no CrawlJobs yet."""
+
+
+class RefusedError(ConfigurationError):
+    """Our objects must not be listed there: a role is missing, or the namespace with it."""
+
+
+def connect() -> ApiClient:
+    """A client of the cluster that this process is in, or that the kubeconfig names."""
+    settings = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        try:
+            config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError) as error:
+            raise ConfigurationError(
+                "no cluster: this is no pod with a service account, and no kubeconfig was found; "
+                f"set KUBECONFIG to the path of one ({error})"
+            ) from error
+    # urllib3 would repeat a request three times by itself, a write among them, and beyond every time limit of ours.
+    settings.retries = False
+    return ApiClient(settings)
+
+
+async def probe(api: ApiClient, namespace: str) -> None:
+    """Raise RefusedError, CrdMissingError or ClusterUnavailableError where a list ("": of all namespaces) would."""
+    for kind in _WHERE:
+        await asyncio.to_thread(_list, api, kind, namespace, limit=1)
+
+
+async def listed(api: ApiClient, kind: Kind, namespaces: Sequence[str]) -> dict[Key, Mapping[str, Any]]:
+    """The metadata of all objects of a kind, as they are now, in the namespaces (none: all)."""
+    found: dict[Key, Mapping[str, Any]] = {}
+    for namespace in namespaces or ("",):
+        for item in await asyncio.to_thread(_list, api, kind, namespace):
+            metadata = item["metadata"]
+            found[Key(metadata["namespace"], metadata["name"])] = metadata
+    return found
+
+
+def _list(api: ApiClient, kind: Kind, namespace: str, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
+    group, version = _WHERE[kind]
+    objects = CustomObjectsApi(api)
+    more: dict[str, Any] = {"_headers": _METADATA_ONLY, "_request_timeout": _TIMEOUT_S, "_preload_content": False}
+    if limit is not None:
+        more["limit"] = limit
+    if kind == "deployments":
+        more["label_selector"] = names.COMMON_SELECTOR
+    with counted("GET", kind) as exchange:
+        try:
+            answer: Any
+            if namespace:
+                answer = objects.list_namespaced_custom_object(group, version, namespace, kind, **more)
+            else:
+                answer = objects.list_custom_object_for_all_namespaces(group, version, kind, **more)
+            exchange.status = answer.status
+        except ApiException as error:
+            exchange.status = error.status or 0
+            raise _meaning(error, kind, namespace) from error
+        except (HTTPError, OSError) as error:
+            raise ClusterUnavailableError(f"the API server is out of reach: {error}") from error
+    items: Sequence[Mapping[str, Any]] = json.loads(answer.data)["items"] or ()
+    return items
+
+
+def _meaning(error: ApiException, kind: Kind, namespace: str) -> Exception:
+    match error.status:
+        case HTTPStatus.FORBIDDEN:
+            group = names.GROUP if kind == "crawljobs" else "apps"
+            where = f"namespace {namespace}" if namespace else "all namespaces"
+            role = "Role there" if namespace else "ClusterRole"
+            alternative = "" if namespace else ", or name the namespaces to serve in ARTISTCRAWL_NAMESPACES"
+            return RefusedError(
+                f"the operator may not list {kind} in {where}; give its service account a {role} with "
+                f"apiGroups [{group}], resources [{kind}], verbs [get, list, watch]{alternative}"
+            )
+        case HTTPStatus.UNAUTHORIZED:
+            return ConfigurationError("the API server does not accept the operator's credentials; renew the kubeconfig")
+        case HTTPStatus.NOT_FOUND if kind == "crawljobs":
+            return CrdMissingError(
+                "the cluster knows no CrawlJobs; run: kubectl apply -f k8s/crds/crawljobs.artistcrawl.dev.yaml "
+                "(or install the chart with crds.enabled=true)"
+            )
+        case _:
+            return ClusterUnavailableError(f"the API server answered {error.status} {error.reason}")

@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis as every part reaches them: addresses, connections, scripts, queries."""

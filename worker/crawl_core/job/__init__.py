@@ -1,0 +1,1 @@
+"""How a crawl is doing, and what happens to a job around its crawling."""

@@ -1,0 +1,78 @@
+"""The live view of a crawl: pure rendering of a Snapshot for a terminal, in the local run and in `kubectl crawl`.
+
+It refuses to ask for anything: what is not in the Snapshot is not shown. It alone needs rich.
+"""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from crawl_core.job import snapshot as words
+from crawl_core.job.snapshot import Snapshot, State
+from crawl_core.wording import duration, number
+
+_COLOURS: dict[State, str] = {
+    "Crawling": "green",
+    "Succeeded": "bold green",
+    "Frozen": "yellow",
+    "Draining": "yellow",
+    "Stalled": "bold red",
+}
+
+
+def render(snapshot: Snapshot) -> RenderableType:
+    """The view of a terminal, good from 60 columns on."""
+    return Group(_headline(snapshot), _bar(snapshot), _figures(snapshot), *_remarks(snapshot))
+
+
+def _headline(snapshot: Snapshot) -> RenderableType:
+    grid = Table.grid(expand=True)
+    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    grid.add_column(justify="right", no_wrap=True)
+    state = Text(snapshot.state, style=_COLOURS.get(snapshot.state, ""))
+    left = Text.assemble(("artistcrawl ", "bold"), snapshot.job, "  ", state)
+    grid.add_row(left, Text(duration(snapshot.elapsed_s), style="dim"))
+    return grid
+
+
+def _bar(snapshot: Snapshot) -> RenderableType:
+    grid = Table.grid(expand=True, padding=(0, 1))
+    grid.add_column(ratio=1)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    bar = ProgressBar(total=1.0, completed=snapshot.progress)
+    grid.add_row(bar, f"{snapshot.progress:.2%}", f"left {words.left(snapshot)}")
+    return grid
+
+
+def _figures(snapshot: Snapshot) -> RenderableType:
+    grid = Table.grid(padding=(0, 2))
+    for style in ("dim", "", "dim", ""):
+        grid.add_column(style=style, no_wrap=True)
+    grid.add_row("searches", number(snapshot.searches), "artists", words.artists(snapshot))
+    grid.add_row("requests", number(snapshot.requests), "truncated", number(snapshot.truncated))
+    grid.add_row("rate", words.rate(snapshot), "dead letters", _alarming(snapshot.dead_letters))
+    if snapshot.share is not None:
+        grid.add_row("workers", words.workers(snapshot))
+    else:
+        retries = f"{number(snapshot.retries)}  "
+        failed = Text.assemble(retries, ("429s  ", "dim"), _alarming(snapshot.rate_limited))
+        grid.add_row("workers", words.workers(snapshot), "retries", failed)
+    return Group(Text.assemble(("strings   ", "dim"), words.strings(snapshot)), grid)
+
+
+def _remarks(snapshot: Snapshot) -> list[RenderableType]:
+    remarks: list[RenderableType] = []
+    if snapshot.frozen_s > 0:
+        remarks.append(Text(words.freeze(snapshot), style="yellow"))
+    remarks.extend(Text(note, style="yellow") for note in snapshot.notes)
+    if snapshot.last_error:
+        remarks.append(Text(f"last error: {snapshot.last_error}", style="red", no_wrap=True, overflow="ellipsis"))
+    return remarks
+
+
+def _alarming(count: int) -> Text:
+    return Text(number(count), style="red" if count else "")

@@ -1,0 +1,1 @@
+"""What is known now, as values of metrics."""

@@ -1,0 +1,1 @@
+"""HTTP that a process answers: probes and metrics."""

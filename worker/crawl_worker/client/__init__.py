@@ -1,0 +1,1 @@
+"""Requests to the source: one permit each, every answer classified."""

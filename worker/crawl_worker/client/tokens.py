@@ -1,0 +1,100 @@
+"""The access token: one a process, asked for once however many tasks need it, a minute before it ends.
+
+It refuses to guess at credentials: when the upstream denies them, that is a ConfigurationError for a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from crawl_core.clock import Clock
+from crawl_core.errors import ConfigurationError
+from crawl_core.logs import fields
+from crawl_core.metrics import definitions as metrics
+from crawl_worker.client.retry import RetryRules
+from crawl_worker.sources.source import Denied, Failed, Granted, Source
+
+log = logging.getLogger(__name__)
+
+REFRESH_EARLY_S = 60.0
+"""Seconds before its end at which a token is replaced: longer than any request takes."""
+
+_RESULTS = {Granted: "granted", Denied: "denied", Failed: "failed"}
+"""Values of the metric's label."""
+
+Send = Callable[[httpx.Request], Awaitable[tuple[int, bytes]]]
+"""Sends one request without a permit: token requests do not count against the search limit."""
+
+
+class TokenKeeper:
+    """Hands out the current token. `rules` is read at each failure, for it may change while the job runs."""
+
+    def __init__(self, *, source: Source, send: Send, rules: Callable[[], RetryRules], clock: Clock) -> None:
+        self._source = source
+        self._send = send
+        self._rules = rules
+        self._clock = clock
+        self._rng = random.Random()
+        self._token = ""
+        self._good_until_s = 0.0
+        self._lock = asyncio.Lock()
+
+    @property
+    def current(self) -> str | None:
+        """The token, where it is good for now: the hot path, without waiting."""
+        return self._token if self._clock.monotonic() < self._good_until_s else None
+
+    async def get(self) -> str:
+        """The token, asked for where it is not good any more. Raises ConfigurationError when denied."""
+        async with self._lock:
+            return self.current or await self._ask()
+
+    def reject(self, token: str) -> bool:
+        """The upstream did not accept this token: the next `get` asks for another one.
+
+        False where it was rejected or replaced before: requests that were under way with it say so one by one.
+        """
+        if token != self.current:
+            return False
+        self._good_until_s = 0.0
+        return True
+
+    async def _ask(self) -> str:
+        failures = 0
+        while True:
+            asked_s = self._clock.monotonic()
+            answer = await self._request()
+            metrics.TOKENS.labels(_RESULTS[type(answer)]).inc()
+            if isinstance(answer, Granted):
+                # A token that lives shorter than the margin is used for half of its life instead.
+                life_s = max(answer.expires_in_s - REFRESH_EARLY_S, answer.expires_in_s / 2)
+                self._token, self._good_until_s = answer.token, asked_s + life_s
+                log.info("token granted", extra=fields("credential.granted", expires_in_s=answer.expires_in_s))
+                return answer.token
+            if isinstance(answer, Denied):
+                raise ConfigurationError(
+                    f"the API denies the credentials: {answer.message}; "
+                    "check client-id and client-secret in the credentials Secret (or folder)"
+                )
+            failures += 1
+            delay_s = self._rules().delay_s(failures, self._rng)
+            log.warning(
+                "token request failed",
+                extra=fields(
+                    "credential.failed", reason=answer.reason, error=answer.message, delay_s=round(delay_s, 3)
+                ),
+            )
+            await self._clock.sleep(delay_s)
+
+    async def _request(self) -> Granted | Denied | Failed:
+        request = self._source.authorize()
+        try:
+            status, body = await self._send(request)
+        except (httpx.HTTPError, OSError, TimeoutError) as error:
+            return Failed("token_network", f"{request.url}: {str(error) or type(error).__name__}")
+        return self._source.read_token(status, body)

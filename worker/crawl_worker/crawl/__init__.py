@@ -1,0 +1,1 @@
+"""Crawling: ranges claimed, paged through, committed."""

@@ -1,0 +1,1 @@
+"""A worker as a process: its start, its end, what it serves."""

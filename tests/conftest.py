@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 from hypothesis import settings
+from support.processes.catalogue import catalogue_file
 from support.processes.servers import Postgres, Valkey, server_folder, unavailable
 
 from crawl_core.errors import ConfigurationError
@@ -19,15 +20,14 @@ from crawl_core.errors import ConfigurationError
 settings.register_profile("artistcrawl", deadline=None)
 settings.load_profile("artistcrawl")
 
-CATALOGUE = Path(__file__).parents[2] / "shared" / "catalogue" / "artists.parquet"
-
 
 @pytest.fixture(scope="session")
 def real_catalogue() -> Path:
-    """The 251,304 real artists, where they lie beside the checkout. Never part of the repository."""
-    if not CATALOGUE.exists():
-        pytest.skip("the real catalogue is not on this machine")
-    return CATALOGUE
+    """The 251,304 real artists, which are never part of the repository. Without them a test is skipped, also in CI."""
+    path = catalogue_file()
+    if path is None:
+        pytest.skip("ARTISTCRAWL_CATALOGUE names no file with the real catalogue")
+    return path
 
 
 Server = TypeVar("Server", Postgres, Valkey)

@@ -1,7 +1,7 @@
 """The write path: our one statement beside pipelined executemany of the same work and a bare COPY, on one server.
 
-"The same work" is what a commit of 50 artists means: upsert them by DESIGN's rules, link them to the job, count, and
-move the range's cursor behind its fence, in one transaction. Rounds are interleaved and the median counts.
+"The same work" is what a commit of 50 artists means: upsert them by the ledger's rules, link them to the job, count,
+and move the range's cursor behind its fence, in one transaction. Rounds are interleaved and the median counts.
 """
 
 from __future__ import annotations

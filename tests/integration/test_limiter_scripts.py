@@ -1,4 +1,4 @@
-"""Each rule of the bucket, on a real server whose clock the test turns. DESIGN's Limiter, sentence by sentence."""
+"""Each rule of the bucket's Lua scripts, one test a rule, on a real server whose clock the test turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a string ends, row by row of DESIGN's rules."""
+"""When a string ends: one test for each rule that decides whether another page is asked for."""
 
 from __future__ import annotations
 

@@ -1,8 +1,13 @@
 """The API server that control-plane tests use: one without nodes, shared by all test processes of this machine.
 
-It is started where it is not up, and ended by the last process that used it if a test session started it: a control
-plane that a person started goes on. It refuses to touch the cluster that $KUBECONFIG names unless nothing else is
-there, for that one may matter to somebody.
+The first of these that is set says which:
+
+- KUBECONFIG_CONTROL_PLANE: a kubeconfig of an API server that tests may write to.
+- ARTISTCRAWL_TEST_CLUSTER: a folder with the programs `up --control-plane-only`, `env` and `down`. The control plane is
+  started where it is not up, and ended by the last process that used it if a test session started it.
+- KUBECONFIG: the last choice, for that cluster may matter to somebody.
+
+With none of them these tests are skipped, and fail in CI.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from typing import IO
 
 from support.processes.servers import unavailable
 
-CLUSTER = Path(__file__).parents[4] / "shared" / "cluster"
+VARIABLE = "ARTISTCRAWL_TEST_CLUSTER"
 NAME = "artistcrawl-cp"
 START_TIMEOUT_S = 900
 """From nothing, its programs are built first; after that it takes 9 s."""
@@ -55,14 +60,14 @@ class ApiServer:
 
 @contextmanager
 def api_server() -> Iterator[ApiServer]:
-    """$KUBECONFIG_CONTROL_PLANE, else a control plane of the tests' own, else $KUBECONFIG."""
-    if given := os.environ.get("KUBECONFIG_CONTROL_PLANE"):
-        yield _existing(given)
-    elif (CLUSTER / "up").exists():
+    """The one that the environment names; see the module's docstring."""
+    if kubeconfig := os.environ.get("KUBECONFIG_CONTROL_PLANE"):
+        yield _existing(kubeconfig)
+    elif os.environ.get(VARIABLE):
         with _shared_control_plane() as server:
             yield server
-    elif given := os.environ.get("KUBECONFIG"):
-        yield _existing(given)
+    elif kubeconfig := os.environ.get("KUBECONFIG"):
+        yield _existing(kubeconfig)
     else:
         unavailable("no API server: set KUBECONFIG_CONTROL_PLANE to a kubeconfig of one that tests may write to")
 
@@ -140,7 +145,7 @@ def _environment() -> dict[str, str]:
 
 def _script(name: str, *arguments: str) -> str:
     done = subprocess.run(
-        [str(CLUSTER / name), *arguments],
+        [str(Path(os.environ[VARIABLE]) / name), *arguments],
         env={**os.environ, "TESTCLUSTER_NAME": NAME},
         capture_output=True,
         text=True,

@@ -21,7 +21,7 @@ ALPHABET = "abcdefghijkl"
 """12 of the 26 letters that occur in names: 144 strings of two, and artists that no string finds."""
 
 FLUSH_INTERVAL_S = 1.0
-"""What a worker may keep to itself, as DESIGN promises."""
+"""How long a worker may keep answers before it commits them: its writer's FLUSH_AGE_S."""
 
 GRACE_S = 1.0
 """The way of an answer into the ledger on a machine that does other things too: its own latency, and the commit's."""

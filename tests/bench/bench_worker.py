@@ -1,7 +1,7 @@
 """What a request costs the worker, from fetch to commit, beside a bare httpx GET loop; and how much of a limit is used.
 
-Both talk to the same sandbox in the same run, about the same strings: on the real catalogue where it lies beside the
-checkout (96 % of its answers are empty), else on a synthetic one.
+Both talk to the same sandbox in the same run, about the same strings: on the real catalogue where
+ARTISTCRAWL_CATALOGUE names it (96 % of its answers are empty), else on a synthetic one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 
 import httpx
 import psutil
-from conftest import CATALOGUE
+from support.processes.catalogue import catalogue_file
+from support.processes.cpu import cpu_s, tree_cpu_s
 from support.processes.crawl_process import Crawl, crawling
 from support.processes.sandbox_process import SandboxProcess, sandbox
 from support.processes.servers import Postgres, Valkey, server_folder
@@ -49,20 +50,6 @@ def _servers() -> Iterator[tuple[Postgres, Valkey]]:
             postgres.stop()
 
 
-def _cpu_s(*pids: int) -> float:
-    """CPU seconds of processes, with those of children that have ended."""
-    total = 0.0
-    for pid in pids:
-        times = psutil.Process(pid).cpu_times()
-        total += times.user + times.system + times.children_user + times.children_system
-    return total
-
-
-def _postgres_cpu_s(postmaster: int) -> float:
-    children = [child.pid for child in psutil.Process(postmaster).children(recursive=True)]
-    return _cpu_s(postmaster, *children)
-
-
 async def _bare_cpu_us(api: SandboxProcess, queries: list[str]) -> float:
     """CPU microseconds a request of a GET loop on httpx.AsyncClient, at the worker's concurrency."""
     pending = iter(queries)
@@ -86,7 +73,8 @@ async def loop_once(client: httpx.AsyncClient) -> None:
 
 
 async def _cost(postgres: Postgres, valkey: Valkey) -> list[Row]:
-    options: dict[str, Any] = {"catalogue": str(CATALOGUE)} if CATALOGUE.exists() else {"size": 50_000}
+    catalogue = catalogue_file()
+    options: dict[str, Any] = {"size": 50_000} if catalogue is None else {"catalogue": str(catalogue)}
     with postgres.database() as url, sandbox(traced=False, **options) as api, tempfile.TemporaryDirectory() as folder:
         await migrate(url)
         async with crawling(
@@ -111,10 +99,10 @@ async def _crawl_cost(crawl: Crawl, postgres: Postgres, valkey: Valkey) -> tuple
     worker = crawl.worker()
     await crawl.searched(1)
     parts = {
-        "worker": lambda: _cpu_s(worker.pid),
-        "PostgreSQL": lambda: _postgres_cpu_s(postgres.pid),
-        "sandbox": lambda: _cpu_s(crawl.sandbox.pid),
-        "Valkey": lambda: _cpu_s(valkey.pid),
+        "worker": lambda: cpu_s(psutil.Process(worker.pid)),
+        "PostgreSQL": lambda: tree_cpu_s(psutil.Process(postgres.pid)),
+        "sandbox": lambda: cpu_s(psutil.Process(crawl.sandbox.pid)),
+        "Valkey": lambda: cpu_s(psutil.Process(valkey.pid)),
     }
     before_s = {name: cpu() for name, cpu in parts.items()}
     done, started_s = crawl.value("SELECT sum(requests) FROM crawl_range"), time.monotonic()

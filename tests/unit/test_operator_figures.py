@@ -19,7 +19,7 @@ from support.fakes.observations import (
     workers_of,
 )
 
-from crawl_core.job.lifecycle import bucket_of
+from crawl_core.job.bucket_name import bucket_of
 from crawl_core.readings.job import JobFigures
 from crawl_operator.act.job_metrics import Figures, figures_of
 from crawl_operator.values import names

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from crawl_core.job.lifecycle import RESEED_INTERVAL_S, bucket_of
+from crawl_core.job.bucket_name import bucket_of
+from crawl_core.job.schedule import RESEED_INTERVAL_S
 from crawl_core.ledger import JobRow
 from crawl_core.ledger.jobs import as_recorded
 from crawl_operator.decide.phase import Case, Phase, is_moving

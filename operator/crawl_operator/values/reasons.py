@@ -1,52 +1,48 @@
 """The reasons of conditions and Events. They are API: alerts and scripts compare them, so none is ever renamed.
 
-What keeps the operator from its backends has reasons of its own, which `observe` names; they are passed on as they are.
+Those that a local run has as well come from `crawl_core.job.reasons`. What keeps the operator from its backends has
+reasons of its own, which `observe` names; they are passed on as they are.
 """
 
 from __future__ import annotations
 
-from crawl_core.job.snapshot import STALLING
+from crawl_core.job import reasons as shared
 
 # --- Seeded: the ledger has the job and its ranges, and Redis what is open of them
-SEEDED = "Seeded"
-PENDING = "Pending"
-"""Nothing is known yet. Also Progressing and RateLimited begin with it."""
+SEEDED = shared.SEEDED
+PENDING = shared.PENDING
+FRONTIER_LOST = shared.FRONTIER_LOST
 INVALID_SPEC = "InvalidSpec"
 SANDBOX_MISSING = "SandboxMissing"
 NAME_TAKEN = "NameTaken"
 """The ledger's job of this name crawls something else."""
-FRONTIER_LOST = "FrontierLost"
-"""Redis lost what was open; it is seeded again from the ledger."""
 RECORD_MISSING = "RecordMissing"
 """The job is finished, and the ledger no longer knows it."""
 
 # --- Progressing: work is being done
-CRAWLING = "Crawling"
-LIMIT_BINDS = "LimitBinds"
-"""The rate limit is what bounds the crawl; more workers would change nothing."""
-WORKERS_STARTING = "WorkersStarting"
+CRAWLING = shared.CRAWLING
+LIMIT_BINDS = shared.LIMIT_BINDS
+WORKERS_STARTING = shared.WORKERS_STARTING
+NO_PROGRESS = shared.NO_PROGRESS
+FROZEN = shared.FROZEN
+SUSPENDED = shared.SUSPENDED
+MISCONFIGURED = shared.MISCONFIGURED
+NOTED_BY_WORKERS = shared.NOTED_BY_WORKERS
+COMPLETED = shared.COMPLETED
 WORKERS_UNAVAILABLE = "WorkersUnavailable"
 """No worker is up, and Kubernetes says why."""
 BACKENDS_CHANGED = "BackendsChanged"
 """The Secret names other backends; workers of the former ones end first. Also Seeded."""
 NO_WORKERS = "NoWorkers"
 """spec.workers.replicas is 0."""
-NO_PROGRESS = "NoProgress"
-"""Workers are up, and nothing was committed for long."""
-FROZEN = "Frozen"
-SUSPENDED = "Suspended"
-MISCONFIGURED = "Misconfigured"
-"""A worker met what only a person can change. Other reasons that workers note are passed on as they are."""
 PAUSED = "Paused"
 """The operator was told to leave the CrawlJob alone."""
-COMPLETED = "Completed"
 
 # --- RateLimited: the source told us to wait
-FROZEN_BY_API = "FrozenByAPI"
-QUOTA_EXCEEDED = "QuotaExceeded"
-SHARED_BUCKET_STRICTER = "SharedBucketStricter"
-"""Another CrawlJob on the same bucket has a stricter limit, which counts for all."""
-WITHIN_LIMIT = "WithinLimit"
+FROZEN_BY_API = shared.FROZEN_BY_API
+QUOTA_EXCEEDED = shared.QUOTA_EXCEEDED
+SHARED_BUCKET_STRICTER = shared.SHARED_BUCKET_STRICTER
+WITHIN_LIMIT = shared.WITHIN_LIMIT
 
 # --- Suspended
 DRAINING = "Draining"
@@ -79,6 +75,3 @@ RETRYING = "Retrying"
 DATA_DELETED = "DataDeleted"
 DATA_NOT_DELETED = "DataNotDeleted"
 EXPIRED = "Expired"
-
-NOTED_BY_WORKERS = STALLING
-"""What workers note when nobody's requests succeed; they go on trying, and take the note back when one does."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from crawl_core.job.lifecycle import bucket_of
+from crawl_core.job.bucket_name import bucket_of
 from crawl_core.ledger import JobRow, Progress
 from crawl_core.limiter import BucketLimits, BucketRow
 from crawl_core.spec import CrawlJob, crawljob_of

@@ -14,9 +14,6 @@ State = Literal[
     "Starting", "Pending", "Crawling", "Frozen", "Draining", "Succeeded", "Suspended", "Interrupted", "Stalled"
 ]
 
-STALLING = frozenset({"Unauthorized", "RequestRejected"})
-"""What workers note when nobody's requests succeed: the job is Stalled until one does, and they take the note back."""
-
 _LONGEST_ERROR = 200
 """Characters of an error in a log's line."""
 

@@ -24,6 +24,7 @@ from crawl_core.errors import (
     UnknownJobError,
 )
 from crawl_core.job import lifecycle
+from crawl_core.job.schedule import RESEED_INTERVAL_S
 from crawl_core.job.snapshot import Snapshot, State
 from crawl_core.ledger import jobs, requests
 from crawl_core.serving.address import LOOPBACK
@@ -272,7 +273,7 @@ class LocalCrawl:
         force = now_s >= self._next_forced_s
         await lifecycle.reseed(self._opened.ledger, self._opened.frontier, self._opened.row, force=force)
         if force:
-            self._next_forced_s = now_s + lifecycle.RESEED_INTERVAL_S
+            self._next_forced_s = now_s + RESEED_INTERVAL_S
         await requests.rotate(self._opened.ledger)
 
     async def _mend(self) -> None:

@@ -14,7 +14,8 @@ from datetime import timedelta
 import httpx
 
 from crawl_core.errors import ArtistcrawlError, LedgerUnavailableError, RedisUnavailableError
-from crawl_core.job.snapshot import STALLING, Snapshot
+from crawl_core.job import reasons
+from crawl_core.job.snapshot import Snapshot
 from crawl_core.ledger import Progress
 from crawl_core.limiter import Bucket, BucketView
 from crawl_core.metrics import definitions as metrics
@@ -26,9 +27,6 @@ from crawl_worker.local.opened import Opened
 
 WORKER_TIMEOUT_S = 1.0
 """For a worker's answer: one that is stopped must not hold up the others'."""
-
-QUOTA_EXCEEDED = "QuotaExceeded"
-"""What workers note where a 429 speaks of the account's quota."""
 
 _STATES = {"Starting": "Pending", "Draining": "Crawling", "Interrupted": "Suspended"}
 """A run's own words, as the CrawlJob's state has them."""
@@ -112,10 +110,10 @@ async def _bucket(opened: Opened, *, frozen_until_s: float) -> BucketFigures | N
 
 def _conditions(problem: str, *, frozen: bool) -> tuple[tuple[str, str, str], ...]:
     """As an operator would write them."""
-    paused = problem if problem == QUOTA_EXCEEDED else "FrozenByAPI"
-    limited = ("True", paused) if frozen else ("False", "WithinLimit")
-    progressing = ("False", problem) if problem in STALLING else ("True", "Crawling")
-    return ("Seeded", "True", "Seeded"), ("Progressing", *progressing), ("RateLimited", *limited)
+    paused = problem if problem == reasons.QUOTA_EXCEEDED else reasons.FROZEN_BY_API
+    limited = ("True", paused) if frozen else ("False", reasons.WITHIN_LIMIT)
+    progressing = ("False", problem) if problem in reasons.NOTED_BY_WORKERS else ("True", reasons.CRAWLING)
+    return ("Seeded", "True", reasons.SEEDED), ("Progressing", *progressing), ("RateLimited", *limited)
 
 
 def without_backends(figures: JobFigures | None, error: ArtistcrawlError, *, now_s: float) -> JobFigures | None:
@@ -124,10 +122,10 @@ def without_backends(figures: JobFigures | None, error: ArtistcrawlError, *, now
         return None
     match error:
         case LedgerUnavailableError():
-            reason = "LedgerUnavailable"
+            reason = reasons.LEDGER_UNAVAILABLE
         case RedisUnavailableError():
-            reason = "RedisUnavailable"
+            reason = reasons.REDIS_UNAVAILABLE
         case _:
-            reason = "FrontierLost"
+            reason = reasons.FRONTIER_LOST
     seeded = (("Seeded", "False", reason),)
     return replace(figures, observed_at_s=now_s, conditions=seeded, progress=None, frontier=None, bucket=None)

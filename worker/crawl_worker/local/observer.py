@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from crawl_core.backends.keys import bucket_key
 from crawl_core.errors import ConfigurationError
-from crawl_core.job.snapshot import STALLING, Snapshot, State
+from crawl_core.job.reasons import NOTED_BY_WORKERS
+from crawl_core.job.snapshot import Snapshot, State
 from crawl_core.ledger import Progress, buckets, jobs
 from crawl_core.spec import CrawlJob
 from crawl_core.values.limits import BucketRow
@@ -43,7 +44,7 @@ class Observer:
         """Of a run that goes on, in the words of a CrawlJob's status."""
         if self.snapshot.frozen_s:
             return "Frozen"
-        return "Stalled" if self.problem in STALLING else "Crawling"
+        return "Stalled" if self.problem in NOTED_BY_WORKERS else "Crawling"
 
     async def look(self, opened: Opened) -> None:
         """Renew the snapshot. Raises ConfigurationError where somebody has deleted the job."""

@@ -25,8 +25,9 @@ from crawl_core.ledger import (
     ranges,
 )
 from crawl_core.spec import parse_crawljob
-from crawl_worker.crawl.steps import Step
-from crawl_worker.crawl.writer import Writer
+from crawl_worker.crawl.range_strings import RangeStrings
+from crawl_worker.crawl.steps import RangeStep
+from crawl_worker.crawl.writer import RangeWriter
 
 JOB = """
 apiVersion: artistcrawl.dev/v1alpha1
@@ -65,21 +66,21 @@ def _after(string: str) -> Cursor | None:
     return Cursor(STRINGS[index]) if index < len(STRINGS) else None
 
 
-def _writer(ledger: Ledger, row: RangeRow, owner: str, children: list[int] | None = None) -> Writer:
+def _writer(ledger: Ledger, row: RangeRow, owner: str, children: list[int] | None = None) -> RangeWriter:
     async def push(ids: list[int]) -> None:
         (children if children is not None else []).extend(ids)
 
-    return Writer(
+    return RangeWriter(
         ledger=ledger,
         row=row,
         owner=owner,
+        strings=RangeStrings(parse_crawljob(JOB, origin="t").spec.keyspace.to_keyspace(), row),
         clock=SYSTEM_CLOCK,
         on_children=push,
-        give_up=lambda string: (_after(string), 1),
     )
 
 
-def _step(string: str, *artist_names: str) -> Step:
+def _step(string: str, *artist_names: str) -> RangeStep:
     artists = [
         ArtistRow(
             id=f"{string}{index}",
@@ -99,7 +100,7 @@ def _step(string: str, *artist_names: str) -> Step:
     search = SearchRow(
         string=string, pages=1, total=len(artists), truncated=False, results=len(artists), finished_at_us=1
     )
-    return Step(string, _after(string), [request], artists, search, covered=1)
+    return RangeStep(string, _after(string), [request], artists, search, covered=1)
 
 
 def _column(url: str, statement: str) -> list[Any]:

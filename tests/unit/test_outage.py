@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
+from crawl_core.clock import SYSTEM_CLOCK
 from crawl_worker.client.outage import Outage
+from crawl_worker.client.retry import Attempts, RetryRules
+
+RULES = RetryRules(max_attempts=3, initial_backoff_s=0.0, max_backoff_s=0.0)
+
+
+def an_outage() -> Outage:
+    return Outage(clock=SYSTEM_CLOCK, rules=lambda: RULES, control_strings=("a", "b"))
+
+
+def probers(count: int) -> list[Attempts]:
+    return [Attempts(successes_before=0) for _ in range(count)]
 
 
 async def _settled(*tasks: asyncio.Task[None]) -> list[bool]:
@@ -15,68 +27,61 @@ async def _settled(*tasks: asyncio.Task[None]) -> list[bool]:
 
 
 async def test_everybody_is_admitted_while_all_is_well() -> None:
-    outage = Outage()
-    await outage.admission("a")
-    assert outage.admits("b")
+    outage, (first, second) = an_outage(), probers(2)
+    await outage.turn(first)
+    assert outage.admits(second)
 
 
 async def test_only_one_may_probe_an_outage() -> None:
-    outage = Outage()
-    outage.failed("a")
-    outage.failed("b")
-    assert [outage.admits(who) for who in ("a", "b")] == [True, False]
+    outage, (first, second) = an_outage(), probers(2)
+    outage.failed(first)
+    outage.failed(second)
+    assert [outage.admits(first), outage.admits(second)] == [True, False]
 
 
 async def test_a_failed_probe_passes_the_probe_on() -> None:
-    outage = Outage()
-    outage.failed("a")
-    waiting = asyncio.create_task(outage.admission("b"))
+    outage, (first, second) = an_outage(), probers(2)
+    outage.failed(first)
+    waiting = asyncio.create_task(outage.turn(second))
     assert await _settled(waiting) == [False]
-    outage.failed("a")
+    outage.failed(first)
     assert await _settled(waiting) == [True]
-    assert [outage.admits(who) for who in ("a", "b")] == [False, True]
+    assert [outage.admits(first), outage.admits(second)] == [False, True]
 
 
 async def test_a_success_ends_the_outage_for_all() -> None:
-    outage = Outage()
-    outage.failed("a")
-    tasks = [asyncio.create_task(outage.admission(who)) for who in ("b", "c", "d")]
+    outage, (first, *others) = an_outage(), probers(4)
+    outage.failed(first)
+    tasks = [asyncio.create_task(outage.turn(other)) for other in others]
     await _settled(*tasks)
     outage.succeeded()
     assert await _settled(*tasks) == [True, True, True]
-    assert (outage.lasts, outage.probes) == (False, 0)
+    assert not outage.lasts
 
 
 async def test_the_probe_does_not_stay_with_somebody_who_left() -> None:
-    outage = Outage()
-    outage.failed("a")
-    waiting = asyncio.create_task(outage.admission("b"))
+    outage, (first, second) = an_outage(), probers(2)
+    outage.failed(first)
+    waiting = asyncio.create_task(outage.turn(second))
     await _settled(waiting)
-    outage.leave("a")
+    outage.leave(first)
     assert await _settled(waiting) == [True]
 
 
 async def test_a_probe_that_nobody_holds_is_taken_by_the_next_who_asks() -> None:
-    outage = Outage()
-    outage.failed("a")
-    outage.leave("a")
-    await outage.admission("b")
-    assert outage.admits("b")
+    outage, (first, second) = an_outage(), probers(2)
+    outage.failed(first)
+    outage.leave(first)
+    await outage.turn(second)
+    assert outage.admits(second)
 
 
 async def test_a_waiter_that_was_cancelled_is_passed_over() -> None:
-    outage = Outage()
-    outage.failed("a")
-    gone, waiting = (asyncio.create_task(outage.admission(who)) for who in ("b", "c"))
+    outage, (first, second, third) = an_outage(), probers(3)
+    outage.failed(first)
+    gone, waiting = (asyncio.create_task(outage.turn(prober)) for prober in (second, third))
     await _settled(gone, waiting)
     gone.cancel()
-    outage.failed("a")
+    outage.failed(first)
     assert await _settled(waiting) == [True]
-    assert outage.admits("c")
-
-
-async def test_only_the_probes_failures_lengthen_the_wait() -> None:
-    outage = Outage()
-    for who in ("a", "b", "c", "d"):
-        outage.failed(who)
-    assert (outage.failures, outage.probes) == (4, 1)
+    assert outage.admits(third)

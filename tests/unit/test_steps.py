@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crawl_core.ledger import ArtistRow, Cursor, DeadLetterRow, RangeRow, RequestRow, SearchRow
-from crawl_worker.crawl.steps import Step, batch_of, buried, merged
+from crawl_worker.crawl.steps import RangeStep, batch_of, buried, merged
 
 ROW = RangeRow(
     id=3, job_id=1, length=2, first="aa", last="az", cursor=Cursor("aa"), fence=5, state="open", counts_coverage=True
@@ -22,8 +22,8 @@ def _artist(artist_id: str, **values: object) -> ArtistRow:
 
 def test_a_batch_ends_where_its_last_step_ended_and_counts_one_more_commit() -> None:
     steps = [
-        Step("aa", Cursor("ab"), [REQUEST], search=SEARCH, covered=1),
-        Step("ab", Cursor("ac"), [REQUEST], covered=1),
+        RangeStep("aa", Cursor("ab"), [REQUEST], search=SEARCH, covered=1),
+        RangeStep("ab", Cursor("ac"), [REQUEST], covered=1),
     ]
     batch = batch_of(steps, row=ROW, owner="me", fence=5, expected=Cursor("aa", batch=7))
     assert (batch.cursor, batch.expected.batch) == (Cursor("ac", batch=8), 7)
@@ -31,7 +31,7 @@ def test_a_batch_ends_where_its_last_step_ended_and_counts_one_more_commit() -> 
 
 
 def test_the_end_of_a_range_is_a_batch_without_a_cursor() -> None:
-    assert batch_of([Step("az", None)], row=ROW, owner="me", fence=5, expected=Cursor("az")).cursor is None
+    assert batch_of([RangeStep("az", None)], row=ROW, owner="me", fence=5, expected=Cursor("az")).cursor is None
 
 
 def test_an_artist_twice_in_a_batch_is_one_row_with_its_first_query() -> None:
@@ -46,7 +46,7 @@ def test_a_field_missing_later_does_not_hide_the_earlier_value() -> None:
 
 def test_a_string_given_up_keeps_its_requests_and_loses_its_artists() -> None:
     letter = DeadLetterRow(string="aa", reason="r", attempts=1, last_error="e", at_us=1)
-    step = Step("aa", Cursor("aa", offset=50), [REQUEST], artists=[_artist("x")], search=SEARCH, retries=2)
+    step = RangeStep("aa", Cursor("aa", offset=50), [REQUEST], artists=[_artist("x")], search=SEARCH, retries=2)
     end = buried(step, dead_letter=letter, after=Cursor("ab"), covered=1)
     assert (end.cursor, end.requests, end.artists, end.search) == (Cursor("ab"), [REQUEST], [], None)
     assert (end.dead_letter, end.covered, end.retries) == (letter, 1, 2)

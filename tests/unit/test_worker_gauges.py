@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from crawl_core.limiter import LimiterState
-from crawl_worker.process.gauges import STATES, Place, WorkerView, readings, state_of
+from crawl_worker.crawl.view import PlaceView, WorkerView
+from crawl_worker.process.gauges import STATES, readings, state_of
 
 LIMITER = LimiterState(
     limits=None, epoch=0, frozen_until_us=0, frozen_s=0.0, waiting=0, granted=0, calls=7, grants=5, discarded=1,
     confirmed=4, round_trip_s=0.001, reachable=True,
 )  # fmt: skip
 VIEW = WorkerView(
-    draining=False, places=[Place(7, 0.25), Place()], in_flight=1, arrivals=4, outage=False, behind=False,
+    draining=False, places=[PlaceView(7, 0.25), PlaceView()], in_flight=1, arrivals=4, outage=False, behind=False,
     uncommitted_age_s=0.5, limiter=LIMITER,
 )  # fmt: skip
 
@@ -29,7 +30,7 @@ def values(view: WorkerView | None) -> dict[tuple[str, ...], float]:
     [
         (None, "starting"),
         (VIEW, "crawling"),
-        (replace(VIEW, places=[Place()]), "idle"),
+        (replace(VIEW, places=[PlaceView()]), "idle"),
         (replace(VIEW, outage=True), "outage"),
         (replace(VIEW, behind=True), "blocked"),
         (replace(VIEW, limiter=replace(LIMITER, reachable=False)), "blocked"),

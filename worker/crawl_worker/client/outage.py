@@ -1,43 +1,115 @@
-"""An outage of the API: nobody of this process succeeds. It is probed by one request at a time.
+"""An outage of the API: nobody of this process succeeds. It is probed by one request at a time, with growing pauses.
 
-The first failure that does not count against its string begins it; any success ends it. Meanwhile one task holds the
-probe, and after a failed probe hands it to the next one that waits, so that a single bad string cannot pass for an
-outage for ever: somebody else's success shows it up.
+The first failure that counts against no string begins it; any success ends it. Meanwhile one task holds the probe, and
+after a failed probe hands it to the next one that waits. Without that a single bad string could pass for an outage for
+ever: its task alone would probe, and fail, while every other string would have succeeded and shown it up
+(test_a_failed_probe_passes_the_probe_on).
+
+Where all strings in flight are bad, nobody else's success comes either. So a probe that has failed often enough asks,
+every second time, for a control string that nobody waits for (test_bad_strings_with_nobody_else_are_told_by_a_control).
 """
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
+from collections.abc import Callable, Sequence
+
+from crawl_core.clock import Clock
+from crawl_worker.client.retry import Attempts, RetryRules
 
 
 class Outage:
-    """Shared by the tasks of one process; `holder` values are whatever object stands for a task's attempt."""
+    """Shared by the tasks of one process. Who probes is an `Attempts`: what stands for one task's page.
 
-    def __init__(self) -> None:
+    `rules` is read at each failure, for it may change while the job runs.
+    """
+
+    def __init__(self, *, clock: Clock, rules: Callable[[], RetryRules], control_strings: Sequence[str]) -> None:
         self.successes = 0
-        self.failures = 0
-        self.probes = 0
-        self._holder: object | None = None
-        self._waiting: deque[tuple[object, asyncio.Future[None]]] = deque()
+        """Requests of this process that were answered with a page."""
+        self._clock = clock
+        self._rules = rules
+        self._control_strings = control_strings
+        self._rng = random.Random()
+        self._failures = 0
+        self._probes = 0
+        self._next_probe_s = 0.0
+        self._prober: Attempts | None = None
+        self._waiting: deque[tuple[Attempts, asyncio.Future[None]]] = deque()
 
     @property
     def lasts(self) -> bool:
         """Whether there is an outage now."""
-        return self.failures > 0
+        return self._failures > 0
 
-    def admits(self, holder: object) -> bool:
+    def admits(self, attempts: Attempts) -> bool:
         """Whether this one may send now."""
-        return self.failures == 0 or self._holder is holder
+        return not self.lasts or self._prober is attempts
 
-    async def admission(self, holder: object) -> None:
-        """Return once `admits(holder)`."""
-        while not self.admits(holder):
-            if self._holder is None:
-                self._holder = holder
+    async def turn(self, attempts: Attempts) -> None:
+        """Return when this one may send: at once while all is well, else as the prober and when a probe is due.
+
+        It must be asked again before the request leaves (`admits`): an outage may begin while a permit is waited for.
+        """
+        await self._become_prober(attempts)
+        if self.lasts:
+            await self._clock.sleep(self._next_probe_s - self._clock.monotonic())
+
+    def succeeded(self) -> None:
+        """A request was answered: any outage is over."""
+        self.successes += 1
+        if self.lasts:
+            self._failures = self._probes = 0
+            self._prober = None
+            while self._waiting:
+                _wake(self._waiting.popleft()[1])
+
+    def failed(self, attempts: Attempts) -> float:
+        """A failure that counts against no string: an outage begins or goes on, and the probe is passed on.
+
+        Returns the seconds until the next probe, at least. Only failures of probes, and the one that began the outage,
+        lengthen the pause: of eight requests in flight when the API goes away seven are no news.
+        """
+        self._failures += 1
+        if self._prober is None or self._prober is attempts:
+            self._probes += 1
+            self._pass_on(otherwise=attempts)
+        delay_s = self._rules().delay_s(max(1, self._probes), self._rng)
+        # Never sooner than an earlier failure said: the latest of several in flight must not shorten the pause.
+        self._next_probe_s = max(self._next_probe_s, self._clock.monotonic() + delay_s)
+        return delay_s
+
+    def control_for(self, string: str, attempts: Attempts) -> str | None:
+        """What this probe must ask for instead of its own string, None where it asks for that.
+
+        Every second probe, once the string has failed as often as would end it if failures counted; another string each
+        time, since a control may be bad itself.
+        """
+        if not self.lasts or attempts.uncounted < self._rules().max_attempts or self._probes % 2:
+            return None
+        others = [control for control in self._control_strings if control != string]
+        return others[self._probes // 2 % len(others)]
+
+    def control_failed(self) -> None:
+        """The control string failed as well. The probe stays where it is: its own string is next."""
+        self._failures += 1
+        self._probes += 1
+        self._next_probe_s = self._clock.monotonic() + self._rules().delay_s(self._probes, self._rng)
+
+    def leave(self, attempts: Attempts) -> None:
+        """This one sends no more; the probe must not stay with it."""
+        if self._prober is attempts:
+            self._pass_on(otherwise=None)
+
+    async def _become_prober(self, attempts: Attempts) -> None:
+        while not self.admits(attempts):
+            if self._prober is None:
+                self._prober = attempts
                 return
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            entry = (holder, future)
+            entry = (attempts, future)
             self._waiting.append(entry)
             try:
                 await future
@@ -45,37 +117,13 @@ class Outage:
                 if entry in self._waiting:
                     self._waiting.remove(entry)
 
-    def succeeded(self) -> None:
-        """A request was answered: any outage is over."""
-        self.successes += 1
-        if self.failures:
-            self.failures = self.probes = 0
-            self._holder = None
-            while self._waiting:
-                _wake(self._waiting.popleft()[1])
-
-    def failed(self, holder: object) -> None:
-        """A failure that counts against no string: an outage begins, or goes on, and the probe is passed on.
-
-        `probes` counts those of the outage that began it or were its probe: what the backoff grows with.
-        """
-        self.failures += 1
-        if self._holder is None or self._holder is holder:
-            self.probes += 1
-            self._pass_on(holder)
-
-    def leave(self, holder: object) -> None:
-        """This one sends no more; the probe must not stay with it."""
-        if self._holder is holder:
-            self._pass_on(None)
-
-    def _pass_on(self, otherwise: object | None) -> None:
+    def _pass_on(self, *, otherwise: Attempts | None) -> None:
         while self._waiting:
-            self._holder, future = self._waiting.popleft()
+            self._prober, future = self._waiting.popleft()
             if not future.done():
                 _wake(future)
                 return
-        self._holder = otherwise
+        self._prober = otherwise
 
 
 def _wake(future: asyncio.Future[None]) -> None:

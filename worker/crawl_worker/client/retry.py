@@ -25,7 +25,7 @@ class RetryRules:
         return step_s * rng.uniform(0.5, 1.0)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Attempts:
     """The failures of one page of one string. `successes_before` is the process's count when it was last tried."""
 
@@ -40,6 +40,11 @@ class Attempts:
         self.successes_before = successes
         self.counted += counts
         return counts
+
+    @property
+    def uncounted(self) -> int:
+        """Failures that count against nobody: nothing else had succeeded."""
+        return self.failures - self.counted
 
     def exhausted(self, rules: RetryRules) -> bool:
         """Whether the string is to be dead-lettered."""

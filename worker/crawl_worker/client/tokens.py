@@ -40,6 +40,8 @@ class TokenKeeper:
         self._rules = rules
         self._clock = clock
         self._rng = random.Random()
+        self.refused_in_a_row = 0
+        """Tokens that the API refused since it last accepted one."""
         self._token = ""
         self._good_until_s = 0.0
         self._lock = asyncio.Lock()
@@ -54,15 +56,18 @@ class TokenKeeper:
         async with self._lock:
             return self.current or await self._ask()
 
-    def reject(self, token: str) -> bool:
-        """The upstream did not accept this token: the next `get` asks for another one.
+    def accepted(self) -> None:
+        """The API answered a request with a page: its token is good."""
+        self.refused_in_a_row = 0
 
-        False where it was rejected or replaced before: requests that were under way with it say so one by one.
+    def reject(self, token: str) -> None:
+        """The API did not accept this token: the next `get` asks for another one.
+
+        Counted once a token: of eight requests that were under way with it, each says so, and only the first is news.
         """
-        if token != self.current:
-            return False
-        self._good_until_s = 0.0
-        return True
+        if token == self.current:
+            self._good_until_s = 0.0
+            self.refused_in_a_row += 1
 
     async def _ask(self) -> str:
         failures = 0

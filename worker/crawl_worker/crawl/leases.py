@@ -6,34 +6,36 @@ stopped, so that a process that slept asks before it sends anything more. It ref
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
 
 from crawl_core.clock import Clock
 from crawl_core.errors import RedisUnavailableError, UnknownJobError
 from crawl_core.frontier import Frontier, Lease
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_worker.crawl.stopping import StopSwitch
 
 log = logging.getLogger(__name__)
 
+CONFIRM_RETRY_S = 0.5
+"""Seconds between two tries to ask a Redis that is out of reach whether a lease is still ours."""
+
 
 class HeldLease:
-    """One lease of this process. `on_lost` is called once, when it is found to be somebody else's."""
+    """One lease of this process. `switch` stops the task that works under it, once it is somebody else's."""
 
-    def __init__(self, lease: Lease, *, good_until_s: float, on_lost: Callable[[], None]) -> None:
+    def __init__(self, lease: Lease, *, good_until_s: float, switch: StopSwitch) -> None:
         self.lease = lease
         self.good_until_s = good_until_s
         self.lost = False
-        self._on_lost = on_lost
+        self.switch = switch
 
     def lose(self) -> None:
         """It is somebody else's now."""
         if not self.lost:
             self.lost = True
             metrics.LEASES.labels("lost").inc()
-            self._on_lost()
+            self.switch.stop()
 
 
 class LeaseKeeper:
@@ -67,21 +69,21 @@ class LeaseKeeper:
 
     async def renew(self) -> None:
         """Renew everything held; whatever is lost is told so. Raises RedisUnavailableError."""
-        held = [one for one in self._held if not one.lost]
-        if not held:
+        held_leases = [held for held in self._held if not held.lost]
+        if not held_leases:
             return
         sent_s = self._clock.monotonic()
         try:
-            mine = await self._frontier.renew([one.lease for one in held])
+            still_mine = await self._frontier.renew([held.lease for held in held_leases])
         except UnknownJobError:
             # The frontier lost its memory, and our leases with it. What we have is committed under the fence.
-            mine = [False] * len(held)
-        for one, still_mine in zip(held, mine, strict=True):
-            if still_mine:
-                one.good_until_s = sent_s + self._frontier.lease_ttl_s
+            still_mine = [False] * len(held_leases)
+        for held, mine in zip(held_leases, still_mine, strict=True):
+            if mine:
+                held.good_until_s = sent_s + self._frontier.lease_ttl_s
             else:
-                log.warning("lease lost", extra=fields("lease.lost", range=one.lease.range_id))
-                one.lose()
+                log.warning("lease lost", extra=fields("lease.lost", range=held.lease.range_id))
+                held.lose()
 
     async def confirm(self, held: HeldLease) -> bool:
         """Whether the lease is ours, asking where it may have run out; waits while Redis is out of reach."""
@@ -89,5 +91,5 @@ class LeaseKeeper:
             try:
                 await self.renew()
             except RedisUnavailableError:
-                await asyncio.sleep(0.5)
+                await self._clock.sleep(CONFIRM_RETRY_S)
         return not held.lost

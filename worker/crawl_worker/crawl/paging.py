@@ -20,7 +20,7 @@ STALE_AFTER_S = 3600.0
 """Seconds after its first page from which a resumed string starts again: lists drift."""
 
 
-class Step(Enum):
+class AfterPage(Enum):
     """What to do after a page."""
 
     NEXT_PAGE = "next page"
@@ -55,12 +55,12 @@ class Paging:
         """Items to ask for at the current offset; never past the cap."""
         return min(page_size, self.cap - self.offset)
 
-    def take(self, page: Page, *, limit: int) -> Step:
+    def take(self, page: Page, *, limit: int) -> AfterPage:
         """Account for the page that was asked for with `limit` at the current offset."""
         self._largest_total = max(self._largest_total, page.total)
         if page.count == 0 and self.offset < self._largest_total and not self._asked_again:
             self._asked_again = True
-            return Step.ASK_AGAIN
+            return AfterPage.ASK_AGAIN
         self._asked_again = False
         if self.first_total is None:
             self.first_total = page.total
@@ -70,18 +70,18 @@ class Paging:
         self.offset += limit
         return step
 
-    def _after(self, page: Page, *, limit: int) -> Step:
+    def _after(self, page: Page, *, limit: int) -> AfterPage:
         full = page.count >= limit
         at_cap = self.offset + limit >= self.cap
         if (self.first_total or 0) >= self.cap:
             self.truncated = True
             if self.refinable:
-                return Step.END
+                return AfterPage.END
         if at_cap:
             self.truncated = self.truncated or full
-            return Step.END
+            return AfterPage.END
         if page.count == 0:
-            return Step.END
+            return AfterPage.END
         if not page.has_next and (not full or self.offset + page.count >= self._largest_total):
-            return Step.END
-        return Step.NEXT_PAGE
+            return AfterPage.END
+        return AfterPage.NEXT_PAGE

@@ -25,7 +25,7 @@ from crawl_core.ledger import (
 
 
 @dataclass(slots=True)
-class Step:
+class RangeStep:
     """One request's gain. `cursor` is where the range stands after it, None at its end."""
 
     string: str
@@ -45,7 +45,7 @@ class Step:
         return len(self.artists) + len(self.requests) + 1
 
 
-def batch_of(steps: Sequence[Step], *, row: RangeRow, owner: str, fence: int, expected: Cursor) -> Batch:
+def batch_of(steps: Sequence[RangeStep], *, row: RangeRow, owner: str, fence: int, expected: Cursor) -> Batch:
     """One batch of consecutive steps of a range that stands at `expected`."""
     last = steps[-1].cursor
     return Batch(
@@ -89,9 +89,9 @@ def _newer(earlier: ArtistRow, later: ArtistRow) -> ArtistRow:
     )
 
 
-def buried(step: Step, *, dead_letter: DeadLetterRow, after: Cursor | None, covered: int) -> Step:
+def buried(step: RangeStep, *, dead_letter: DeadLetterRow, after: Cursor | None, covered: int) -> RangeStep:
     """What becomes of a step whose string is given up: `after` is where the range goes on behind that string."""
-    return Step(
+    return RangeStep(
         string=step.string,
         cursor=after,
         requests=step.requests,

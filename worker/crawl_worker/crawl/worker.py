@@ -1,6 +1,7 @@
 """One crawling process: claims ranges, crawls `concurrency` of them at once, commits, and drains when told.
 
-It refuses to decide whether the job is finished; that is read from the ledger. See `crawl` for one range.
+Whether the job is finished is read from the ledger, never concluded from a frontier that has nothing to claim: other
+processes may hold the last ranges, and a Redis that forgot everything looks the same.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import logging
 import random
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from crawl_core.clock import Clock
 from crawl_core.errors import FenceLostError, UnavailableError, UnknownJobError
@@ -18,21 +20,25 @@ from crawl_core.keyspace import Keyspace
 from crawl_core.ledger import JobRow, Ledger, jobs
 from crawl_core.logs import fields
 from crawl_worker.client.client import Client
-from crawl_worker.client.notes import Notes
-from crawl_worker.client.retry import RetryRules
+from crawl_worker.client.job_notes import JobNotes
 from crawl_worker.crawl.claim import Claimed, Claimer, Nothing
+from crawl_worker.crawl.flusher import Flusher, note_fence_lost
 from crawl_worker.crawl.leases import HeldLease, LeaseKeeper
+from crawl_worker.crawl.live_settings import follow
+from crawl_worker.crawl.places import CrawlPlace, RangeWork
 from crawl_worker.crawl.range_crawl import RangeCrawl
-from crawl_worker.crawl.writer import FLUSH_AGE_S, LIMIT_AGE_S, Writer
-from crawl_worker.process.gauges import Place, WorkerView
+from crawl_worker.crawl.range_strings import RangeStrings
+from crawl_worker.crawl.stopping import StopSwitch
+from crawl_worker.crawl.view import WorkerView
+from crawl_worker.crawl.writer import RangeWriter
 
 log = logging.getLogger(__name__)
 
-FLUSH_TICK_S = 0.25
-"""Seconds between two looks for rows that are old enough to be committed."""
-
 SETTINGS_INTERVAL_S = 10.0
 """Seconds between two reads of the job's live settings."""
+
+FINISHED_INTERVAL_S = 1.0
+"""The same, where the process is to end with the job."""
 
 FLUSH_RETRY_S = 0.5
 """Seconds between two tries to reach a ledger that is out of reach."""
@@ -45,7 +51,7 @@ class Parts:
     ledger: Ledger
     frontier: Frontier
     client: Client
-    notes: Notes
+    notes: JobNotes
     keyspace: Keyspace
     clock: Clock
     owner: str
@@ -61,11 +67,10 @@ class Worker:
         self._drain_s = drain_s
         self._claimer = Claimer(frontier=parts.frontier, ledger=parts.ledger, owner=parts.owner, clock=parts.clock)
         self._keeper = LeaseKeeper(parts.frontier, parts.clock)
-        self._crawls: set[RangeCrawl] = set()
-        self._slots: list[_Slot] = []
-        self._working: set[_Slot] = set()
+        self._flusher = Flusher(parts.clock)
+        self._places: list[CrawlPlace] = []
+        self._working: set[CrawlPlace] = set()
         self._group: asyncio.TaskGroup | None = None
-        self._flushing: set[RangeCrawl] = set()
         self._failure: Exception | None = None
         self._successes = 0
         self._draining = asyncio.Event()
@@ -76,14 +81,19 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             self._group = group
             chores = [
-                group.create_task(chore())
-                for chore in (self._keeper.run, self._flush_old, self._follow_job, self._parts.notes.run)
+                group.create_task(chore)
+                for chore in (
+                    self._keeper.run(),
+                    self._flusher.run(group),
+                    self._follow_job(),
+                    self._parts.notes.run(),
+                )
             ]
             self._resize()
             await self._draining.wait()
             # A place that ended in a way of its own must not keep the others from committing; `_work` kept the reason.
-            places = (slot.task for slot in self._working if slot.task is not None)
-            await asyncio.gather(*places, return_exceptions=True)
+            working = (place.task for place in self._working if place.task is not None)
+            await asyncio.gather(*working, return_exceptions=True)
             with suppress(UnavailableError):
                 await self._parts.notes.write()
             for chore in chores:
@@ -95,7 +105,7 @@ class Worker:
         """Finish what is in flight, commit it, give the ranges back, and return from `run`."""
         if self._draining.is_set():
             return
-        log.info("draining", extra=fields("worker.draining", ranges=len(self._crawls)))
+        log.info("draining", extra=fields("worker.draining", ranges=self._flusher.ranges))
         self._draining.set()
         self._resize()
 
@@ -104,12 +114,12 @@ class Worker:
         client = self._parts.client
         return WorkerView(
             draining=self._draining.is_set(),
-            places=[_place(slot.crawl) for slot in self._slots],
-            in_flight=client.in_flight,
-            arrivals=client.arrivals,
+            places=[place.view() for place in self._places],
+            in_flight=client.sender.in_flight,
+            arrivals=client.sender.arrivals,
             outage=client.outage.lasts,
-            behind=self._is_behind(),
-            uncommitted_age_s=max((crawl.writer.age_s for crawl in self._crawls), default=0.0),
+            behind=self._flusher.behind,
+            uncommitted_age_s=self._flusher.age_s,
             limiter=client.limiter_state(),
         )
 
@@ -120,97 +130,99 @@ class Worker:
     def _resize(self) -> None:
         """Have as many places as the job's concurrency says, or none when draining."""
         wanted = 0 if self._draining.is_set() else self._concurrency
-        for slot in self._slots[wanted:]:
-            slot.retire()
-        del self._slots[wanted:]
-        while self._group is not None and len(self._slots) < wanted:
-            slot = _Slot()
-            self._slots.append(slot)
-            self._working.add(slot)
-            slot.task = self._group.create_task(self._work(slot))
+        for place in self._places[wanted:]:
+            place.retire()
+        del self._places[wanted:]
+        while self._group is not None and len(self._places) < wanted:
+            place = CrawlPlace()
+            self._places.append(place)
+            self._working.add(place)
+            place.task = self._group.create_task(self._work(place))
 
-    async def _work(self, slot: _Slot) -> None:
+    async def _work(self, place: CrawlPlace) -> None:
         """Work until retired. What nobody foresaw ends the process, but the other ranges' work is committed first."""
         try:
-            await self._work_on(slot)
+            await self._work_on(place)
         except Exception as error:
             self._fail(error)
         except asyncio.CancelledError:
             # A task group takes no notice of a child that cancels itself: the place would be gone in silence.
-            if not slot.retired:
+            if not place.retired:
                 self._fail(RuntimeError("a crawling task was cancelled by nobody who may"))
             raise
         finally:
-            self._working.discard(slot)
+            self._working.discard(place)
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self.drain()
 
-    async def _work_on(self, slot: _Slot) -> None:
-        while not slot.retired:
+    async def _work_on(self, place: CrawlPlace) -> None:
+        while not place.retired:
             claimed = await self._claimer.claim()
             if isinstance(claimed, Nothing):
                 # Jitter, so that the processes of a job do not ask in step.
-                await slot.rest(claimed.wait_s * self._rng.uniform(0.75, 1.25), self._parts.clock)
-            elif slot.retired:
+                await place.rest(claimed.wait_s * self._rng.uniform(0.75, 1.25), self._parts.clock)
+            elif place.retired:
                 await self._claimer.give_back(claimed.lease, done=False)
             else:
-                await self._crawl(claimed, slot)
+                await self._crawl(claimed, place)
 
-    async def _crawl(self, claimed: Claimed, slot: _Slot) -> None:
-        crawl = self._range_crawl(claimed)
-        self._crawls.add(crawl)
-        self._keeper.hold(crawl.held)
-        slot.crawl = crawl
+    async def _crawl(self, claimed: Claimed, place: CrawlPlace) -> None:
+        work = self._work_of(claimed)
+        self._flusher.add(work.writer, work.held)
+        self._keeper.hold(work.held)
+        place.work = work
         try:
-            done = await crawl.run()
-            committed = await self._commit_rest(crawl)
+            at_end = await work.crawl.run()
+            committed = await self._commit_rest(work)
         finally:
-            slot.crawl = None
-            self._keeper.drop(crawl.held)
-            self._crawls.discard(crawl)
-        if not crawl.held.lost:
-            await self._claimer.give_back(claimed.lease, done=done and committed)
+            place.work = None
+            self._keeper.drop(work.held)
+            self._flusher.discard(work.writer)
+        if not work.held.lost:
+            await self._claimer.give_back(claimed.lease, done=at_end and committed)
 
-    def _range_crawl(self, claimed: Claimed) -> RangeCrawl:
+    def _work_of(self, claimed: Claimed) -> RangeWork:
+        """Put together what one range needs. Each part knows those before it, and none of those after."""
         parts = self._parts
-        held = HeldLease(claimed.lease, good_until_s=claimed.good_until_s, on_lost=lambda: crawl.stop())
-        crawl = RangeCrawl(
-            row=claimed.row,
-            held=held,
-            keeper=self._keeper,
-            keyspace=parts.keyspace,
-            client=parts.client,
-            clock=parts.clock,
-            ledger_behind=self._is_behind,
-        )
-
-        async def push(children: list[int]) -> None:
-            try:
-                await parts.frontier.seed(children, epoch=claimed.lease.epoch)
-            except (UnavailableError, UnknownJobError) as error:
-                # They are in the ledger as open ranges; the next seeding finds them.
-                log.warning("children not pushed", extra=fields("children.not_pushed", error=str(error)))
-
-        crawl.writer = Writer(
+        held = HeldLease(claimed.lease, good_until_s=claimed.good_until_s, switch=StopSwitch())
+        strings = RangeStrings(parts.keyspace, claimed.row)
+        writer = RangeWriter(
             ledger=parts.ledger,
             row=claimed.row,
             owner=parts.owner,
+            strings=strings,
             clock=parts.clock,
-            on_children=push,
-            give_up=crawl.give_up,
+            on_children=partial(self._push_children, epoch=claimed.lease.epoch),
         )
-        return crawl
+        crawl = RangeCrawl(
+            cursor=claimed.row.cursor,
+            strings=strings,
+            held=held,
+            keeper=self._keeper,
+            writer=writer,
+            client=parts.client,
+            clock=parts.clock,
+            ledger_behind=lambda: self._flusher.behind,
+        )
+        return RangeWork(claimed.row, held, writer, crawl)
 
-    async def _commit_rest(self, crawl: RangeCrawl) -> bool:
+    async def _push_children(self, range_ids: list[int], *, epoch: str) -> None:
+        try:
+            await self._parts.frontier.seed(range_ids, epoch=epoch)
+        except (UnavailableError, UnknownJobError) as error:
+            # They are in the ledger as open ranges; the next seeding finds them.
+            log.warning("children not pushed", extra=fields("children.not_pushed", error=str(error)))
+
+    async def _commit_rest(self, work: RangeWork) -> bool:
         """Commit what a range has left, waiting for the ledger as long as it takes, or as long as a drain may take."""
         deadline_s: float | None = None
         while True:
             try:
-                await crawl.writer.flush()
+                await work.writer.flush()
             except FenceLostError as error:
-                self._note_fence_lost(crawl, error)
+                note_fence_lost(work.held, error)
                 return False
             except UnavailableError as error:
                 now_s = self._parts.clock.monotonic()
@@ -223,33 +235,6 @@ class Worker:
             else:
                 return True
 
-    async def _flush_old(self) -> None:
-        """Commit rows that are old enough. A range whose commit hangs keeps no other from committing."""
-        while True:
-            await self._parts.clock.sleep(FLUSH_TICK_S)
-            for crawl in self._crawls - self._flushing:
-                # A tick early rather than late: FLUSH_AGE_S is a promise.
-                if crawl.writer.age_s >= FLUSH_AGE_S - FLUSH_TICK_S and self._group is not None:
-                    self._flushing.add(crawl)
-                    self._group.create_task(self._flush(crawl))
-
-    async def _flush(self, crawl: RangeCrawl) -> None:
-        try:
-            await crawl.writer.flush()
-        except FenceLostError as error:
-            self._note_fence_lost(crawl, error)
-        except UnavailableError as error:
-            log.warning("commit failed", extra=fields("batch.failed", range=crawl.row.id, error=str(error)))
-        finally:
-            self._flushing.discard(crawl)
-
-    def _is_behind(self) -> bool:
-        return any(crawl.writer.age_s > LIMIT_AGE_S for crawl in self._crawls)
-
-    def _note_fence_lost(self, crawl: RangeCrawl, error: FenceLostError) -> None:
-        log.warning("range lost to its fence", extra=fields("range.fence_lost", range=crawl.row.id, error=str(error)))
-        crawl.held.lose()
-
     async def _follow_job(self) -> None:
         """Follow the job's live settings, its end, and its removal."""
         while True:
@@ -259,7 +244,7 @@ class Worker:
                 log.warning("job not read", extra=fields("job.not_read", error=str(error)))
             else:
                 self._follow(job)
-            await self._parts.clock.sleep(SETTINGS_INTERVAL_S if not self._exit_when_done else 1.0)
+            await self._parts.clock.sleep(FINISHED_INTERVAL_S if self._exit_when_done else SETTINGS_INTERVAL_S)
 
     def _follow(self, job: JobRow | None) -> None:
         if job is None or job.deleted_at is not None or job.uid != self._parts.frontier.uid:
@@ -270,10 +255,7 @@ class Worker:
             self.drain()
         self._clear_what_passed(job)
         self._job = job
-        settings = self._parts.client.settings
-        settings.retry = retry_rules(job)
-        if job.page_size is not None:
-            settings.page_size = min(settings.page_size, job.page_size)
+        follow(self._parts.client.settings, job)
         self._resize()
 
     def _clear_what_passed(self, job: JobRow) -> None:
@@ -283,47 +265,3 @@ class Worker:
         if stood and outage.successes > self._successes and not outage.lasts:
             self._parts.notes.solved()
         self._successes = outage.successes
-
-
-@dataclass(eq=False, slots=True)
-class _Slot:
-    """One of the `concurrency` places; retired when the process drains or concurrency falls."""
-
-    task: asyncio.Task[None] | None = None
-    crawl: RangeCrawl | None = None
-    retired: bool = False
-    resting: bool = False
-
-    def retire(self) -> None:
-        """End this place's work as soon as no request is in flight."""
-        self.retired = True
-        if self.crawl is not None:
-            self.crawl.stop()
-        elif self.resting and self.task is not None:
-            self.task.cancel()
-
-    async def rest(self, seconds: float, clock: Clock) -> None:
-        """Sleep, unless retired meanwhile."""
-        self.resting = True
-        try:
-            await clock.sleep(seconds)
-        except asyncio.CancelledError:
-            if not self.retired or self.task is None:
-                raise
-            self.task.uncancel()
-        finally:
-            self.resting = False
-
-
-def _place(crawl: RangeCrawl | None) -> Place:
-    return Place() if crawl is None else Place(crawl.row.id, crawl.share_done)
-
-
-def retry_rules(job: JobRow) -> RetryRules:
-    """`retry` of the job, in seconds."""
-    retry = job.crawl_job.spec.retry
-    return RetryRules(
-        max_attempts=retry.max_attempts,
-        initial_backoff_s=retry.initial_backoff.seconds,
-        max_backoff_s=retry.max_backoff.seconds,
-    )

@@ -17,8 +17,9 @@ from crawl_core.errors import BatchRefusedError, FenceLostError, LedgerUnavailab
 from crawl_core.ledger import Batch, Committed, Cursor, DeadLetterRow, Ledger, RangeRow, batches
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_worker.crawl.range_strings import RangeStrings
 from crawl_worker.crawl.row_counts import count_rows
-from crawl_worker.crawl.steps import Step, batch_of, buried
+from crawl_worker.crawl.steps import RangeStep, batch_of, buried
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +33,10 @@ LIMIT_AGE_S = 5.0
 """Seconds after which an uncommitted row stops the spending: the ledger is out of reach."""
 
 
-class Writer:
+class RangeWriter:
     """Buffers and commits the steps of one range whose fence we hold.
 
-    `on_children` gets the ids of child ranges after their commit. `give_up` tells for a string that cannot be stored
-    where the range goes on after it, and how many strings it covers.
+    `on_children` gets the ids of child ranges after their commit.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class Writer:
         ledger: Ledger,
         row: RangeRow,
         owner: str,
+        strings: RangeStrings,
         clock: Clock,
         on_children: Callable[[list[int]], Awaitable[None]],
-        give_up: Callable[[str], tuple[Cursor | None, int]],
     ) -> None:
         if row.cursor is None:
             raise ValueError(f"range {row.id} has no cursor: it is done")
@@ -57,14 +57,14 @@ class Writer:
         self._owner = owner
         self._clock = clock
         self._on_children = on_children
-        self._give_up = give_up
+        self._strings = strings
         self._committed: Cursor = row.cursor
         self._buffer = _Chunk([], 0.0)
         self._queue: deque[_Chunk] = deque()
         self._rows = 0
         self._lock = asyncio.Lock()
 
-    def add(self, step: Step) -> None:
+    def add(self, step: RangeStep) -> None:
         """Buffer a step behind those before it."""
         if step.string in self.buried_strings:
             return
@@ -134,8 +134,7 @@ class Writer:
         parts = [steps[:middle], steps[middle:]] if middle else [self._bury(steps[0], error)]
         self._queue.extendleft(_Chunk(part, chunk.since_s) for part in reversed(parts))
 
-    def _bury(self, step: Step, error: str) -> list[Step]:
-        after, covered = self._give_up(step.string)
+    def _bury(self, step: RangeStep, error: str) -> list[RangeStep]:
         self.buried_strings.add(step.string)
         metrics.DEAD_LETTERS.labels("ledger").inc()
         for chunk in (*self._queue, self._buffer):
@@ -152,6 +151,7 @@ class Writer:
             last_error=error[:500].replace("\x00", "\N{REPLACEMENT CHARACTER}"),
             at_us=int(self._clock.time() * 1e6),
         )
+        after, covered = self._strings.after(step.string), self._strings.covered_by_giving_up(step.string)
         return [buried(step, dead_letter=letter, after=after, covered=covered)]
 
 
@@ -159,6 +159,6 @@ class Writer:
 class _Chunk:
     """Steps that are committed together; `batch` is what was sent of them, kept while nobody knows its fate."""
 
-    steps: list[Step]
+    steps: list[RangeStep]
     since_s: float
     batch: Batch | None = None

@@ -5,41 +5,16 @@ It refuses to count: events are counted where they happen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Literal
 
 from crawl_core.limiter import LimiterState
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Reading, values_of
+from crawl_worker.crawl.view import WorkerView
 
 State = Literal["starting", "crawling", "idle", "frozen", "outage", "blocked", "draining"]
 STATES = tuple(values_of(metrics.WORKER_STATE.declaration.labels["state"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One of the ranges that may be crawled at once."""
-
-    range_id: int = 0
-    """0: none."""
-    position: float = 0.0
-    """The share of the range that is done."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerView:
-    """One look at a worker."""
-
-    draining: bool
-    places: Sequence[Place]
-    in_flight: int
-    arrivals: int
-    outage: bool
-    behind: bool
-    """Whether rows are so old that it sends nothing."""
-    uncommitted_age_s: float
-    limiter: LimiterState
 
 
 def state_of(view: WorkerView | None) -> State:

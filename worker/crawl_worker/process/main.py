@@ -35,11 +35,13 @@ from crawl_core.serving.address import VARIABLE as METRICS_VARIABLE
 from crawl_core.serving.address import parse_metrics_address
 from crawl_core.serving.metrics import serving_metrics
 from crawl_core.serving.probes import Readiness, serving
-from crawl_worker.client.client import Client, ClientSettings
-from crawl_worker.client.notes import Notes
+from crawl_worker.client.client import Client
+from crawl_worker.client.job_notes import JobNotes
+from crawl_worker.client.outage import Outage
 from crawl_worker.client.tokens import TokenKeeper
 from crawl_worker.client.transport import ApiTransport
-from crawl_worker.crawl.worker import Parts, Worker, retry_rules
+from crawl_worker.crawl.live_settings import client_settings
+from crawl_worker.crawl.worker import Parts, Worker
 from crawl_worker.process.face import Face
 from crawl_worker.sources.credentials import read_credentials
 from crawl_worker.sources.spotify import API_URL, TOKEN_URL, Credentials, SpotifySource
@@ -225,24 +227,25 @@ async def _worker(
     )
     bucket = job.bucket or keys.node_bucket(options.node or _own_address())
     limiter = await stack.enter_async_context(Limiter(redis, bucket, BucketRows(ledger)))
-    settings = ClientSettings(
-        page_size=min(spec.source.page_size, job.page_size or spec.source.page_size),
-        retry=retry_rules(job),
-        worker=worker_name,
-    )
+    settings = client_settings(job, worker_name=worker_name)
     http = await stack.enter_async_context(
         httpx.AsyncClient(timeout=spec.source.request_timeout.seconds, follow_redirects=False, trust_env=False)
     )
     tokens = TokenKeeper(source=source, send=partial(_send_by, http), rules=lambda: settings.retry, clock=SYSTEM_CLOCK)
-    notes = Notes(ledger, job.id, SYSTEM_CLOCK)
+    notes = JobNotes(ledger, job.id, SYSTEM_CLOCK)
+    outage = Outage(
+        clock=SYSTEM_CLOCK,
+        rules=lambda: settings.retry,
+        control_strings=[c * length for length in (1, 2) for c in spec.keyspace.alphabet],
+    )
     client = Client(
         source=source,
         transport=transport,
         limiter=limiter,
         tokens=tokens,
+        outage=outage,
         settings=settings,
         clock=SYSTEM_CLOCK,
-        control_strings=[c * length for length in (1, 2) for c in spec.keyspace.alphabet],
         notes=notes,
     )
     parts = Parts(

@@ -22,7 +22,7 @@ REPEAT_S = 60.0
 _MESSAGE_CHARACTERS = 500
 
 
-class Notes:
+class JobNotes:
     """Collects notes of one process and writes them from `run`."""
 
     def __init__(self, ledger: Ledger, job_id: int, clock: Clock) -> None:

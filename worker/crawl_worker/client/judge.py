@@ -1,0 +1,82 @@
+"""What follows from an answer that is no page, and when a string is given up. Pure.
+
+    429                       everybody pauses; no failed attempt
+    a refused token           another token; a failure only when fresh tokens are refused again and again
+    a refused page size       smaller pages; for good where they are the smallest
+    another 4xx               a failure that will not pass: for good at the second time
+    anything else             a failure that may pass: for good after `max_attempts`
+
+A failure is for good only where it counts, and it counts only where others succeed meanwhile: see `retry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crawl_worker.client.retry import Attempts, RetryRules
+from crawl_worker.sources.source import Failed, Outcome, PageSizeRefused, RateLimited, Rejected, Unauthorized
+
+REFUSED_TOKENS = 3
+"""Fresh tokens in a row that may be refused with 401 before it counts as a failure like any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Freeze the bucket: the API says that there were too many requests."""
+
+    answer: RateLimited
+
+
+@dataclass(frozen=True, slots=True)
+class AskSmaller:
+    """Ask for smaller pages from now on."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewToken:
+    """Ask again with another token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed attempt. `reason` is what a dead letter would say; `permanent`: the same request will fail again."""
+
+    reason: str
+    message: str
+    permanent: bool = False
+
+
+Verdict = Pause | AskSmaller | NewToken | Failure
+
+
+def verdict_on(outcome: Outcome, *, page_size: int, small_page_size: int, refused_tokens: int) -> Verdict:
+    """What follows from an outcome that is no page, of a request for that many items."""
+    match outcome:
+        case RateLimited():
+            return Pause(outcome)
+        case PageSizeRefused(message) if page_size > small_page_size:
+            return AskSmaller(message)
+        case PageSizeRefused(message):
+            return Failure("http_400", message, permanent=True)
+        case Unauthorized(message):
+            return NewToken() if refused_tokens <= REFUSED_TOKENS else Failure("unauthorized", message)
+        case Rejected(status, message):
+            return Failure(f"http_{status}", message, permanent=True)
+        case Failed(reason, message):
+            return Failure(reason, message)
+        case _:
+            raise ValueError(f"a page is no failure: {outcome!r}")
+
+
+def ends_string(failure: Failure, attempts: Attempts, rules: RetryRules, *, counts: bool) -> bool:
+    """Whether a failure, already noted in `attempts`, is its string's last.
+
+    A rejection is for good, but of the string only where others succeed after it: it is asked for twice, so that an API
+    that begins to reject everybody costs none of the strings in flight
+    (test_an_api_that_begins_to_reject_everybody_costs_no_string).
+    """
+    if not counts:
+        return False
+    return (failure.permanent and attempts.failures > 1) or attempts.exhausted(rules)

@@ -14,7 +14,9 @@ from yarl import URL
 
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.limiter import BucketLimits, Limiter, PermitExpiredError
-from crawl_worker.client.transport import ApiTransport, NoAnswerError
+from crawl_worker.client.errors import NoAnswerError
+from crawl_worker.client.transport import ApiTransport
+from crawl_worker.sources.wire import HttpRequest
 
 REQUESTS = 40
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -105,7 +107,7 @@ async def test_a_permit_is_one_arrival(redis_url: str, tmp_path: Path, answer: A
         for _ in range(REQUESTS // 8):
             permit = await limiter.acquire()
             with suppress(NoAnswerError, PermitExpiredError):
-                await api.get(url.with_query(q=permit.id), {}, permit)
+                await api.send(HttpRequest("GET", f"{url}?q={permit.id}", {}), permit)
             sent += permit.used
 
     async with (

@@ -18,7 +18,7 @@ from crawl_core.spec import CrawlJob, crawljob_of
 from crawl_worker.data.backends import Urls
 from crawl_worker.local.observer import Observer
 from crawl_worker.local.opened import Opened
-from crawl_worker.sources.spotify import Credentials
+from crawl_worker.sources.credentials import Credentials
 
 BUCKET = "shared"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawl_worker.crawl.paging import AfterPage, Paging
-from crawl_worker.sources.source import Page
+from crawl_worker.sources.outcomes import Page
 
 SIZE = 50
 

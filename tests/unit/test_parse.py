@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from crawl_worker.sources.outcomes import Page
 from crawl_worker.sources.parse import InvalidBodyError, parse_page
-from crawl_worker.sources.source import Page
 
 ARTIST = {
     "id": "0OdUWJ0sBjDrqHygGUXeCF",
@@ -24,7 +24,7 @@ ARTIST = {
 
 def _parse(items: list[Any], **more: Any) -> Page:
     body = json.dumps({"artists": {"items": items, "total": len(items), "next": None, **more}}).encode()
-    return parse_page(body, string="band", seen_at_us=7)
+    return parse_page(body)
 
 
 def test_all_stored_fields_are_read() -> None:
@@ -36,7 +36,6 @@ def test_all_stored_fields_are_read() -> None:
         306565,
     )
     assert (artist.genres, msgspec.to_builtins(artist.images)) == (["indie folk"], ARTIST["images"])
-    assert (artist.first_query, artist.seen_at_us) == ("band", 7)
 
 
 def test_fields_that_development_mode_omits_are_missing_not_zero() -> None:
@@ -69,7 +68,7 @@ def test_next_is_only_a_hint_that_there_is_more() -> None:
 )
 def test_what_postgresql_cannot_store_becomes_the_replacement_character(written: str, stored: str) -> None:
     body = b'{"artists":{"items":[{"id":"a","name":"%s"}],"total":1}}' % written.encode()
-    assert parse_page(body, string="x", seen_at_us=0).artists[0].name == stored
+    assert parse_page(body).artists[0].name == stored
 
 
 @pytest.mark.parametrize(
@@ -91,4 +90,4 @@ def test_what_postgresql_cannot_store_becomes_the_replacement_character(written:
 )
 def test_a_body_of_another_shape_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidBodyError):
-        parse_page(body, string="x", seen_at_us=0)
+        parse_page(body)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from crawl_core.ledger import ArtistRow, Cursor, DeadLetterRow, RangeRow, RequestRow, SearchRow
-from crawl_worker.crawl.steps import RangeStep, batch_of, buried, merged
+from crawl_worker.crawl.steps import RangeStep, artist_rows, batch_of, buried, merged
+from crawl_worker.sources.outcomes import FoundArtist
 
 ROW = RangeRow(
     id=3, job_id=1, length=2, first="aa", last="az", cursor=Cursor("aa"), fence=5, state="open", counts_coverage=True
@@ -32,6 +33,23 @@ def test_a_batch_ends_where_its_last_step_ended_and_counts_one_more_commit() -> 
 
 def test_the_end_of_a_range_is_a_batch_without_a_cursor() -> None:
     assert batch_of([RangeStep("az", None)], row=ROW, owner="me", fence=5, expected=Cursor("az")).cursor is None
+
+
+def test_what_a_page_found_is_stored_with_its_query_and_its_time() -> None:
+    images = [{"url": "u"}]
+    found = FoundArtist("x", "X", popularity=1, followers=2, genres=["pop"], images=images)
+    assert artist_rows([found], string="aa", seen_at_us=7) == [
+        ArtistRow(
+            id="x",
+            name="X",
+            popularity=1,
+            followers=2,
+            genres=["pop"],
+            images=images,
+            first_query="aa",
+            seen_at_us=7,
+        )
+    ]
 
 
 def test_an_artist_twice_in_a_batch_is_one_row_with_its_first_query() -> None:

@@ -10,14 +10,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from yarl import URL
 
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.limiter import CLOSED_MARGIN_S, Permit, PermitExpiredError
-from crawl_worker.client.transport import ApiTransport, NoAnswerError, NotSentError
+from crawl_worker.client.errors import NoAnswerError, NotSentError
+from crawl_worker.client.transport import ApiTransport
+from crawl_worker.sources.outcomes import Lack
+from crawl_worker.sources.wire import HttpRequest
 
 Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def get(url: str) -> HttpRequest:
+    return HttpRequest("GET", url, {})
 
 
 class Keeper:
@@ -59,7 +65,7 @@ class Server:
         self.answer = answer
         self.connections = 0
         self.requests: list[bytes] = []
-        self.url = URL()
+        self.url = ""
         self.talking: list[asyncio.Task[None] | None] = []
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,7 +85,7 @@ class Server:
 async def serve(answer: Streams) -> AsyncIterator[Server]:
     server = Server(answer)
     listening = await asyncio.start_server(server.talk, "127.0.0.1", 0)
-    server.url = URL(f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/search?q=a%20b", encoded=True)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/search?q=a%20b"
     yield server
     listening.close()
     for task in filter(None, server.talking):
@@ -119,18 +125,29 @@ async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def test_an_answer_confirms_the_permit() -> None:
     keeper = Keeper()
     async with serve(answer_ok) as server, transport() as api:
-        answer = await api.get(server.url, {"X-One": "1"}, permit(keeper))
+        answer = await api.send(HttpRequest("GET", server.url, {"X-One": "1"}), permit(keeper))
     assert (answer.status, answer.body, keeper.told) == (200, b"ok", ["answered"])
     assert b"GET /v1/search?q=a%20b HTTP/1.1" in server.requests[0]
     assert b"X-One: 1" in server.requests[0]
+
+
+async def test_a_body_is_sent_under_one_permit_as_well() -> None:
+    async def read_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server.requests.append(await reader.readexactly(5))
+        writer.write(OK)
+
+    keeper = Keeper()
+    async with serve(read_body) as server, transport() as api:
+        await api.send(HttpRequest("POST", server.url, {}, b"hello"), permit(keeper))
+    assert (server.requests[0][:5], server.requests[1], keeper.told) == (b"POST ", b"hello", ["answered"])
 
 
 async def test_a_closed_connection_is_one_arrival_and_frees_the_slot_a_little_late() -> None:
     keeper = Keeper()
     async with serve(close) as server, transport() as api:
         with pytest.raises(NoAnswerError) as failure:
-            await api.get(server.url, {}, permit(keeper))
-    assert (failure.value.kind, len(server.requests), keeper.told) == ("closed", 1, ["answered"])
+            await api.send(get(server.url), permit(keeper))
+    assert (failure.value.lack, len(server.requests), keeper.told) == (Lack.CLOSED, 1, ["answered"])
     assert CLOSED_MARGIN_S - 0.1 < keeper.late_s <= CLOSED_MARGIN_S
 
 
@@ -142,9 +159,9 @@ async def test_a_kept_connection_that_closes_on_the_second_request_is_one_arriva
 
     keeper = Keeper()
     async with serve(once) as server, transport() as api:
-        await api.get(server.url, {}, permit(keeper))
+        await api.send(get(server.url), permit(keeper))
         with pytest.raises(NoAnswerError):
-            await api.get(server.url, {}, permit(keeper))
+            await api.send(get(server.url), permit(keeper))
     assert (len(server.requests), server.connections) == (2, 1)
 
 
@@ -154,7 +171,7 @@ async def test_the_permit_alone_stops_a_second_write() -> None:
     async with serve(close) as server, transport() as api:
         api._session._retry_connection = True  # type: ignore[union-attr]
         with pytest.raises(NoAnswerError):
-            await api.get(server.url, {}, permit(keeper))
+            await api.send(get(server.url), permit(keeper))
     assert (len(server.requests), keeper.told) == (1, ["answered"])
 
 
@@ -162,22 +179,22 @@ async def test_a_reset_in_the_middle_of_the_body_confirms() -> None:
     keeper = Keeper()
     async with serve(reset) as server, transport() as api:
         with pytest.raises(NoAnswerError) as failure:
-            await api.get(server.url, {}, permit(keeper))
-    assert (failure.value.kind, len(server.requests), keeper.told) == ("closed", 1, ["answered"])
+            await api.send(get(server.url), permit(keeper))
+    assert (failure.value.lack, len(server.requests), keeper.told) == (Lack.CLOSED, 1, ["answered"])
 
 
 async def test_a_request_without_an_answer_in_time_keeps_its_slot() -> None:
     keeper = Keeper()
     async with serve(stall) as server, transport(0.2) as api:
         with pytest.raises(NoAnswerError) as failure:
-            await api.get(server.url, {}, permit(keeper))
-    assert (failure.value.kind, len(server.requests), keeper.told) == ("timeout", 1, [])
+            await api.send(get(server.url), permit(keeper))
+    assert (failure.value.lack, len(server.requests), keeper.told) == (Lack.TIMEOUT, 1, [])
 
 
 async def test_the_timeout_is_never_longer_than_the_slot_is_held() -> None:
     async with serve(stall) as server, transport(60) as api:
         with pytest.raises(NoAnswerError):
-            await api.get(server.url, {}, permit(Keeper(), timeout_s=0.2))
+            await api.send(get(server.url), permit(Keeper(), timeout_s=0.2))
 
 
 async def test_a_body_that_stalls_keeps_its_slot() -> None:
@@ -188,15 +205,15 @@ async def test_a_body_that_stalls_keeps_its_slot() -> None:
     keeper = Keeper()
     async with serve(half) as server, transport(0.2) as api:
         with pytest.raises(NoAnswerError) as failure:
-            await api.get(server.url, {}, permit(keeper))
-    assert (failure.value.kind, keeper.told) == ("timeout", [])
+            await api.send(get(server.url), permit(keeper))
+    assert (failure.value.lack, keeper.told) == (Lack.TIMEOUT, [])
 
 
 async def test_a_refused_connection_gives_the_permit_back() -> None:
     keeper = Keeper()
-    async with serve(answer_ok) as server, transport() as api:
+    async with transport() as api:
         with pytest.raises(NotSentError):
-            await api.get(server.url.with_port(1), {}, permit(keeper))
+            await api.send(get("http://127.0.0.1:1/"), permit(keeper))
     assert keeper.told == ["unused"]
 
 
@@ -204,9 +221,9 @@ async def test_a_permit_that_expired_while_connecting_is_given_back_and_the_conn
     keeper = Keeper()
     async with serve(answer_ok) as server, transport() as api:
         with pytest.raises(PermitExpiredError):
-            await api.get(server.url, {}, permit(keeper, send_by_s=-0.1))
+            await api.send(get(server.url), permit(keeper, send_by_s=-0.1))
         assert (server.requests, keeper.told) == ([], ["unused"])
-        await api.get(server.url, {}, permit(keeper))
+        await api.send(get(server.url), permit(keeper))
     assert server.connections == 1
 
 
@@ -214,7 +231,7 @@ async def test_a_permit_is_not_used_before_its_instant() -> None:
     keeper = Keeper()
     async with serve(answer_ok) as server, transport() as api:
         with pytest.raises(PermitExpiredError):
-            await api.get(server.url, {}, permit(keeper, in_s=1.0))
+            await api.send(get(server.url), permit(keeper, in_s=1.0))
     assert server.requests == []
 
 
@@ -223,7 +240,7 @@ async def test_a_redirect_is_an_answer_and_not_followed() -> None:
         writer.write(b"HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n")
 
     async with serve(elsewhere) as server, transport() as api:
-        answer = await api.get(server.url, {}, permit(Keeper()))
+        answer = await api.send(get(server.url), permit(Keeper()))
     assert (answer.status, len(server.requests)) == (302, 1)
 
 
@@ -234,14 +251,14 @@ async def test_an_answer_that_is_not_http_confirms() -> None:
     keeper = Keeper()
     async with serve(noise) as server, transport() as api:
         with pytest.raises(NoAnswerError) as failure:
-            await api.get(server.url, {}, permit(keeper))
-    assert (failure.value.kind, keeper.told) == ("malformed", ["answered"])
+            await api.send(get(server.url), permit(keeper))
+    assert (failure.value.lack, keeper.told) == (Lack.MALFORMED, ["answered"])
 
 
 async def test_a_cancelled_request_that_was_written_keeps_its_slot() -> None:
     keeper = Keeper()
     async with serve(stall) as server, transport() as api:
-        sending = asyncio.create_task(api.get(server.url, {}, permit(keeper)))
+        sending = asyncio.create_task(api.send(get(server.url), permit(keeper)))
         while not server.requests:
             await asyncio.sleep(0.005)
         sending.cancel()
@@ -254,15 +271,15 @@ async def test_cookies_are_not_kept() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n")
 
     async with serve(cookie) as server, transport() as api:
-        await api.get(server.url, {}, permit(Keeper()))
-        await api.get(server.url, {}, permit(Keeper()))
+        await api.send(get(server.url), permit(Keeper()))
+        await api.send(get(server.url), permit(Keeper()))
     assert b"ookie" not in server.requests[1]
 
 
 async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(os.environ, "http_proxy", "http://127.0.0.1:1")
     async with serve(answer_ok) as server, transport() as api:
-        answer = await api.get(server.url, {}, permit(Keeper()))
+        answer = await api.send(get(server.url), permit(Keeper()))
     assert answer.status == 200
 
 
@@ -272,7 +289,7 @@ async def test_a_compressed_body_comes_decompressed() -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
     async with serve(packed) as server, transport() as api:
-        answer = await api.get(server.url, {}, permit(Keeper()))
+        answer = await api.send(get(server.url), permit(Keeper()))
     assert answer.body == b"hello"
 
 
@@ -287,7 +304,7 @@ def test_sockets_send_nothing_again_after_a_timeout() -> None:
 async def test_a_request_past_its_permit_is_a_mistake_told_at_once() -> None:
     api = ApiTransport(concurrency=1, request_timeout_s=1.0)
     with pytest.raises(RuntimeError, match="transport is closed"):
-        await api.get(URL("http://127.0.0.1:1/"), {}, permit(Keeper()))
+        await api.send(get("http://127.0.0.1:1/"), permit(Keeper()))
 
 
 SAYS_TOO_MUCH = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n"
@@ -306,5 +323,5 @@ async def test_an_answer_too_large_to_hold_is_refused_and_its_connection_not_use
     async with serve(pour) as server, transport() as api:
         for _ in range(2):
             with pytest.raises(NoAnswerError, match="more than 8388608"):
-                await api.get(server.url, {}, permit(keeper))
+                await api.send(get(server.url), permit(keeper))
     assert (server.connections, keeper.told) == (2, ["answered", "answered"])

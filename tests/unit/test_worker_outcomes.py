@@ -6,47 +6,70 @@ import pytest
 
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import values_of
-from crawl_worker.client.outcomes import class_of, counted_as, name_of
-from crawl_worker.sources.source import Failed, Page, PageSizeRefused, RateLimited, Rejected, Unauthorized
+from crawl_worker.client.outcomes import FailureClass, OutcomeLabel, class_of, label_of, name_of
+from crawl_worker.sources.outcomes import (
+    InvalidBody,
+    Lack,
+    NoAnswer,
+    Page,
+    PageSizeRefused,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+    Unauthorized,
+)
 
-OUTCOMES = [
-    Page(count=0, total=0, has_next=False, artists=[]),
+FAILURES = [
     RateLimited(None, quota=False, message=""),
     Unauthorized(""),
     PageSizeRefused(""),
     Rejected(404, ""),
-    *(
-        Failed(reason, "")
-        for reason in (
-            "http_502",
-            "not_connected", "answer_timeout", "answer_closed", "answer_malformed", "answer_error", "invalid_body",
-        )
-    ),
-]  # fmt: skip
+    ServerFailed(502, ""),
+    *(NoAnswer(lack, "") for lack in Lack),
+    InvalidBody(""),
+]
+PAGE = Page(count=0, total=0, has_next=False, artists=[])
 
 
-def test_every_kind_of_outcome_has_a_name_of_its_own_in_metrics() -> None:
-    counted = [counted_as(name_of(outcome)) for outcome in OUTCOMES]
-    assert [*counted, "other"] == values_of(metrics.OUTCOMES)
+def test_the_labels_are_those_that_the_metrics_declare() -> None:
+    assert [label.value for label in OutcomeLabel] == values_of(metrics.OUTCOMES)
+    assert {failure.value for failure in FailureClass} == set(values_of(metrics.RETRY_CLASSES))
+
+
+def test_every_kind_of_outcome_has_a_label_of_its_own() -> None:
+    labels = [label_of(outcome) for outcome in [PAGE, *FAILURES]]
+    assert sorted([*labels, OutcomeLabel.OTHER]) == sorted(OutcomeLabel)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
 def test_an_error_of_the_server_is_one_series_whatever_its_status(status: int) -> None:
-    assert counted_as(f"http_{status}") == "http_5xx"
+    assert label_of(ServerFailed(status, "")) == "http_5xx"
 
 
-def test_what_nobody_foresaw_is_counted_as_other() -> None:
-    assert counted_as("http_302") == "other"
+@pytest.mark.parametrize("status", [204, 302, 408, 600])
+def test_what_nobody_foresaw_is_counted_as_other_and_logged_by_its_status(status: int) -> None:
+    outcome = ServerFailed(status, "")
+    assert (label_of(outcome), name_of(outcome)) == ("other", f"http_{status}")
 
 
-def test_every_failure_has_a_declared_class() -> None:
-    classes = {class_of(name_of(outcome)) for outcome in OUTCOMES[1:]}
-    assert classes == set(values_of(metrics.RETRY_CLASSES))
+def test_every_class_is_one_of_some_failure() -> None:
+    assert {class_of(outcome) for outcome in FAILURES} == set(FailureClass)
 
 
 @pytest.mark.parametrize(
-    ("reason", "expected"),
-    [("http_404", "rejected"), ("http_503", "server"), ("answer_timeout", "network"), ("unauthorized", "credential")],
+    ("outcome", "name", "failure_class"),
+    [
+        (ServerFailed(503, ""), "http_503", "server"),
+        (ServerFailed(408, ""), "http_408", "rejected"),
+        (ServerFailed(302, ""), "http_302", "server"),
+        (Rejected(404, ""), "rejected", "rejected"),
+        (NoAnswer(Lack.TIMEOUT, ""), "answer_timeout", "network"),
+        (NoAnswer(Lack.NOT_CONNECTED, ""), "not_connected", "network"),
+        (NoAnswer(Lack.MALFORMED, ""), "answer_malformed", "answer"),
+        (Unauthorized(""), "unauthorized", "credential"),
+    ],
 )
-def test_a_dead_letter_has_the_class_of_its_reason(reason: str, expected: str) -> None:
-    assert class_of(reason) == expected
+def test_names_and_classes_that_boards_and_people_know(
+    outcome: ServerFailed | Rejected | NoAnswer | Unauthorized, name: str, failure_class: str
+) -> None:
+    assert (name_of(outcome), class_of(outcome)) == (name, failure_class)

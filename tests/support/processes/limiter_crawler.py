@@ -22,11 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from yarl import URL
-
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.limiter import BucketLimits, BucketRow, Limiter, PermitExpiredError
-from crawl_worker.client.transport import ApiTransport, NoAnswerError, NotSentError
+from crawl_worker.client.errors import NoAnswerError, NotSentError
+from crawl_worker.client.transport import ApiTransport
+from crawl_worker.sources.wire import HttpRequest
 
 BUCKET = "door"
 
@@ -70,13 +70,14 @@ class FileLedger:
 
 async def crawl(redis_url: str, api_url: str, ledger: Path, token: str, tasks: int, timeout_s: float) -> None:
     told: Counter[str] = Counter()
-    url, headers = URL(f"{api_url}/v1/search?type=artist&q=zzzz", encoded=True), {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}"}
+    search = HttpRequest("GET", f"{api_url}/v1/search?type=artist&q=zzzz", headers)
 
     async def task(limiter: Limiter, api: ApiTransport) -> None:
         while True:
             permit = await limiter.acquire()
             try:
-                told[f"status {(await api.get(url, headers, permit)).status}"] += 1
+                told[f"status {(await api.send(search, permit)).status}"] += 1
                 told["held_us"] += round((time.monotonic() - permit.not_before_s) * 1e6)
             except (PermitExpiredError, NotSentError, NoAnswerError) as error:
                 told[type(error).__name__] += 1

@@ -19,14 +19,14 @@ from crawl_core.clock import Clock
 from crawl_core.limiter import LimiterState, Permit, parse_retry_after
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
-from crawl_worker.client.job_notes import JobNotes
 from crawl_worker.client.judge import AskSmaller, Failure, NewToken, Pause, ends_string, verdict_on
 from crawl_worker.client.outage import Outage
 from crawl_worker.client.retry import Attempts, RetryRules
 from crawl_worker.client.sender import Clearance, RequestSender, Transport
 from crawl_worker.client.session import Dead, Session
 from crawl_worker.client.tokens import TokenKeeper
-from crawl_worker.sources.source import Outcome, Page, RateLimited, Source, Unauthorized
+from crawl_worker.sources.outcomes import Outcome, Page, RateLimited, Unauthorized
+from crawl_worker.sources.source import SearchSource
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,18 @@ class Permits(Protocol):
         ...
 
 
+class Notebook(Protocol):
+    """Where the client writes what it finds out about the job as a whole."""
+
+    def page_size(self, size: int) -> None:
+        """The API allows pages of this size only."""
+        ...
+
+    def problem(self, reason: str, message: str) -> None:
+        """Something a person should know: a reason in CamelCase, and what happened in plain words."""
+        ...
+
+
 @dataclass(slots=True)
 class ClientSettings:
     """What may change while the job runs. `page_size` falls back when the upstream refuses it."""
@@ -62,14 +74,14 @@ class Client:
     def __init__(
         self,
         *,
-        source: Source,
+        source: SearchSource,
         transport: Transport,
         limiter: Permits,
         tokens: TokenKeeper,
         outage: Outage,
         settings: ClientSettings,
         clock: Clock,
-        notes: JobNotes,
+        notes: Notebook,
     ) -> None:
         self.source = source
         self.settings = settings
@@ -185,7 +197,7 @@ class Client:
             what = f"the API rejects {string!r} with {failure.reason}: {failure.message}"
             self._notes.problem("RequestRejected", what)
         if ends_string(failure, attempts, self.settings.retry, counts=counts):
-            return Dead(failure.reason, attempts.failures, failure.message)
+            return Dead(failure.reason, failure.failure_class, attempts.failures, failure.message)
         own_delay_s = self.settings.retry.delay_s(attempts.failures, self._rng)
         delay_s = own_delay_s if counts else self.outage.failed(attempts)
         log.warning(

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crawl_worker.client.outcomes import FailureClass, class_of, name_of
 from crawl_worker.client.retry import Attempts, RetryRules
-from crawl_worker.sources.source import Failed, Outcome, PageSizeRefused, RateLimited, Rejected, Unauthorized
+from crawl_worker.sources.outcomes import Outcome, Page, PageSizeRefused, RateLimited, Rejected, Unauthorized
 
 REFUSED_TOKENS = 3
 """Fresh tokens in a row that may be refused with 401 before it counts as a failure like any other."""
@@ -41,11 +42,13 @@ class NewToken:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failed attempt. `reason` is what a dead letter would say; `permanent`: the same request will fail again."""
+    """A failed attempt: what a dead letter would say of it."""
 
     reason: str
+    failure_class: FailureClass
     message: str
     permanent: bool = False
+    """Whether the same request will fail again."""
 
 
 Verdict = Pause | AskSmaller | NewToken | Failure
@@ -59,15 +62,19 @@ def verdict_on(outcome: Outcome, *, page_size: int, small_page_size: int, refuse
         case PageSizeRefused(message) if page_size > small_page_size:
             return AskSmaller(message)
         case PageSizeRefused(message):
-            return Failure("http_400", message, permanent=True)
-        case Unauthorized(message):
-            return NewToken() if refused_tokens <= REFUSED_TOKENS else Failure("unauthorized", message)
+            return _rejection(400, message)
+        case Unauthorized() if refused_tokens <= REFUSED_TOKENS:
+            return NewToken()
         case Rejected(status, message):
-            return Failure(f"http_{status}", message, permanent=True)
-        case Failed(reason, message):
-            return Failure(reason, message)
+            return _rejection(status, message)
+        case Page():
+            raise ValueError("a page needs no verdict")
         case _:
-            raise ValueError(f"a page is no failure: {outcome!r}")
+            return Failure(name_of(outcome), class_of(outcome), outcome.message)
+
+
+def _rejection(status: int, message: str) -> Failure:
+    return Failure(f"http_{status}", FailureClass.REJECTED, message, permanent=True)
 
 
 def ends_string(failure: Failure, attempts: Attempts, rules: RetryRules, *, counts: bool) -> bool:

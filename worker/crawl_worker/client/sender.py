@@ -8,21 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from yarl import URL
-
 from crawl_core.clock import Clock
 from crawl_core.ledger import RequestRow
 from crawl_core.limiter import Permit, PermitExpiredError
 from crawl_core.metrics import definitions as metrics
-from crawl_worker.client.outcomes import class_of, counted_as, name_of
-from crawl_worker.client.transport import Answer, Headers, NoAnswerError, NotSentError
-from crawl_worker.sources.source import Failed, Outcome, Page, Source
+from crawl_worker.client.errors import NoAnswerError, NotSentError
+from crawl_worker.client.outcomes import class_of, label_of, name_of
+from crawl_worker.sources.outcomes import Lack, NoAnswer, Outcome, Page
+from crawl_worker.sources.source import SearchSource
+from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 
 class Transport(Protocol):
     """What carries a request to the API: exactly one arrival a permit."""
 
-    async def get(self, url: URL, headers: Headers, permit: Permit) -> Answer:
+    async def send(self, request: HttpRequest, permit: Permit) -> HttpAnswer:
         """Send it. Raises PermitExpiredError, NotSentError (nothing was written) or NoAnswerError."""
         ...
 
@@ -38,7 +38,7 @@ class Clearance:
 class RequestSender:
     """Sends for all tasks of one process. `worker` is how the request log calls it."""
 
-    def __init__(self, *, source: Source, transport: Transport, clock: Clock, worker: str) -> None:
+    def __init__(self, *, source: SearchSource, transport: Transport, clock: Clock, worker: str) -> None:
         self.in_flight = 0
         """Requests sent and not answered yet."""
         self.arrivals = 0
@@ -80,16 +80,16 @@ class RequestSender:
         """(status, outcome); the status is None where no whole answer came."""
         request = self._source.search(string, offset=offset, limit=limit, token=clearance.token)
         try:
-            answer = await self._transport.get(request.url, request.headers, clearance.permit)
+            answer = await self._transport.send(request, clearance.permit)
         except NotSentError as error:
-            return None, Failed("not_connected", str(error))
+            return None, NoAnswer(Lack.NOT_CONNECTED, str(error))
         except NoAnswerError as error:
-            return None, Failed(f"answer_{error.kind}", str(error))
-        return answer.status, self._source.read(string, answer.status, answer.headers, answer.body)
+            return None, NoAnswer(error.lack, str(error))
+        return answer.status, self._source.read(answer)
 
 
 def _count(outcome: Outcome, row: RequestRow) -> None:
-    metrics.REQUESTS.labels(counted_as(row.outcome)).inc()
+    metrics.REQUESTS.labels(label_of(outcome)).inc()
     metrics.REQUEST_DURATION.observe(row.duration_s)
     if not isinstance(outcome, Page):
-        metrics.RETRIES.labels(class_of(row.outcome)).inc()
+        metrics.RETRIES.labels(class_of(outcome)).inc()

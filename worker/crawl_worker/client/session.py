@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crawl_core.ledger import RequestRow
+from crawl_worker.client.outcomes import FailureClass
 
 
 class Session(Protocol):
@@ -41,5 +42,6 @@ class Dead:
     """The string failed for good: what the dead letter says."""
 
     reason: str
+    failure_class: FailureClass
     attempts: int
     last_error: str

@@ -8,35 +8,44 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
-
-import httpx
+from collections.abc import Callable
+from typing import Protocol
 
 from crawl_core.clock import Clock
 from crawl_core.errors import ConfigurationError
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_worker.client.errors import TokenRequestError
 from crawl_worker.client.retry import RetryRules
-from crawl_worker.sources.source import Denied, Failed, Granted, Source
+from crawl_worker.sources.outcomes import Denied, Granted, NoToken, TokenOutcome
+from crawl_worker.sources.source import SearchSource
+from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 log = logging.getLogger(__name__)
 
 REFRESH_EARLY_S = 60.0
 """Seconds before its end at which a token is replaced: longer than any request takes."""
 
-_RESULTS = {Granted: "granted", Denied: "denied", Failed: "failed"}
+_RESULTS = {Granted: "granted", Denied: "denied", NoToken: "failed"}
 """Values of the metric's label."""
 
-Send = Callable[[httpx.Request], Awaitable[tuple[int, bytes]]]
-"""Sends one request without a permit: token requests do not count against the search limit."""
+
+class TokenSender(Protocol):
+    """What carries a request of a token: without a permit, since it does not count against the search limit."""
+
+    async def send(self, request: HttpRequest) -> HttpAnswer:
+        """Send it. Raises TokenRequestError where there is no answer."""
+        ...
 
 
 class TokenKeeper:
     """Hands out the current token. `rules` is read at each failure, for it may change while the job runs."""
 
-    def __init__(self, *, source: Source, send: Send, rules: Callable[[], RetryRules], clock: Clock) -> None:
+    def __init__(
+        self, *, source: SearchSource, transport: TokenSender, rules: Callable[[], RetryRules], clock: Clock
+    ) -> None:
         self._source = source
-        self._send = send
+        self._transport = transport
         self._rules = rules
         self._clock = clock
         self._rng = random.Random()
@@ -96,10 +105,10 @@ class TokenKeeper:
             )
             await self._clock.sleep(delay_s)
 
-    async def _request(self) -> Granted | Denied | Failed:
-        request = self._source.authorize()
+    async def _request(self) -> TokenOutcome:
+        request = self._source.token_request()
         try:
-            status, body = await self._send(request)
-        except (httpx.HTTPError, OSError, TimeoutError) as error:
-            return Failed("token_network", f"{request.url}: {str(error) or type(error).__name__}")
-        return self._source.read_token(status, body)
+            answer = await self._transport.send(request)
+        except TokenRequestError as error:
+            return NoToken("token_network", f"{request.url}: {error}")
+        return self._source.read_token(answer)

@@ -1,8 +1,8 @@
 """Sends one request for one permit, and tells the permit what became of it.
 
 The promise about arrivals hangs on this file: the permit is asked on the open connection, right before the first byte,
-so that neither a slow connect nor a stopped process sends late, and nothing is ever sent twice. It refuses to retry, to
-follow redirects, to keep cookies, and to use a proxy it was not told to use.
+so that neither a slow connect nor a stopped process sends late, and nothing is ever sent twice. So it never retries and
+follows no redirect; it keeps no cookies, and uses no proxy that it was not told to use.
 """
 
 from __future__ import annotations
@@ -11,55 +11,27 @@ import asyncio
 import errno
 import socket
 import struct
-import time
-from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import aiohttp
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import Connection
 from yarl import URL
 
-from crawl_core.errors import ArtistcrawlError
 from crawl_core.limiter import Permit, PermitExpiredError
+from crawl_worker.client.errors import NoAnswerError, NotSentError
+from crawl_worker.sources.outcomes import Lack
+from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 KEEPALIVE_S = 55.0
 """Seconds an idle connection is kept. Servers commonly close after 60; one that they close first costs a request."""
-
-Headers = Mapping[str, str]
-Kind = Literal["timeout", "closed", "malformed", "error"]
 
 MAX_BODY_BYTES = 8 * 2**20
 """Bytes of an answer, decompressed: far more than 50 artists take, and no more than a process can spare."""
 
 _permit: ContextVar[Permit] = ContextVar("permit")
-
-
-class NotSentError(ArtistcrawlError):
-    """No connection, or not in time. Nothing was written, and the permit is given back."""
-
-
-class NoAnswerError(ArtistcrawlError):
-    """The request was written, and there is no whole answer."""
-
-    def __init__(self, kind: Kind, message: str) -> None:
-        self.kind = kind
-        super().__init__(message)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer, decompressed."""
-
-    status: int
-    headers: Headers
-    """Case does not matter in its names."""
-    body: bytes
-    duration_s: float
-    """From the call to the last byte, connecting included."""
 
 
 class _PermitRequest(ClientRequest):
@@ -107,10 +79,10 @@ class ApiTransport:
             await self._session.close()
             self._session = None
 
-    async def get(self, url: URL, headers: Headers, permit: Permit) -> Answer:
-        """Send a GET. Raises PermitExpiredError where nothing was written: take another permit."""
+    async def send(self, request: HttpRequest, permit: Permit) -> HttpAnswer:
+        """Send a request. Raises PermitExpiredError where nothing was written: take another permit."""
         try:
-            answer = await self._exchange(url, headers, permit)
+            answer = await self._exchange(request, permit)
         except PermitExpiredError as error:
             if permit.used:
                 raise _settle(permit, aiohttp.ServerDisconnectedError(str(error))) from error
@@ -126,19 +98,24 @@ class ApiTransport:
         permit.answered()
         return answer
 
-    async def _exchange(self, url: URL, headers: Headers, permit: Permit) -> Answer:
+    async def _exchange(self, request: HttpRequest, permit: Permit) -> HttpAnswer:
         if self._session is None:
             raise RuntimeError("the transport is closed: use it as `async with ApiTransport(...)`")
-        started_s = time.monotonic()
         token = _permit.set(permit)
         try:
             # One timeout over everything: the wait for a connection, connecting, sending, the answer and its body.
             async with asyncio.timeout(min(self._request_timeout_s, permit.request_timeout_s)):
-                response = await self._session.request("GET", url, headers=headers, allow_redirects=False)
+                response = await self._session.request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    headers=request.headers,
+                    data=request.body or None,
+                    allow_redirects=False,
+                )
                 body = await _body(response)
         finally:
             _permit.reset(token)
-        return Answer(response.status, response.headers, body, time.monotonic() - started_s)
+        return HttpAnswer(response.status, response.headers, body)
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         """A socket from which neither a timed-out request nor a dead process sends anything again."""
@@ -178,11 +155,11 @@ def _settle(permit: Permit, error: Exception) -> NotSentError | NoAnswerError:
         isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
     ):
         permit.answered(closed=True)
-        return NoAnswerError("closed", f"the connection closed before the answer was whole: {what}")
+        return NoAnswerError(Lack.CLOSED, f"the connection closed before the answer was whole: {what}")
     if isinstance(error, aiohttp.ClientResponseError):
         permit.answered()
-        return NoAnswerError("malformed", f"the answer is not HTTP: {what}")
+        return NoAnswerError(Lack.MALFORMED, f"the answer is not HTTP: {what}")
     # It may still arrive: the slot stays held for the longest that can take.
     if isinstance(error, TimeoutError):
-        return NoAnswerError("timeout", "no whole answer in time")
-    return NoAnswerError("error", what)
+        return NoAnswerError(Lack.TIMEOUT, "no whole answer in time")
+    return NoAnswerError(Lack.OTHER, what)

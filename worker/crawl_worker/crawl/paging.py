@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from crawl_worker.sources.source import Page
+from crawl_worker.sources.outcomes import Page
 
 STALE_AFTER_S = 3600.0
 """Seconds after its first page from which a resumed string starts again: lists drift."""

@@ -17,14 +17,13 @@ from crawl_core.ledger import Cursor, DeadLetterRow, RequestRow, SearchRow
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
 from crawl_worker.client.client import Client
-from crawl_worker.client.outcomes import class_of
 from crawl_worker.client.session import Dead
 from crawl_worker.crawl.leases import HeldLease, LeaseKeeper
 from crawl_worker.crawl.paging import STALE_AFTER_S, AfterPage, Paging
 from crawl_worker.crawl.range_strings import RangeStrings
-from crawl_worker.crawl.steps import RangeStep
+from crawl_worker.crawl.steps import RangeStep, artist_rows
 from crawl_worker.crawl.stopping import StoppedError, StopSwitch
-from crawl_worker.sources.source import Page
+from crawl_worker.sources.outcomes import Page
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +188,8 @@ class RangeCrawl:
     def _take(self, string: str, page: Page, limit: int) -> Cursor | None:
         """Account for one page; the cursor after it."""
         now_us = int(self._clock.time() * 1e6)
-        step = RangeStep(string=string, cursor=None, requests=self._answered, artists=page.artists)
+        artists = artist_rows(page.artists, string=string, seen_at_us=now_us)
+        step = RangeStep(string=string, cursor=None, requests=self._answered, artists=artists)
         self._answered = []
         paging = self._paging
         metrics.PAGES.labels("next" if paging.offset else "first").inc()
@@ -226,7 +226,7 @@ class RangeCrawl:
 
     def _bury(self, string: str, dead: Dead) -> Cursor | None:
         after = self._strings.after(string)
-        metrics.DEAD_LETTERS.labels(class_of(dead.reason)).inc()
+        metrics.DEAD_LETTERS.labels(dead.failure_class).inc()
         letter = DeadLetterRow(
             string=string,
             reason=dead.reason,

@@ -22,6 +22,7 @@ from crawl_core.ledger import (
     RequestRow,
     SearchRow,
 )
+from crawl_worker.sources.outcomes import FoundArtist
 
 
 @dataclass(slots=True)
@@ -69,13 +70,30 @@ def batch_of(steps: Sequence[RangeStep], *, row: RangeRow, owner: str, fence: in
     )
 
 
+def artist_rows(artists: Iterable[FoundArtist], *, string: str, seen_at_us: int) -> list[ArtistRow]:
+    """What a page of a string brought, as rows: `string` becomes the first query where the artist is new."""
+    return [
+        ArtistRow(
+            artist.id,
+            artist.name,
+            artist.popularity,
+            artist.followers,
+            artist.genres,
+            artist.images,
+            string,
+            seen_at_us,
+        )
+        for artist in artists
+    ]
+
+
 def merged(artists: Iterable[ArtistRow]) -> list[ArtistRow]:
     """One row an artist: the newest values that are there, the first query. Twice an id would fail the statement."""
-    found: dict[str, ArtistRow] = {}
+    by_id: dict[str, ArtistRow] = {}
     for artist in artists:
-        earlier = found.get(artist.id)
-        found[artist.id] = artist if earlier is None else _newer(earlier, artist)
-    return list(found.values())
+        earlier = by_id.get(artist.id)
+        by_id[artist.id] = artist if earlier is None else _newer(earlier, artist)
+    return list(by_id.values())
 
 
 def _newer(earlier: ArtistRow, later: ArtistRow) -> ArtistRow:

@@ -26,8 +26,8 @@ from crawl_core.serving.address import NOWHERE, MetricsAddress
 from crawl_core.spec import CrawlJob
 from crawl_worker.data.backends import Urls, masked, reached
 from crawl_worker.data.data_folder import DataFolder
-from crawl_worker.sources.credentials import read_credentials
-from crawl_worker.sources.spotify import Credentials
+from crawl_worker.sources.credentials import Credentials, read_credentials
+from crawl_worker.sources.registry import source_type
 
 NODE = "127.0.0.1"
 """This machine's name as a node. All local workers share its bucket."""
@@ -103,7 +103,7 @@ def credentials(job: CrawlJob) -> Credentials:
     if source.type == "Sandbox" and source.base_url is None:
         # The sandbox is this job's own, so no other job's limit shall bind here.
         return Credentials(f"local-{job.metadata.namespace}-{job.metadata.name}", "sandbox")
-    return read_credentials(None, required=source.type != "Sandbox")
+    return read_credentials(None, default=source_type(source.type).default_credentials)
 
 
 async def _check_redis(redis: Redis, url: str) -> None:

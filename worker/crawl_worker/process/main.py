@@ -14,11 +14,9 @@ import signal
 import socket
 import uuid
 from collections.abc import Coroutine
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import uvloop
 from redis.exceptions import RedisError
 
@@ -38,13 +36,15 @@ from crawl_core.serving.probes import Readiness, serving
 from crawl_worker.client.client import Client
 from crawl_worker.client.job_notes import JobNotes
 from crawl_worker.client.outage import Outage
+from crawl_worker.client.token_transport import TokenTransport
 from crawl_worker.client.tokens import TokenKeeper
 from crawl_worker.client.transport import ApiTransport
 from crawl_worker.crawl.live_settings import client_settings
 from crawl_worker.crawl.worker import Parts, Worker
 from crawl_worker.process.face import Face
 from crawl_worker.sources.credentials import read_credentials
-from crawl_worker.sources.spotify import API_URL, TOKEN_URL, Credentials, SpotifySource
+from crawl_worker.sources.registry import source_type
+from crawl_worker.sources.source import SearchSource, SourceSettings
 
 log = logging.getLogger(__name__)
 
@@ -220,18 +220,17 @@ async def _worker(
     spec = job.crawl_job.spec
     redis = connect_redis(options.redis)
     stack.push_async_callback(redis.aclose)
-    credentials = read_credentials(options.credentials, required=spec.source.type != "Sandbox")
-    source = _source(job, credentials, options)
+    source = _source(job, options)
     transport = await stack.enter_async_context(
         ApiTransport(request_timeout_s=spec.source.request_timeout.seconds, concurrency=MAX_CONNECTIONS)
     )
     bucket = job.bucket or keys.node_bucket(options.node or _own_address())
     limiter = await stack.enter_async_context(Limiter(redis, bucket, BucketRows(ledger)))
     settings = client_settings(job, worker_name=worker_name)
-    http = await stack.enter_async_context(
-        httpx.AsyncClient(timeout=spec.source.request_timeout.seconds, follow_redirects=False, trust_env=False)
+    token_transport = await stack.enter_async_context(
+        TokenTransport(request_timeout_s=spec.source.request_timeout.seconds)
     )
-    tokens = TokenKeeper(source=source, send=partial(_send_by, http), rules=lambda: settings.retry, clock=SYSTEM_CLOCK)
+    tokens = TokenKeeper(source=source, transport=token_transport, rules=lambda: settings.retry, clock=SYSTEM_CLOCK)
     notes = JobNotes(ledger, job.id, SYSTEM_CLOCK)
     outage = Outage(
         clock=SYSTEM_CLOCK,
@@ -261,27 +260,18 @@ async def _worker(
     return Worker(parts, job, exit_when_done=options.once_done == "exit", drain_s=drain_s)
 
 
-async def _send_by(http: httpx.AsyncClient, request: httpx.Request) -> tuple[int, bytes]:
-    answer = await http.send(request)
-    return answer.status_code, answer.content
-
-
-def _source(job: JobRow, credentials: Credentials, options: argparse.Namespace) -> SpotifySource:
+def _source(job: JobRow, options: argparse.Namespace) -> SearchSource:
+    """The job's source, at the addresses and with the credentials that the command line or the job names."""
     source = job.crawl_job.spec.source
-    base_url, token_url = options.base_url or source.base_url, options.token_url or source.token_url
-    if source.type == "Sandbox" and not base_url:
-        raise ConfigurationError(
-            "the job's source is the sandbox, and nobody said where it is: give --base-url http://HOST:PORT"
+    kind = source_type(source.type)
+    return kind.make(
+        SourceSettings(
+            base_url=options.base_url or source.base_url,
+            token_url=options.token_url or source.token_url,
+            credentials=read_credentials(options.credentials, default=kind.default_credentials),
+            query_template=source.query_template,
+            market=source.market,
         )
-    if source.type == "Sandbox":
-        token_url = token_url or f"{base_url}/api/token"
-    return SpotifySource(
-        base_url=base_url or API_URL,
-        token_url=token_url or TOKEN_URL,
-        credentials=credentials,
-        query_template=source.query_template,
-        market=source.market,
-        now_us=lambda: int(SYSTEM_CLOCK.time() * 1e6),
     )
 
 

@@ -1,8 +1,7 @@
 """Decodes a page of artists. Only stored fields are declared, so nothing else is read.
 
 PostgreSQL stores neither NUL nor half a surrogate pair, and one of them would fail a whole batch, so both become
-U+FFFD here. An item without an id or a name is counted and not stored. It refuses to guess: a body of another shape
-raises InvalidBodyError.
+U+FFFD here. An item without an id or a name is counted and not stored. Pure.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ import re
 
 import msgspec
 
-from crawl_core.ledger import ArtistRow
-from crawl_worker.sources.source import Page
+from crawl_worker.sources.outcomes import FoundArtist, Page
 
 _REPLACEMENT = rb"\ufffd"
 _ESCAPES = re.compile(
@@ -58,29 +56,27 @@ class _Body(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-def parse_page(body: bytes, *, string: str, seen_at_us: int) -> Page:
-    """One search page as the loop needs it; `string` and `seen_at_us` become first query and time seen."""
+def parse_page(body: bytes) -> Page:
+    """One search page as the loop needs it. Raises InvalidBodyError for a body of another shape."""
     try:
-        found = _decoder.decode(_storable(body)).artists
+        page = _decoder.decode(_storable(body)).artists
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBodyError(str(error)) from error
-    items = found.items
+    items = page.items
     if not items:
-        return Page(0, found.total, found.next is not None, [])
-    artists = [_row(item, string, seen_at_us) for item in items if item is not None and item.id and item.name]
-    return Page(len(items), found.total, found.next is not None, artists)
+        return Page(0, page.total, page.next is not None, [])
+    artists = [_found(item) for item in items if item is not None and item.id and item.name]
+    return Page(len(items), page.total, page.next is not None, artists)
 
 
-def _row(item: _Artist, string: str, seen_at_us: int) -> ArtistRow:
-    return ArtistRow(
-        id=item.id or "",
-        name=item.name or "",
-        popularity=item.popularity,
-        followers=item.followers.total if item.followers else None,
-        genres=None if item.genres is None else [genre for genre in item.genres if genre],
-        images=None if item.images is None else [image for image in item.images if image],
-        first_query=string,
-        seen_at_us=seen_at_us,
+def _found(item: _Artist) -> FoundArtist:
+    return FoundArtist(
+        item.id or "",
+        item.name or "",
+        item.popularity,
+        item.followers.total if item.followers else None,
+        None if item.genres is None else [genre for genre in item.genres if genre],
+        None if item.images is None else [image for image in item.images if image],
     )
 
 

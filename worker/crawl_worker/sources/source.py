@@ -1,117 +1,63 @@
-"""What the crawl loop needs of an API, and the kinds of answers it can get. A second API is a new module beside
-`spotify.py` that implements `Source`, not a change to the loop.
+"""What the crawl loop needs of a search API. A further API is a module beside `spotify.py`, not a change to the loop.
 
-It refuses to know addresses, fields or error shapes of any API.
+`registry` finds a source by the CrawlJob's `source.type`; tests/unit/test_source_contract.py says what each must do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import httpx
-from yarl import URL
-
-from crawl_core.ledger import ArtistRow
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """A GET, encoded already: what the transport sends as it is."""
-
-    url: URL
-    headers: Mapping[str, str]
+from crawl_worker.sources.credentials import Credentials
+from crawl_worker.sources.outcomes import Meaning, TokenOutcome
+from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of results. `count` includes items that carry nothing to store, for the rules of paging need it."""
-
-    count: int
-    total: int
-    has_next: bool
-    artists: list[ArtistRow]
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimited:
-    """The upstream says to pause everything. `retry_after` is its header as sent; `quota` marks a longer limit."""
-
-    retry_after: str | None
-    quota: bool
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unauthorized:
-    """The token is not accepted: get another one."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class PageSizeRefused:
-    """The page size is larger than this credential may use."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """The request is wrong and will be wrong again."""
-
-    status: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """Something that may pass: an error of the server or network, or a body that is not an answer."""
-
-    reason: str
-    message: str
-
-
-Outcome = Page | RateLimited | Unauthorized | PageSizeRefused | Rejected | Failed
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """A token and the seconds it is good for, as the upstream says."""
-
-    token: str
-    expires_in_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """The credentials are wrong: only a person can mend that."""
-
-    message: str
-
-
-class Source(Protocol):
-    """One search API."""
+class SearchSource(Protocol):
+    """One search API, for one credential. It builds requests and reads answers; it neither sends nor waits."""
 
     cap: int
     """Results that can be paged to: offset + limit never exceed it."""
 
     small_page_size: int
-    """The page size every credential may use."""
+    """The page size that every credential may use."""
 
-    def search(self, string: str, *, offset: int, limit: int, token: str) -> Search:
-        """The request of one page."""
+    def search(self, string: str, *, offset: int, limit: int, token: str) -> HttpRequest:
+        """The request of one page: `limit` results from the `offset`th on."""
         ...
 
-    def read(self, string: str, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-        """What an answer means; names of headers are looked up in lower case. Never raises."""
+    def read(self, answer: HttpAnswer) -> Meaning:
+        """What an answer to `search` means. Never raises, whatever the answer is."""
         ...
 
-    def authorize(self) -> httpx.Request:
-        """The request of a token."""
+    def token_request(self) -> HttpRequest:
+        """The request of an access token. It is sent without a permit: it must not count against the search limit."""
         ...
 
-    def read_token(self, status: int, body: bytes) -> Granted | Denied | Failed:
-        """What the answer to `authorize` means. Never raises."""
+    def read_token(self, answer: HttpAnswer) -> TokenOutcome:
+        """What an answer to `token_request` means. Never raises, whatever the answer is."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """What a CrawlJob and the command line say of a source. None: the source's own."""
+
+    base_url: str | None
+    token_url: str | None
+    credentials: Credentials
+    query_template: str
+    """`{}` is the string; any other character is meant."""
+    market: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceType:
+    """How sources of one `source.type` are made."""
+
+    make: Callable[[SourceSettings], SearchSource]
+    """Raises ConfigurationError where the settings cannot work."""
+
+    default_credentials: Credentials | None
+    """What is used where nobody gave any. None: this source needs some, and a start without them is refused."""

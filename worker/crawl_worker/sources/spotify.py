@@ -1,31 +1,31 @@
 """Everything that knows the Spotify Web API: addresses, cap, fields, token, and the shapes of its errors.
 
-The sandbox imitates what this module expects, without sharing its code. It refuses to retry or to wait.
+The sandbox imitates what this module expects, without sharing its code.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from urllib.parse import quote
 
-import httpx
 import msgspec
-from yarl import URL
 
-from crawl_worker.sources.parse import InvalidBodyError, parse_page
-from crawl_worker.sources.source import (
+from crawl_worker.sources.outcomes import (
     Denied,
-    Failed,
     Granted,
-    Outcome,
+    InvalidBody,
+    Meaning,
+    NoToken,
     PageSizeRefused,
     RateLimited,
     Rejected,
-    Search,
+    ServerFailed,
+    TokenOutcome,
     Unauthorized,
 )
+from crawl_worker.sources.parse import InvalidBodyError, parse_page
+from crawl_worker.sources.source import SourceSettings, SourceType
+from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 API_URL = "https://api.spotify.com"
 TOKEN_URL = "https://accounts.spotify.com/api/token"  # noqa: S105 -- an address
@@ -34,116 +34,102 @@ _SHOWN_BODY_BYTES = 200
 """Of an unexpected body, as much as names its kind in a log line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A client id and its secret. The secret shows in no repr."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-
-
 class _Detail(msgspec.Struct):
     message: str | None = None
     reason: str | None = None
 
 
-class _Error(msgspec.Struct):
+class _ErrorBody(msgspec.Struct):
     error: _Detail | str | None = None
     error_description: str | None = None
 
 
-class _Token(msgspec.Struct):
+class _TokenBody(msgspec.Struct):
     access_token: str
     expires_in: float = 3600.0
 
 
-_error_decoder = msgspec.json.Decoder(_Error)
-_token_decoder = msgspec.json.Decoder(_Token)
+_error_decoder = msgspec.json.Decoder(_ErrorBody)
+_token_decoder = msgspec.json.Decoder(_TokenBody)
 
 
 class SpotifySource:
-    """The search for artists. `now_us` gives the time that artists are recorded as seen at."""
+    """The search for artists."""
 
     cap = 1_000
     small_page_size = 10
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        token_url: str,
-        credentials: Credentials,
-        query_template: str,
-        market: str | None,
-        now_us: Callable[[], int],
-    ) -> None:
-        self._prefix = f"{base_url.rstrip('/')}/v1/search?type=artist" + (f"&market={quote(market)}" if market else "")
-        self._before, _, self._after = query_template.partition("{}")
-        self._token_url = token_url
-        self._credentials = credentials
-        self._now_us = now_us
+    def __init__(self, settings: SourceSettings) -> None:
+        base_url = (settings.base_url or API_URL).rstrip("/")
+        market = f"&market={quote(settings.market)}" if settings.market else ""
+        self._prefix = f"{base_url}/v1/search?type=artist{market}"
+        self._before, _, self._after = settings.query_template.partition("{}")
+        self._token_url = settings.token_url or TOKEN_URL
+        self._credentials = settings.credentials
         self._token = ""
         self._headers: dict[str, str] = {}
 
-    def search(self, string: str, *, offset: int, limit: int, token: str) -> Search:
+    def search(self, string: str, *, offset: int, limit: int, token: str) -> HttpRequest:
         """GET /v1/search of one page."""
         if token != self._token:
             self._token = token
             self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         query = quote(f"{self._before}{string}{self._after}", safe="")
-        return Search(URL(f"{self._prefix}&q={query}&limit={limit}&offset={offset}", encoded=True), self._headers)
+        return HttpRequest("GET", f"{self._prefix}&q={query}&limit={limit}&offset={offset}", self._headers)
 
-    def read(self, string: str, status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
+    def read(self, answer: HttpAnswer) -> Meaning:
         """What an answer of /v1/search means."""
+        status = answer.status
         if status == 200:
             try:
-                return parse_page(body, string=string, seen_at_us=self._now_us())
+                return parse_page(answer.body)
             except InvalidBodyError as error:
-                return Failed("invalid_body", f"200 with {_shown(body)}: {error}")
-        message, reason = _error_of(body)
+                return InvalidBody(f"200 with {_shown(answer.body)}: {error}")
+        message, reason = _error_of(answer.body)
         if status == 429:
-            return RateLimited(headers.get("retry-after"), quota=reason == "QUOTA_EXCEEDED", message=message)
+            # A body of QUOTA_EXCEEDED marks the account's quota, whose pause is a day and not seconds.
+            return RateLimited(answer.headers.get("retry-after"), quota=reason == "QUOTA_EXCEEDED", message=message)
         if status == 401:
             return Unauthorized(message)
         if status == 400 and "invalid limit" in message.lower():
             return PageSizeRefused(message)
+        # 408 and 425 ask for the same request once more: they are no fault of it.
         if status in (408, 425) or not 400 <= status < 500:
-            return Failed(f"http_{status}", message)
+            return ServerFailed(status, message)
         return Rejected(status, message)
 
-    def authorize(self) -> httpx.Request:
+    def token_request(self) -> HttpRequest:
         """POST of the client credentials flow."""
         pair = f"{self._credentials.client_id}:{self._credentials.client_secret}".encode()
-        return httpx.Request(
-            "POST",
-            self._token_url,
-            headers={"Authorization": f"Basic {base64.b64encode(pair).decode()}"},
-            data={"grant_type": "client_credentials"},
-        )
+        headers = {
+            "Authorization": f"Basic {base64.b64encode(pair).decode()}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        return HttpRequest("POST", self._token_url, headers, b"grant_type=client_credentials")
 
-    def read_token(self, status: int, body: bytes) -> Granted | Denied | Failed:
+    def read_token(self, answer: HttpAnswer) -> TokenOutcome:
         """What an answer of /api/token means. Its errors have another shape: `error` is a string."""
-        if status == 200:
+        if answer.status == 200:
             try:
-                answer = _token_decoder.decode(body)
-            except msgspec.DecodeError as error:
-                return Failed("invalid_token_body", str(error))
-            return Granted(answer.access_token, answer.expires_in)
-        message, _ = _error_of(body)
-        if status in (400, 401, 403):
+                granted = _token_decoder.decode(answer.body)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                return NoToken("invalid_token_body", str(error))
+            return Granted(granted.access_token, granted.expires_in)
+        message, _ = _error_of(answer.body)
+        if answer.status in (400, 401, 403):
             return Denied(message)
-        return Failed(f"token_http_{status}", message)
+        return NoToken(f"token_http_{answer.status}", message)
 
 
 def _error_of(body: bytes) -> tuple[str, str | None]:
     """(message, reason) of an error body of any of the known shapes; unknown ones are shown as they are."""
     try:
-        found = _error_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        decoded = _error_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _shown(body), None
-    if isinstance(found.error, _Detail):
-        return found.error.message or _shown(body), found.error.reason
-    return found.error_description or found.error or _shown(body), None
+    if isinstance(decoded.error, _Detail):
+        return decoded.error.message or _shown(body), decoded.error.reason
+    return decoded.error_description or decoded.error or _shown(body), None
 
 
 def _shown(body: bytes) -> str:
@@ -151,3 +137,6 @@ def _shown(body: bytes) -> str:
         return "an empty body"
     text = body[:_SHOWN_BODY_BYTES].decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
     return " ".join(text.split())
+
+
+SPOTIFY = SourceType(make=SpotifySource, default_credentials=None)

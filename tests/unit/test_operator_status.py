@@ -12,14 +12,13 @@ from support.fakes.observations import (
     later,
     notes_of,
     planned,
-    progress_of,
     said,
     settled,
     status_of,
     told,
 )
 
-from crawl_operator.decide.status import percentage, time_left
+from crawl_operator.decide.status import time_left
 from crawl_operator.values.model import Memory, Observation, Trouble
 
 TOTAL = 36**4
@@ -34,30 +33,6 @@ def test_counts_are_the_ledgers() -> None:
     counts = (status.searches, status.requests, status.artists, status.artists_new, status.truncated)
     assert counts == (420, 430, 900, 800, 1)
     assert (status.requests_per_minute, status.dead_letters, status.progress) == (20, 0, "25.00%")
-
-
-@pytest.mark.parametrize(
-    ("covered", "finished", "text"),
-    [
-        (0, False, "0.00%"),
-        (1, False, "0.00%"),
-        (TOTAL // 2, False, "50.00%"),
-        (TOTAL * 4231 // 10_000 + 1, False, "42.31%"),
-        (TOTAL - 1, False, "99.99%"),
-        (TOTAL, False, "99.99%"),
-        (TOTAL, True, "100.00%"),
-    ],
-)
-def test_progress_is_rounded_down_and_whole_only_at_the_end(covered: int, finished: bool, text: str) -> None:
-    row = crawling().row
-    assert row is not None
-    assert percentage(progress_of(row, covered=covered), finished=finished) == text
-
-
-def test_an_empty_keyspace_divides_nothing_by_zero() -> None:
-    row = crawling().row
-    assert row is not None
-    assert percentage(progress_of(row, covered=0, total=0), finished=False) == "0.00%"
 
 
 def test_times_are_the_ledgers() -> None:

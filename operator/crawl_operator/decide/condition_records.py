@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
+from crawl_core.job.verdicts import Standing, Truth, Verdict
 from crawl_core.spec.status import Condition
 
-Truth = Literal["True", "False", "Unknown"]
 _MESSAGE_CHARACTERS = 2048
 
 
@@ -35,6 +34,15 @@ def aspect(conditions: Iterable[Condition], kind: str) -> Aspect | None:
     """What a condition said."""
     found = condition(conditions, kind)
     return None if found is None else Aspect(found.status, found.reason, found.message)
+
+
+def standing(conditions: Iterable[Condition], kind: str) -> Standing | None:
+    """The verdict that a condition holds, and since when; None where there is none, or no time."""
+    written = condition(conditions, kind)
+    since = None if written is None else instant_of(written.last_transition_time)
+    if written is None or since is None:
+        return None
+    return Standing(Verdict(written.status, written.reason), since)
 
 
 def assembled(

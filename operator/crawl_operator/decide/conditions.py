@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from crawl_core.job import verdicts
+from crawl_core.job.verdicts import Truth, Verdict
 from crawl_core.limiter import BucketLimits
 from crawl_core.values.capacity import limits_of
 from crawl_core.wording import duration, number
 from crawl_operator.decide import stalls
-from crawl_operator.decide.condition_records import Aspect, Truth, aspect, instant_of, instant_text
+from crawl_operator.decide.condition_records import Aspect, aspect, instant_of, instant_text, standing
 from crawl_operator.decide.misconfiguration import Trial
 from crawl_operator.decide.phase import Case, Phase, frozen_until, is_moving
 from crawl_operator.decide.workers import chosen, limits_in_force, ready
@@ -116,27 +118,51 @@ def _tried(case: Case) -> Aspect:
 def _running(case: Case, *, wanted: int | None) -> Aspect:
     if wanted == 0:
         return Aspect("False", reasons.NO_WORKERS, "spec.workers.replicas is 0; write 1 or more to go on.")
-    if not ready(case):
-        starting = Aspect("False", reasons.WORKERS_STARTING, "Workers are starting.")
-        return stalls.pods_aspect(case) or stalls.noted_aspect(case) or starting
-    return stalls.noted_aspect(case) or stalls.silence_aspect(case) or _crawling(case)
+    if not ready(case) and (unavailable := stalls.pods_aspect(case)) is not None:
+        return unavailable
+    verdict = _verdict(case)
+    return Aspect(verdict.status, verdict.reason, _running_message(case, verdict.reason))
 
 
-def _crawling(case: Case) -> Aspect:
+def _verdict(case: Case) -> Verdict:
+    if case.row is None:
+        raise ValueError(f"CrawlJob {case.seen.crawljob.key} runs, and the ledger has no row of it")
+    return verdicts.progressing(
+        case.row,
+        case.progress,
+        now=case.seen.now,
+        ready=ready(case),
+        limit_binds=chosen(case).limit_binds,
+        window_s=limits_in_force(case).window_s,
+        before=standing(case.old.conditions, "Progressing"),
+    )
+
+
+def _running_message(case: Case, reason: str) -> str:
+    match reason:
+        case reasons.WORKERS_STARTING:
+            return "Workers are starting."
+        case reasons.NO_PROGRESS:
+            return stalls.silence_message(case)
+        case reasons.CRAWLING | reasons.LIMIT_BINDS:
+            return _crawling_message(case) + stalls.some_pods(case)
+        case _:
+            return stalls.noted_message(case)
+
+
+def _crawling_message(case: Case) -> str:
     choice, limit = chosen(case), limit_text(limits_in_force(case))
     if case.job.spec.rate_limit.bucket == "Node" and not case.job.spec.rate_limit.bucket_name:
-        message = f"Workers crawl, with a limit of {limit} for each node."
-        return Aspect("True", reasons.CRAWLING, message + stalls.some_pods(case))
+        return f"Workers crawl, with a limit of {limit} for each node."
     if choice.limit_binds:
         enough = "One worker is" if choice.replicas == 1 else f"{choice.replicas} workers are"
-        message = f"{enough} enough: the limit of {limit} binds, not the workers."
-        return Aspect("True", reasons.LIMIT_BINDS, message + stalls.some_pods(case))
+        return f"{enough} enough: the limit of {limit} binds, not the workers."
     field = "workers.replicas" if choice.by_user else "workers.max"
     more = f"More could use the limit of {limit}: see spec.{field} and spec.workers.concurrency."
     if not choice.by_user and choice.replicas < case.job.spec.workers.max:
         more = "There are no more open ranges to work on; a smaller spec.keyspace.rangeSize makes more of them."
     count = "One worker crawls" if choice.replicas == 1 else f"{choice.replicas} workers crawl"
-    return Aspect("True", reasons.CRAWLING, f"{count}. {more}" + stalls.some_pods(case))
+    return f"{count}. {more}"
 
 
 def limit_text(limits: BucketLimits) -> str:
@@ -158,23 +184,32 @@ def rate_limited(case: Case) -> Aspect:
         return Aspect("False", reasons.WITHIN_LIMIT, "Nothing is requested any more.")
     if case.phase in (Phase.INVALID, Phase.MOVING) or case.trouble is not None or case.row is None:
         return _before(case, "RateLimited")
-    bucket, row = case.seen.bucket, case.row
-    if frozen_until(case.seen) is not None:
-        if row.problem_reason == reasons.QUOTA_EXCEEDED:
-            return Aspect("True", reasons.QUOTA_EXCEEDED, f"The account's quota is used up. {_frozen_message(case)}")
-        return Aspect("True", reasons.FROZEN_BY_API, _frozen_message(case))
-    if bucket is None:
-        return Aspect("False", reasons.WITHIN_LIMIT, "The job keeps to its own limit.")
-    own, limits = limits_of(case.job.spec), bucket.row.limits
-    if limits.allows_less_than(requests=own.requests, window_s=own.window_s):
-        other = bucket.strictest_job or "another job"
-        return Aspect(
-            "False",
-            reasons.SHARED_BUCKET_STRICTER,
-            f"{limit_text(limits)} count instead of the job's own {limit_text(own)}: {other} shares bucket "
-            f"{row.bucket}. Where the source counts this job apart, write a spec.rateLimit.bucketName of its own.",
-        )
-    return Aspect("False", reasons.WITHIN_LIMIT, f"The job keeps to its own limit, {limit_text(own)}.")
+    bucket = case.seen.bucket
+    verdict = verdicts.rate_limited(
+        case.job.spec,
+        row=case.row,
+        frozen=frozen_until(case.seen) is not None,
+        in_force=None if bucket is None else bucket.row.limits,
+    )
+    return Aspect(verdict.status, verdict.reason, _limited_message(case, verdict.reason))
+
+
+def _limited_message(case: Case, reason: str) -> str:
+    bucket, own = case.seen.bucket, limits_of(case.job.spec)
+    match reason:
+        case reasons.QUOTA_EXCEEDED:
+            return f"The account's quota is used up. {_frozen_message(case)}"
+        case reasons.FROZEN_BY_API:
+            return _frozen_message(case)
+        case reasons.SHARED_BUCKET_STRICTER if bucket is not None:
+            other = bucket.strictest_job or "another job"
+            return (
+                f"{limit_text(bucket.row.limits)} count instead of the job's own {limit_text(own)}: {other} shares "
+                f"bucket {bucket.row.name}. Where the source counts this job apart, write a spec.rateLimit.bucketName "
+                "of its own."
+            )
+        case _:
+            return f"The job keeps to its own limit{'' if bucket is None else f', {limit_text(own)}'}."
 
 
 def suspended(case: Case) -> Aspect:

@@ -6,18 +6,16 @@ It refuses to say what is done about it: `workers`, `recording`, `aspects` and `
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
+from crawl_core.job.verdicts import misconfigured
 from crawl_core.ledger import JobRow, Progress
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
 from crawl_operator.decide.condition_records import condition, instant_of
 from crawl_operator.values import reasons
 from crawl_operator.values.model import Observation, Trouble, WorkerSettings
-
-OTHERS_COMMIT_WITHIN = timedelta(seconds=30)
-"""Healthy workers commit each second or so; this long after one noted a configuration error, all of them have it."""
 
 
 class Phase(StrEnum):
@@ -96,24 +94,12 @@ def _phase(seen: Observation, *, trouble: Trouble | None, row: JobRow | None, fi
         return Phase.BLOCKED if trouble.permanent else Phase.OUT_OF_REACH
     if row is None:
         return Phase.NEW
-    if _misconfigured(seen, row):
+    ready = 0 if seen.deployment is None else seen.deployment.ready
+    if misconfigured(row, seen.progress, now=seen.now, ready=ready):
         return Phase.MISCONFIGURED
     if frozen_until(seen) is not None:
         return Phase.FROZEN
     return Phase.RUNNING
-
-
-def _misconfigured(seen: Observation, row: JobRow) -> bool:
-    """Whether no worker can work: one that cannot, beside others that commit, is no reason to take those away."""
-    if row.problem_reason != reasons.MISCONFIGURED:
-        return False
-    noted_at, committed_at = row.problem_at, None if seen.progress is None else seen.progress.last_commit_at
-    if noted_at is None:
-        return True
-    if committed_at is not None and committed_at > noted_at:
-        return False
-    nobody_is_up = seen.deployment is None or not seen.deployment.ready
-    return nobody_is_up or seen.now - noted_at >= OTHERS_COMMIT_WITHIN
 
 
 def is_moving(seen: Observation) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from crawl_core.job.verdicts import limit_binds
 from crawl_core.limiter import BucketLimits
 from crawl_core.spec import Spec
 from crawl_core.values.capacity import need
@@ -40,7 +41,7 @@ def choose(
     needed = need(limits, latency_s=latency_s, concurrency=workers.concurrency)
     per_node = spec.rate_limit.bucket == "Node" and not spec.rate_limit.bucket_name
     if workers.replicas is not None:
-        binds = not per_node and math.ceil(needed) <= workers.replicas
+        binds = limit_binds(spec, limits, latency_s=latency_s, workers=workers.replicas)
         return Choice(workers.replicas, limit_binds=binds, by_user=True)
     if per_node:
         # Each node brings a limit of its own, and workers spread over nodes: more workers are more requests.
@@ -50,7 +51,7 @@ def choose(
         # A range has one worker at a time. Those that are there already stay, since ranges may spawn others.
         wanted = min(wanted, max(current, math.ceil(open_ranges / workers.concurrency)))
     replicas = min(max(wanted, workers.min), workers.max)
-    return Choice(replicas, limit_binds=math.ceil(needed) <= replicas)
+    return Choice(replicas, limit_binds=limit_binds(spec, limits, latency_s=latency_s, workers=replicas))
 
 
 def _damped(needed: float, *, current: int) -> int:

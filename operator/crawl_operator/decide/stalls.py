@@ -5,18 +5,13 @@ It refuses to repeat what Kubernetes says word for word where that changes each 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
+from crawl_core.job.verdicts import patience
 from crawl_core.wording import duration
-from crawl_operator.decide.condition_records import Aspect, condition, instant_of
+from crawl_operator.decide.condition_records import Aspect
 from crawl_operator.decide.phase import Case
 from crawl_operator.decide.workers import limits_in_force
 from crawl_operator.values import reasons
 from crawl_operator.values.names import selector_text
-
-QUIET = timedelta(minutes=5)
-"""Time without a commit that counts as a stall, unless three windows are longer."""
-_QUIET_WINDOWS = 3
 
 _PASSING = frozenset({"Unschedulable", "SchedulingGated", "NotReady", "Evicted", "Preempted"})
 """Troubles of pods that a cluster mends by itself: room may come, a node may answer again."""
@@ -94,16 +89,10 @@ def _pod_sentence(case: Case, reason: str, message: str) -> str:
     return f"{reason}: {said}See more with: kubectl describe pods {pods}"
 
 
-def noted_aspect(case: Case) -> Aspect | None:
-    """What workers noted since nobody's requests succeed; None where something was committed after it."""
-    row = case.row
-    if row is None or row.problem_reason not in reasons.NOTED_BY_WORKERS:
-        return None
-    committed_at = None if case.progress is None else case.progress.last_commit_at
-    if committed_at is not None and (row.problem_at is None or committed_at > row.problem_at):
-        return None
-    message = f"{_sentence(row.problem_message or row.problem_reason)} Workers go on trying.{credentials(case)}"
-    return Aspect("False", row.problem_reason, message)
+def noted_message(case: Case) -> str:
+    """What workers noted since nobody's requests succeed."""
+    problem = "" if case.row is None else case.row.problem_message or case.row.problem_reason or ""
+    return f"{_sentence(problem)} Workers go on trying.{credentials(case)}"
 
 
 def misconfigured_aspect(case: Case) -> Aspect:
@@ -127,39 +116,13 @@ def credentials(case: Case) -> str:
     )
 
 
-def silence_aspect(case: Case) -> Aspect | None:
+def silence_message(case: Case) -> str:
     """Workers are up, and nothing was committed for long."""
-    patience = _patience(case)
-    quiet_since = _quiet_since(case)
-    if quiet_since is None or case.seen.now - quiet_since < patience:
-        return None
-    key = case.seen.crawljob.key
-    return Aspect(
-        "False",
-        reasons.NO_PROGRESS,
-        f"Workers are up, and nothing was committed for {duration(patience.total_seconds())}. See why with: kubectl "
-        f"logs -n {key.namespace} -l {selector_text(key.name)} --tail=50",
+    key, quiet = case.seen.crawljob.key, patience(limits_in_force(case).window_s)
+    return (
+        f"Workers are up, and nothing was committed for {duration(quiet.total_seconds())}. See why with: kubectl "
+        f"logs -n {key.namespace} -l {selector_text(key.name)} --tail=50"
     )
-
-
-def _patience(case: Case) -> timedelta:
-    return max(QUIET, timedelta(seconds=_QUIET_WINDOWS * limits_in_force(case).window_s))
-
-
-def _quiet_since(case: Case) -> datetime | None:
-    """Since when nothing was committed although work was under way; None where it was not, until now."""
-    committed_at = None if case.progress is None else case.progress.last_commit_at
-    before = condition(case.old.conditions, "Progressing")
-    since = None if before is None else instant_of(before.last_transition_time)
-    if before is None or since is None:
-        return None
-    if before.reason == reasons.NO_PROGRESS:
-        # It lasts until something is committed.
-        ended = committed_at is not None and committed_at > since
-        return None if ended else since - _patience(case)
-    if before.status != "True":
-        return None
-    return since if committed_at is None else max(since, committed_at)
 
 
 def _sentence(text: str) -> str:

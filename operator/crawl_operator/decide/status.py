@@ -6,10 +6,11 @@ Counts that cannot be read stay as they were written last. It refuses to write a
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from crawl_core.ledger import Progress
+from crawl_core.job.time_left import estimated_end, percentage, seconds_left
+from crawl_core.job.verdicts import Verdict, running_state
 from crawl_core.spec.status import Handled, State, Status, WorkerCounts
 from crawl_operator.decide import stalls
 from crawl_operator.decide.condition_records import Aspect, assembled, instant_of, instant_text
@@ -19,13 +20,6 @@ from crawl_operator.decide.phase import Case, Phase, frozen_until
 from crawl_operator.decide.workers import ready
 from crawl_operator.values import reasons
 from crawl_operator.values.names import selector_text
-
-_WAVERING = 0.05
-"""Share of the time left by which an estimate may change without being written."""
-_RECENTLY = timedelta(minutes=1)
-_LONGEST_ESTIMATE_S = 20 * 365 * 86_400.0
-
-_STALLS = frozenset({reasons.NO_PROGRESS, *reasons.NOTED_BY_WORKERS})
 
 
 def status_of(case: Case, *, wanted: int | None, trial: Trial, handled: Handled | None) -> Status:
@@ -86,15 +80,12 @@ def state_of(case: Case, progressing: Aspect, *, trial: Trial) -> State:
 
 
 def _running_state(case: Case, progressing: Aspect) -> State:
-    stuck = progressing.reason == reasons.WORKERS_UNAVAILABLE and not stalls.is_passing(case)
-    if stuck or progressing.reason in _STALLS:
-        return "Stalled"
-    if progressing.reason in (reasons.NO_WORKERS, reasons.WORKERS_UNAVAILABLE):
+    if progressing.reason == reasons.WORKERS_UNAVAILABLE:
+        return "Pending" if stalls.is_passing(case) else "Stalled"
+    if progressing.reason == reasons.NO_WORKERS:
         return "Pending"
-    # A pod that is replaced is no news, and one may have committed before its readiness is told.
-    committed_at = None if case.progress is None else case.progress.last_commit_at
-    moves = committed_at is not None and case.seen.now - committed_at < _RECENTLY
-    return "Crawling" if ready(case) or moves or case.old.state == "Crawling" else "Pending"
+    verdict = Verdict(progressing.status, progressing.reason)
+    return running_state(verdict, case.progress, now=case.seen.now, ready=ready(case), before=case.old.state)
 
 
 def _counts(case: Case) -> dict[str, Any]:
@@ -108,7 +99,7 @@ def _counts(case: Case) -> dict[str, Any]:
             "requests_per_minute": 0 if quiet else old.requests_per_minute,
         }
     return {
-        "progress": percentage(progress, finished=case.finished_at is not None),
+        "progress": percentage(covered=progress.covered, total=progress.total, finished=case.finished_at is not None),
         "searches": progress.searches,
         "requests": progress.requests,
         "artists": progress.artists,
@@ -119,14 +110,6 @@ def _counts(case: Case) -> dict[str, Any]:
     }
 
 
-def percentage(progress: Progress, *, finished: bool) -> str:
-    """The share covered, rounded down; 100.00% is said of a finished job only."""
-    if finished:
-        return "100.00%"
-    share = min(progress.covered * 10_000 // max(1, progress.total), 9_999)
-    return f"{share // 100}.{share % 100:02}%"
-
-
 def estimate(case: Case) -> datetime | None:
     """When all is covered if it goes on as it does; None where nothing goes on."""
     before = instant_of(case.old.estimated_completion_time)
@@ -135,29 +118,15 @@ def estimate(case: Case) -> datetime | None:
     left_s = _left_s(case)
     if case.phase is not Phase.RUNNING or left_s is None:
         return None
-    moment = case.seen.now + timedelta(seconds=left_s)
-    wavering = timedelta(seconds=max(30.0, left_s * _WAVERING))
-    if before is not None and before > case.seen.now and abs(before - moment) <= wavering:
-        return before
-    return _rounded_up(moment, step_s=_step_s(left_s))
+    return estimated_end(left_s, now=case.seen.now, before=before)
 
 
 def _left_s(case: Case) -> float | None:
-    progress = case.progress
-    if progress is None or progress.covered >= progress.total:
+    progress, row = case.progress, case.row
+    if progress is None or row is None:
         return None
-    left, per_s = progress.total - progress.covered, case.seen.memory.covered_per_s
-    old_enough = case.row is not None and case.seen.now - case.row.started_at >= _RECENTLY
-    if per_s is None and progress.covered and progress.requests and old_enough:
-        # Nothing is remembered yet: at the pace of the last minute, where there was a whole one.
-        per_s = progress.requests_last_minute / 60 * progress.covered / progress.requests
-    if not per_s or not per_s > 0 or left / per_s > _LONGEST_ESTIMATE_S:
-        return None
-    return left / per_s
-
-
-def _step_s(left_s: float) -> int:
-    return 10 if left_s < 600 else 60 if left_s < 6 * 3600 else 600 if left_s < 2 * 86_400 else 3600
+    age = case.seen.now - row.started_at
+    return seconds_left(progress, covered_per_s=case.seen.memory.covered_per_s, age=age)
 
 
 def time_left(left: timedelta) -> str:
@@ -173,7 +142,3 @@ def time_left(left: timedelta) -> str:
         return f"{hours}h{rest}m" if rest else f"{hours}h"
     days, hours = divmod(math.ceil(minutes / 60), 24)
     return f"{days}d{hours}h" if days and hours else f"{days}d" if days else f"{hours}h"
-
-
-def _rounded_up(moment: datetime, *, step_s: int) -> datetime:
-    return datetime.fromtimestamp(math.ceil(moment.timestamp() / step_s) * step_s, UTC)

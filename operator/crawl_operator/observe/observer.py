@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from crawl_core.errors import (
     UnknownJobError,
 )
 from crawl_core.frontier import Frontier
+from crawl_core.job.throughput import Throughput
 from crawl_core.ledger import JobRow, Ledger, Progress, buckets, jobs
 from crawl_core.logs import fields
 from crawl_core.readings.backends import count_given_up
@@ -38,13 +39,13 @@ from crawl_operator.connect.secrets import Given, SecretError, Secrets
 from crawl_operator.kube.api import ApiError, ForbiddenError, MissingError
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import deployment_view
-from crawl_operator.observe.throughput import Pace
 from crawl_operator.values import names
 from crawl_operator.values.model import (
     CrawlJobView,
     DeploymentView,
     FrontierView,
     Key,
+    Memory,
     Observation,
     PodTrouble,
     Trouble,
@@ -62,11 +63,17 @@ class _Remembered:
     """Of one CrawlJob, between two rounds."""
 
     uid: str
-    pace: Pace
+    throughput: Throughput = field(default_factory=Throughput)
+    seeded_at: datetime | None = None
+    """When the frontier was last seeded with force."""
     refused: PodTrouble | None = None
     """Why the API server refused what workers need, until it takes it."""
     hidden: bool = False
     """Whether a Deployment of the workers' name exists that the watch did not bring."""
+
+    def memory(self) -> Memory:
+        """For the plan."""
+        return Memory(seeded_at=self.seeded_at, covered_per_s=self.throughput.covered_per_s)
 
 
 class Observer:
@@ -85,8 +92,8 @@ class Observer:
     async def observe(self, crawljob: CrawlJobView, deployment: DeploymentView | None) -> Observation:
         """One look. Raises an ApiError where the API server is out of reach."""
         now = datetime.fromtimestamp(self._clock.time(), UTC)
-        kept = self._keep(crawljob, now)
-        seen = Observation(now=now, crawljob=crawljob, deployment=deployment, memory=kept.pace.memory())
+        kept = self._keep(crawljob)
+        seen = Observation(now=now, crawljob=crawljob, deployment=deployment, memory=kept.memory())
         job = crawljob.job
         going = crawljob.deleted_at is not None
         if job is None or (going and names.FINALIZER not in crawljob.finalizers):
@@ -103,8 +110,8 @@ class Observer:
         if not going:
             seen = replace(seen, trouble=seen.trouble or conflict)
         if seen.progress is not None:
-            _measure(kept.pace, seen, seen.progress)
-        return replace(seen, memory=kept.pace.memory())
+            _measure(kept.throughput, seen, seen.progress)
+        return replace(seen, memory=kept.memory())
 
     def forget(self, key: Key) -> None:
         """A CrawlJob is gone."""
@@ -112,15 +119,15 @@ class Observer:
 
     def note_seeded(self, seen: Observation) -> None:
         """The frontier was seeded with force."""
-        self._keep(seen.crawljob, seen.now).pace.seeded_at = seen.now
+        self._keep(seen.crawljob).seeded_at = seen.now
 
     def note_refused(self, seen: Observation, refused: PodTrouble | None) -> None:
         """The API server refused to make, change or scale the workers; None: it did not."""
-        self._keep(seen.crawljob, seen.now).refused = refused
+        self._keep(seen.crawljob).refused = refused
 
     def note_hidden(self, seen: Observation) -> None:
         """A Deployment of the workers' name exists, though it was not seen."""
-        self._keep(seen.crawljob, seen.now).hidden = True
+        self._keep(seen.crawljob).hidden = True
 
     async def _with_workers(self, seen: Observation, kept: _Remembered) -> tuple[Observation, Trouble | None]:
         """The Deployment by its name, where it should be there and the watch did not bring it: it selects by labels."""
@@ -147,10 +154,10 @@ class Observer:
         )
         return seen, Trouble("NameConflict", f"{said}; {remedy}", permanent=True)
 
-    def _keep(self, crawljob: CrawlJobView, now: datetime) -> _Remembered:
+    def _keep(self, crawljob: CrawlJobView) -> _Remembered:
         kept = self._remembered.get(crawljob.key)
         if kept is None or kept.uid != crawljob.uid:
-            kept = self._remembered[crawljob.key] = _Remembered(crawljob.uid, Pace(began=now))
+            kept = self._remembered[crawljob.key] = _Remembered(crawljob.uid)
         return kept
 
     async def _pods(self, seen: Observation, kept: _Remembered) -> tuple[PodTrouble, ...]:
@@ -201,14 +208,14 @@ class Observer:
             return replace(seen, trouble=trouble_of(error, job, names.REDIS_URL))
 
 
-def _measure(pace: Pace, seen: Observation, progress: Progress) -> None:
+def _measure(throughput: Throughput, seen: Observation, progress: Progress) -> None:
     job = seen.crawljob.job
     if job is not None and job.spec.suspend:
-        pace.pause()
+        throughput.pause()
     elif seen.trouble is not None or (seen.bucket is not None and seen.bucket.frozen_until is not None):
-        pace.hold()
+        throughput.hold()
     else:
-        pace.see(progress, seen.now)
+        throughput.see(progress, at_s=seen.now.timestamp())
 
 
 async def _with_row(seen: Observation, job: CrawlJob, ledger: Ledger) -> Observation:

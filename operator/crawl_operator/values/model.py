@@ -132,12 +132,8 @@ class Memory:
 
     seeded_at: datetime | None = None
     """When the frontier was last seeded with force."""
-    requests_per_minute: float | None = None
-    """Committed requests a minute, over the last minute's rounds."""
     covered_per_s: float | None = None
     """Strings covered a second, over the last minutes' rounds."""
-    progressed_at: datetime | None = None
-    """When the counts of the ledger last moved, as seen by this process (its start, at first)."""
 
 
 @dataclass(frozen=True, slots=True)

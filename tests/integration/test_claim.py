@@ -65,6 +65,12 @@ class _Sleepy(Frontier):
         self.asleep = asyncio.Event()
         self._before = before
 
+    async def claim(self) -> Lease | Empty:
+        lease = await super().claim()
+        if self._before == "read":
+            await self._sleep()
+        return lease
+
     async def renew(self, leases: list[Lease]) -> list[bool]:  # type: ignore[override]
         if self._before == "renew":
             await self._sleep()
@@ -86,7 +92,7 @@ async def test_a_claim_owns_the_range_in_frontier_and_ledger(redis: Redis, ledge
     assert await frontier.renew([claimed.lease]) == [True]
 
 
-@pytest.mark.parametrize("before", ["renew", "take"])
+@pytest.mark.parametrize("before", ["read", "renew", "take"])
 async def test_a_claimer_that_slept_past_its_lease_does_not_throw_out_the_owner(
     redis: Redis, ledger: Ledger, job: JobRow, before: str
 ) -> None:

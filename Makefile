@@ -122,7 +122,7 @@ $(READY): constraints.txt pyproject.toml
 	@touch $@
 
 .PHONY: crd
-crd: $(READY) ## Generate k8s/crds from the types
+crd: $(READY) ## Generate k8s/crds and docs/crawljob.md from the types
 	$(BIN)/python -m crawl_operator.crd
 
 .PHONY: boards

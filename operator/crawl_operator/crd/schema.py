@@ -62,7 +62,7 @@ def quoted(text: str) -> str:
 
 
 def _node(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Node:
-    schema = _resolved(schema, definitions)
+    schema = resolved(schema, definitions)
     if unknown := schema.keys() - {*KEPT, *READ, *DROPPED}:
         raise ValueError(f"a CRD has no {sorted(unknown)}; say in this module what becomes of it")
     node = {name: schema[name] for name in KEPT if name in schema}
@@ -86,12 +86,12 @@ def _node(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Node:
     return node
 
 
-def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Node:
+def resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Node:
     """With what it refers to; what stands beside the reference wins."""
     if "$ref" not in schema:
         return dict(schema)
     target = definitions[schema["$ref"].rsplit("/", 1)[1]]
-    return {**_resolved(target, definitions), **{name: value for name, value in schema.items() if name != "$ref"}}
+    return {**resolved(target, definitions), **{name: value for name, value in schema.items() if name != "$ref"}}
 
 
 def _without_nothing(value: Any) -> Any:

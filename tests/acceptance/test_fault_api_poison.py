@@ -10,8 +10,8 @@ from support.processes.sandbox_process import sandbox
 from support.proofs.fault_proof import dead_letters, prove, requests_agree, spec
 from support.proofs.oracle import Oracle, write_catalogue
 
-from crawl_core.ledger import Ledger
 from crawl_core.ledger.dead_letters import replay
+from crawl_core.ledger.ledger import Ledger
 
 
 def _always(query: str, **action: object) -> dict[str, object]:

@@ -21,7 +21,7 @@ from support.processes.sandbox_process import SandboxProcess, sandbox
 from support.processes.servers import Valkey
 
 from crawl_core.backends.keys import bucket_key
-from crawl_core.limiter import BucketLimits
+from crawl_core.values.limits import BucketLimits
 
 JITTER = {"latency_in": "lognormal:40ms:0.5+0.01:300ms-1500ms", "latency_out": "lognormal:40ms:0.5"}
 

@@ -13,7 +13,9 @@ from support.processes.limiter_crawler import BUCKET, FileLedger
 from yarl import URL
 
 from crawl_core.backends.scripts import connect_redis
-from crawl_core.limiter import BucketLimits, Limiter, PermitExpiredError
+from crawl_core.limiter.limiter import Limiter
+from crawl_core.limiter.permit import PermitExpiredError
+from crawl_core.values.limits import BucketLimits
 from crawl_worker.client.errors import NoAnswerError
 from crawl_worker.client.transport import ApiTransport
 from crawl_worker.sources.wire import HttpRequest

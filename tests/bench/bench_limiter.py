@@ -20,8 +20,8 @@ from support.processes.sandbox_process import sandbox
 from support.processes.servers import Valkey, server_folder
 
 from crawl_core.backends.scripts import connect_redis
-from crawl_core.limiter import Bucket, BucketLimits, BucketRow
-from crawl_core.limiter.bucket import Grant, Unknown
+from crawl_core.limiter.bucket import Bucket, Grant, Unknown
+from crawl_core.values.limits import BucketLimits, BucketRow
 from tests.bench.rows import Row, at_least, at_most, stated
 
 CALLS = 5_000

@@ -18,11 +18,11 @@ from support.processes.servers import Postgres, Valkey, free_port, server_folder
 from support.proofs.scrapes import Scrape, scrape
 
 from crawl_core.backends.migrate import migrate
-from crawl_core.ledger import Progress
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Samples
 from crawl_core.metrics.exposition import text_of
 from crawl_core.readings.job import BucketFigures, JobFigures
+from crawl_core.values.progress import Progress
 from tests.bench.rows import Row, at_most, stated
 
 SPEC = "{keyspace: {minLength: 1, maxLength: 1}, workers: {concurrency: 4}}"

@@ -21,7 +21,9 @@ from support.fakes.ledgers import NOW_US, open_ledger, record, search, taken_fir
 from support.processes.servers import Postgres
 
 from crawl_core.backends.migrate import migrate
-from crawl_core.ledger import ArtistRow, Batch, Cursor, Ledger, RangeRow, RequestRow, batches
+from crawl_core.ledger import batches
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.values.rows import ArtistRow, Batch, Cursor, RangeRow, RequestRow
 from tests.bench.rows import Row, at_least, stated
 
 BATCH_ROWS = 50

@@ -9,7 +9,7 @@ from support.cluster.kube import eventually
 from support.cluster.kube_crawl import CONCURRENCY, applied
 from support.cluster.kube_release import Release
 
-from crawl_core.frontier import LEASE_TTL_S
+from crawl_core.frontier.frontier import LEASE_TTL_S
 
 
 @pytest.mark.timeout(300)

@@ -17,7 +17,8 @@ from support.fakes.ledgers import artist, batch_of, crawljob, open_ledger, recor
 from support.fakes.long_crawl import crawl
 from support.proofs.board_sql import FOLDER, NAMES, READ_ONLY, Board
 
-from crawl_core.ledger import Counters, Cursor, DeadLetterRow, RequestRow, batches, dead_letters, jobs, ranges, requests
+from crawl_core.ledger import batches, dead_letters, jobs, ranges, requests
+from crawl_core.values.rows import Counters, Cursor, DeadLetterRow, RequestRow
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 BOARD = Board(since=NOW - timedelta(hours=3), until=NOW + timedelta(hours=1))

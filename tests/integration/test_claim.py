@@ -11,10 +11,14 @@ from redis.asyncio import Redis
 
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_core.frontier import Empty, Frontier, Lease
+from crawl_core.frontier.frontier import Frontier
 from crawl_core.job.lifecycle import reseed
-from crawl_core.ledger import JobRow, Ledger, RangeRow, jobs, ranges
+from crawl_core.ledger import jobs, ranges
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import parse_crawljob
+from crawl_core.values.frontier import Empty, Lease
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.rows import RangeRow
 from crawl_worker.crawl.claim import Claimed, Claimer, Nothing
 
 JOB = """

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from support.fakes.ledgers import artist, batch_of, crawljob, open_ledger, record, table_counts, taken_first_range
 
-from crawl_core.ledger import BucketRows, Ledger, batches, jobs
+from crawl_core.ledger import batches, jobs
+from crawl_core.ledger.buckets import BucketRows
+from crawl_core.ledger.ledger import Ledger
 from crawl_worker import cli
 
 

@@ -22,7 +22,8 @@ from support.fakes.ledgers import (
 )
 
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError
-from crawl_core.ledger import RequestRow, batches, ranges
+from crawl_core.ledger import batches, ranges
+from crawl_core.values.rows import RequestRow
 from crawl_worker import cli
 from crawl_worker.data import export as module
 from crawl_worker.data.export import export

@@ -11,7 +11,8 @@ from redis.asyncio import Redis
 from crawl_core.backends import keys
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.errors import SchemaVersionError, UnknownJobError
-from crawl_core.frontier import Empty, Frontier, Lease
+from crawl_core.frontier.frontier import Frontier
+from crawl_core.values.frontier import Empty, Lease
 
 SHORT_S = 0.05
 

@@ -20,18 +20,8 @@ from support.fakes.ledgers import (
 
 from crawl_core.backends.queries import query
 from crawl_core.errors import BatchRefusedError
-from crawl_core.ledger import (
-    ChildRange,
-    Committed,
-    Counters,
-    Cursor,
-    DeadLetterRow,
-    RequestRow,
-    batches,
-    dead_letters,
-    jobs,
-    ranges,
-)
+from crawl_core.ledger import batches, dead_letters, jobs, ranges
+from crawl_core.values.rows import ChildRange, Committed, Counters, Cursor, DeadLetterRow, RequestRow
 
 FULL = {
     "strings": ["aa00", "aa01"],

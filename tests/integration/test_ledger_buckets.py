@@ -6,7 +6,8 @@ import pytest
 from support.fakes.ledgers import crawljob, open_ledger, record, value
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger import BucketRows, buckets, jobs
+from crawl_core.ledger import buckets, jobs
+from crawl_core.ledger.buckets import BucketRows
 from crawl_core.values.limits import BucketLimits
 
 UNTIL_US = 1_760_000_000_123_457

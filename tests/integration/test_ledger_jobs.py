@@ -26,7 +26,9 @@ from crawl_core.errors import (
     SchemaVersionError,
 )
 from crawl_core.keyspace import Keyspace
-from crawl_core.ledger import Counters, DeadLetterRow, Ledger, RequestRow, batches, dead_letters, jobs, ranges
+from crawl_core.ledger import batches, dead_letters, jobs, ranges
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.values.rows import Counters, DeadLetterRow, RequestRow
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from support.fakes.ledgers import batch_of, crawljob, open_ledger, record, taken_first_range, value
 
 from crawl_core.backends.queries import query
-from crawl_core.ledger import RequestRow, batches, jobs, requests
+from crawl_core.ledger import batches, jobs, requests
+from crawl_core.values.rows import RequestRow
 
 ONE_PAGE = 8192
 """Bytes of a bin that holds anything at all."""

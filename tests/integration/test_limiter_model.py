@@ -13,7 +13,7 @@ import pytest
 import redis
 from support.fakes.limiter_world import ALL_FAULTS, Faults, Result, World, simulate
 
-from crawl_core.limiter import BucketLimits
+from crawl_core.values.limits import BucketLimits
 
 REGIMES = [(1, 2.0, 1.0), (3, 2.0, 2.0), (10, 3.0, 10.0), (20, 1.0, 3.0), (5, 10.0, 1.0), (10, 30.0, 10.0)]
 

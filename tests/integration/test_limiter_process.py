@@ -13,7 +13,11 @@ import redis
 from support.fakes.limiter_world import BUCKET, Faults, MemoryLedger, RedisOfWorker, SteeredServer, World, virtual_loop
 
 from crawl_core.errors import LedgerUnavailableError, SchemaVersionError
-from crawl_core.limiter import Bucket, BucketLimits, Limiter, Permit, PermitExpiredError, unfreeze
+from crawl_core.limiter.bucket import Bucket
+from crawl_core.limiter.limiter import Limiter
+from crawl_core.limiter.permit import Permit, PermitExpiredError
+from crawl_core.limiter.record import unfreeze
+from crawl_core.values.limits import BucketLimits
 
 LIMITS = BucketLimits(10, 30.0, 10.0, even=False)
 Story = Callable[["Stage"], Awaitable[None]]

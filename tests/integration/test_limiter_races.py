@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from crawl_core.backends.scripts import connect_redis
-from crawl_core.limiter import Bucket, BucketLimits, BucketRow
-from crawl_core.limiter.bucket import Grant, Unknown
+from crawl_core.limiter.bucket import Bucket, Grant, Unknown
+from crawl_core.values.limits import BucketLimits, BucketRow
 
 CLIENTS = 100
 ROW = BucketRow("races", BucketLimits(30, 60.0, 10.0, even=False), 0, 0)

@@ -10,11 +10,13 @@ import pytest
 
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.errors import ConfigurationError
-from crawl_core.frontier import Frontier
-from crawl_core.ledger import JobRow, Ledger, jobs
+from crawl_core.frontier.frontier import Frontier
+from crawl_core.ledger import jobs
 from crawl_core.ledger.buckets import BucketRows
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.limiter.bucket import Bucket, Unknown
 from crawl_core.spec import CrawlJob, crawljob_of
+from crawl_core.values.jobs import JobRow
 from crawl_worker.data.backends import Urls
 from crawl_worker.local.observer import Observer
 from crawl_worker.local.opened import Opened

@@ -6,8 +6,8 @@ import pytest
 from support.fakes.ledgers import table_counts, value
 from support.fakes.operator_rounds import TurnedClock, backends, do, tools
 
-from crawl_core.ledger import BucketRows
-from crawl_core.limiter import Bucket
+from crawl_core.ledger.buckets import BucketRows
+from crawl_core.limiter.bucket import Bucket
 from crawl_operator.act.upkeep import Upkeep
 from crawl_operator.connect.backends import IDLE_S
 from crawl_operator.values.model import MarkDeleted, RecordJob, SeedFrontier

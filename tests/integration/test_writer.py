@@ -11,20 +11,10 @@ import pytest
 
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import FenceLostError, LedgerUnavailableError
-from crawl_core.ledger import (
-    ArtistRow,
-    Batch,
-    Committed,
-    Cursor,
-    Ledger,
-    RangeRow,
-    RequestRow,
-    SearchRow,
-    batches,
-    jobs,
-    ranges,
-)
+from crawl_core.ledger import batches, jobs, ranges
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import parse_crawljob
+from crawl_core.values.rows import ArtistRow, Batch, Committed, Cursor, RangeRow, RequestRow, SearchRow
 from crawl_worker.crawl.range_strings import RangeStrings
 from crawl_worker.crawl.steps import RangeStep
 from crawl_worker.crawl.writer import RangeWriter

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_core.frontier import Lease
 from crawl_core.keyspace import Keyspace
-from crawl_core.ledger import Cursor, RangeRow
+from crawl_core.values.frontier import Lease
+from crawl_core.values.rows import Cursor, RangeRow
 from crawl_worker.crawl.leases import HeldLease
 from crawl_worker.crawl.range_crawl import RangeCrawl
 from crawl_worker.crawl.range_strings import RangeStrings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crawl_core.job.throughput import COVERED_OVER_S, LEAST_S, SAMPLE_EVERY_S, Throughput
-from crawl_core.ledger import Progress
+from crawl_core.values.progress import Progress
 
 
 def progress(covered: int, requests: int | None = None) -> Progress:

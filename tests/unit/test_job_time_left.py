@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from crawl_core.job.time_left import estimated_end, percentage, seconds_left
-from crawl_core.ledger import Progress
+from crawl_core.values.progress import Progress
 
 NOW = datetime(2026, 3, 1, 12, 0, 3, tzinfo=UTC)
 LONG = timedelta(hours=1)

@@ -19,9 +19,10 @@ from crawl_core.job.verdicts import (
     rate_limited,
     running_state,
 )
-from crawl_core.ledger import JobRow, Progress
 from crawl_core.spec import Spec
 from crawl_core.values.capacity import limits_of
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.progress import Progress
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CRAWLS = Standing(Verdict("True", reasons.CRAWLING), since=NOW - timedelta(hours=1))

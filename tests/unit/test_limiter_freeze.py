@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_core.limiter import freeze_bounds_s, freeze_duration_s, parse_retry_after
+from crawl_core.limiter.freeze import freeze_bounds_s, freeze_duration_s, parse_retry_after
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_core.limiter import BucketLimits
+from crawl_core.values.limits import BucketLimits
 
 
 def test_the_strictest_takes_the_worst_of_each() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_core.limiter import CLOSED_MARGIN_S, Permit, PermitExpiredError
+from crawl_core.limiter.permit import CLOSED_MARGIN_S, Permit, PermitExpiredError
 
 
 class Clock:

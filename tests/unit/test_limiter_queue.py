@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from support.fakes.limiter_world import LoopClock, virtual_loop
 
-from crawl_core.limiter import Permit
+from crawl_core.limiter.permit import Permit
 from crawl_core.limiter.queue import PermitQueue
 
 

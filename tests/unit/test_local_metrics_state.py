@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from crawl_core.errors import ArtistcrawlError, LedgerUnavailableError, RedisUnavailableError, UnknownJobError
-from crawl_core.ledger import Progress
 from crawl_core.readings.job import JobFigures
+from crawl_core.values.progress import Progress
 from crawl_worker.local.metrics import LocalMetrics, without_backends
 
 FIGURES = JobFigures(

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes.observations import NOW, crawling, fresh, job_of, planned, said, settled, status_of
 
-from crawl_core.limiter import BucketLimits
 from crawl_core.values.capacity import need
+from crawl_core.values.limits import BucketLimits
 from crawl_operator.decide.scaling import choose
 from crawl_operator.values.model import AdoptDeployment, CreateDeployment, Observation, ScaleDeployment
 

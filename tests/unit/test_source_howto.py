@@ -22,9 +22,9 @@ from support.fakes.client_world import CONTROL_STRINGS, RULES, InstantLimiter, R
 from support.proofs.source_contract import CONTRACT, EXAMPLES, SourceExamples, SourceUnderTest, every_check
 
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_core.frontier import Lease
 from crawl_core.keyspace import Keyspace
-from crawl_core.ledger import Cursor, RangeRow
+from crawl_core.values.frontier import Lease
+from crawl_core.values.rows import Cursor, RangeRow
 from crawl_worker.client.client import Client, ClientSettings
 from crawl_worker.client.outage import Outage
 from crawl_worker.client.token_transport import TokenTransport

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crawl_core.ledger import JobRow, Progress
-from crawl_core.limiter import BucketLimits, BucketRow
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.limits import BucketLimits, BucketRow
+from crawl_core.values.progress import Progress
 from crawl_worker.commands.status import detail, status_of, table
 
 NOW_S = 1_800_000_000.0

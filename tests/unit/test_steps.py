@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crawl_core.ledger import ArtistRow, Cursor, DeadLetterRow, RangeRow, RequestRow, SearchRow
+from crawl_core.values.rows import ArtistRow, Cursor, DeadLetterRow, RangeRow, RequestRow, SearchRow
 from crawl_worker.crawl.steps import RangeStep, artist_rows, batch_of, buried, merged
 from crawl_worker.sources.outcomes import FoundArtist
 

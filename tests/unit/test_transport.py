@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_core.limiter import CLOSED_MARGIN_S, Permit, PermitExpiredError
+from crawl_core.limiter.permit import CLOSED_MARGIN_S, Permit, PermitExpiredError
 from crawl_worker.client.errors import NoAnswerError, NotSentError
 from crawl_worker.client.transport import ApiTransport
 from crawl_worker.sources.outcomes import Lack

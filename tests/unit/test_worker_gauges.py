@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from crawl_core.limiter import LimiterState
+from crawl_core.limiter.state import LimiterState
 from crawl_worker.crawl.view import PlaceView, WorkerView
 from crawl_worker.process.gauges import STATES, readings, state_of
 

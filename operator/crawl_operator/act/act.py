@@ -15,14 +15,16 @@ from typing import Any, get_args
 
 from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError
-from crawl_core.frontier import Frontier
+from crawl_core.frontier.frontier import Frontier
 from crawl_core.job import lifecycle
-from crawl_core.ledger import BucketRows, JobRow, dead_letters, jobs
-from crawl_core.limiter import unfreeze
+from crawl_core.ledger import dead_letters, jobs
+from crawl_core.ledger.buckets import BucketRows
+from crawl_core.limiter.record import unfreeze
 from crawl_core.logs import fields
 from crawl_core.metrics.definitions import STEPS
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
+from crawl_core.values.jobs import JobRow
 from crawl_operator.act.event_recorder import Notes
 from crawl_operator.connect.addresses import backends_digest
 from crawl_operator.connect.backends import Backends

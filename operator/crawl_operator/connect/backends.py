@@ -18,7 +18,7 @@ from crawl_core.backends.postgres import plain
 from crawl_core.backends.scripts import connect_redis, ping
 from crawl_core.clock import Clock
 from crawl_core.errors import LedgerUnavailableError, RedisUnavailableError, SchemaVersionError
-from crawl_core.ledger import Ledger
+from crawl_core.ledger.ledger import Ledger
 from crawl_operator.connect.circuit_breaker import Gate
 
 POSTGRES_CONNECTIONS = 4

@@ -13,8 +13,11 @@ from datetime import UTC, datetime, timedelta
 from redis.asyncio import Redis
 
 from crawl_core.clock import Clock
-from crawl_core.ledger import BucketRows, Ledger
-from crawl_core.limiter import Bucket, BucketRecord, BucketRow
+from crawl_core.ledger.buckets import BucketRows
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.limiter.bucket import Bucket
+from crawl_core.limiter.record import BucketRecord
+from crawl_core.values.limits import BucketRow
 from crawl_operator.connect.secrets import Given
 from crawl_operator.values.model import BucketStatus
 

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from crawl_core.job import verdicts
 from crawl_core.job.verdicts import Truth, Verdict
-from crawl_core.limiter import BucketLimits
 from crawl_core.values.capacity import limits_of
+from crawl_core.values.limits import BucketLimits
 from crawl_core.wording import duration, number
 from crawl_operator.decide import stalls
 from crawl_operator.decide.condition_records import Aspect, aspect, instant_of, instant_text, standing

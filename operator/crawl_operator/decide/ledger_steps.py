@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 
 from crawl_core.job.bucket_name import bucket_of
 from crawl_core.job.schedule import RESEED_INTERVAL_S
-from crawl_core.ledger import JobRow
-from crawl_core.ledger.jobs import as_recorded
+from crawl_core.values.jobs import JobRow, as_recorded
 from crawl_operator.decide.phase import Case, Phase, is_moving
 from crawl_operator.values.model import RecordJob, SeedFrontier, SettleJob, Step
 

@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from crawl_core.job.verdicts import misconfigured
-from crawl_core.ledger import JobRow, Progress
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.progress import Progress
 from crawl_operator.decide.condition_records import condition, instant_of
 from crawl_operator.values import reasons
 from crawl_operator.values.model import Observation, Trouble, WorkerSettings

@@ -10,9 +10,9 @@ import math
 from dataclasses import dataclass
 
 from crawl_core.job.verdicts import limit_binds
-from crawl_core.limiter import BucketLimits
 from crawl_core.spec import Spec
 from crawl_core.values.capacity import need
+from crawl_core.values.limits import BucketLimits
 
 CALM = 1.25
 """Workers are taken away only where even that much more of a need would not need them: latency wavers."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from crawl_core.limiter import BucketLimits
 from crawl_core.values.capacity import EXPECTED_LATENCY_S, limits_of
+from crawl_core.values.limits import BucketLimits
 from crawl_operator.decide.digests import template_digest
 from crawl_operator.decide.manifests import deployment
 from crawl_operator.decide.misconfiguration import Trial

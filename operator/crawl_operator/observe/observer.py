@@ -25,13 +25,16 @@ from crawl_core.errors import (
     UnavailableError,
     UnknownJobError,
 )
-from crawl_core.frontier import Frontier
+from crawl_core.frontier.frontier import Frontier
 from crawl_core.job.throughput import Throughput
-from crawl_core.ledger import JobRow, Ledger, Progress, buckets, jobs
+from crawl_core.ledger import buckets, jobs
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.readings.backends import count_given_up
 from crawl_core.spec import CrawlJob, differences, identity, in_words
 from crawl_core.values.capacity import limits_of
+from crawl_core.values.jobs import JobRow, as_recorded
+from crawl_core.values.progress import Progress
 from crawl_operator.connect.addresses import backends_digest
 from crawl_operator.connect.backends import Backends
 from crawl_operator.connect.buckets import BucketKey, Buckets
@@ -238,7 +241,7 @@ async def _with_counts(seen: Observation, row: JobRow, ledger: Ledger) -> Observ
 
 def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
     """Whether the ledger's job of this name crawls something else."""
-    if row.spec == jobs.as_recorded(job.spec):
+    if row.spec == as_recorded(job.spec):
         return None  # nearly always, and reading the row's spec costs more than all else that a look computes
     full_name = f"{row.namespace}/{row.name}"
     try:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from crawl_core.ledger import JobRow, Progress
-from crawl_core.limiter import BucketRow
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.limits import BucketRow
+from crawl_core.values.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

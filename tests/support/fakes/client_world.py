@@ -15,8 +15,9 @@ from typing import Any
 from support.fakes.limiter_world import LoopClock, virtual_loop
 
 from crawl_core.clock import Clock
-from crawl_core.ledger import RequestRow
-from crawl_core.limiter import LimiterState, Permit
+from crawl_core.limiter.permit import Permit
+from crawl_core.limiter.state import LimiterState
+from crawl_core.values.rows import RequestRow
 from crawl_worker.client.client import Client, ClientSettings
 from crawl_worker.client.errors import NoAnswerError
 from crawl_worker.client.outage import Outage

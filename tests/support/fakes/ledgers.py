@@ -9,8 +9,11 @@ from typing import Any
 
 import msgspec
 
-from crawl_core.ledger import ArtistRow, Batch, Counters, Cursor, JobRow, Ledger, RangeRow, SearchRow, jobs, ranges
+from crawl_core.ledger import jobs, ranges
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import CrawlJob, crawljob_of
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.rows import ArtistRow, Batch, Counters, Cursor, RangeRow, SearchRow
 
 NOW_US = 1_760_000_000_123_457
 UID = "uid-1"

@@ -23,7 +23,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from crawl_core.backends import keys
 from crawl_core.backends.scripts import source
 from crawl_core.errors import LedgerUnavailableError, RedisUnavailableError
-from crawl_core.limiter import BucketLimits, BucketRow, Limiter, Permit, PermitExpiredError
+from crawl_core.limiter.limiter import Limiter
+from crawl_core.limiter.permit import Permit, PermitExpiredError
+from crawl_core.values.limits import BucketLimits, BucketRow
 
 SCRIPTS = ("bucket_acquire", "bucket_init", "bucket_freeze", "bucket_unfreeze", "bucket_reconcile")
 EPOCH_S = 1_800_000_000

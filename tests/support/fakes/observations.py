@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crawl_core.job.bucket_name import bucket_of
-from crawl_core.ledger import JobRow, Progress
-from crawl_core.limiter import BucketLimits, BucketRow
 from crawl_core.spec import CrawlJob, crawljob_of
 from crawl_core.spec.status import Condition, Status
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.limits import BucketLimits, BucketRow
+from crawl_core.values.progress import Progress
 from crawl_operator.decide.digests import template_digest
 from crawl_operator.decide.plan import plan
 from crawl_operator.values import names

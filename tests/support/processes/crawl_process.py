@@ -26,12 +26,16 @@ from support.processes.sandbox_process import SandboxProcess
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import UnavailableError, UnknownJobError
-from crawl_core.frontier import Frontier
+from crawl_core.frontier.frontier import Frontier
 from crawl_core.job.lifecycle import prepare, reseed, settle
-from crawl_core.ledger import BucketRows, JobRow, Ledger, jobs
-from crawl_core.limiter import Bucket, BucketLimits
+from crawl_core.ledger import jobs
+from crawl_core.ledger.buckets import BucketRows
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.limiter.bucket import Bucket
 from crawl_core.limiter.record import BucketRecord
 from crawl_core.spec import CrawlJob, parse_crawljob
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.limits import BucketLimits
 
 SECRET = "a-client-secret-that-no-log-may-show"
 """Of every client: the sandbox takes any."""

@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from crawl_core.backends.scripts import connect_redis
-from crawl_core.limiter import BucketLimits, BucketRow, Limiter, PermitExpiredError
+from crawl_core.limiter.limiter import Limiter
+from crawl_core.limiter.permit import PermitExpiredError
+from crawl_core.values.limits import BucketLimits, BucketRow
 from crawl_worker.client.errors import NoAnswerError, NotSentError
 from crawl_worker.client.transport import ApiTransport
 from crawl_worker.sources.wire import HttpRequest

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crawl_core.backends import keys
 from crawl_core.spec import CrawlJob
+from crawl_core.values import bucket_names
 
 
 def bucket_of(job: CrawlJob, *, client_id: str) -> str | None:
@@ -13,9 +13,9 @@ def bucket_of(job: CrawlJob, *, client_id: str) -> str | None:
         return limit.bucket_name
     match limit.bucket:
         case "Credential":
-            return keys.credential_bucket(client_id)
+            return bucket_names.credential_bucket(client_id)
         case "Job":
-            return keys.job_bucket(job.metadata.namespace, job.metadata.name)
+            return bucket_names.job_bucket(job.metadata.namespace, job.metadata.name)
         case _:
             return None
 

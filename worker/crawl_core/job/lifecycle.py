@@ -8,11 +8,13 @@ from __future__ import annotations
 import logging
 
 from crawl_core.errors import UnknownJobError
-from crawl_core.frontier import Frontier
+from crawl_core.frontier.frontier import Frontier
 from crawl_core.job.bucket_name import bucket_of, bucket_scope_of
-from crawl_core.ledger import JobRow, Ledger, jobs, ranges
+from crawl_core.ledger import jobs, ranges
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.spec import CrawlJob
+from crawl_core.values.jobs import JobRow
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from crawl_core.ledger import Progress
+from crawl_core.values.progress import Progress
 
 COVERED_OVER_S = 600.0
 """Seconds over which the rate is taken."""

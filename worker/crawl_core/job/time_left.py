@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from crawl_core.ledger import Progress
+from crawl_core.values.progress import Progress
 
 RECENTLY = timedelta(minutes=1)
 """Time for which a commit says that a crawl moves, and that the last minute's requests must be those of."""

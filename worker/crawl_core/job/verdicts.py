@@ -13,10 +13,11 @@ from typing import Literal
 
 from crawl_core.job import reasons
 from crawl_core.job.time_left import RECENTLY
-from crawl_core.ledger import JobRow, Progress
-from crawl_core.limiter import BucketLimits
 from crawl_core.spec import Spec
 from crawl_core.values.capacity import limits_of, need
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.limits import BucketLimits
+from crawl_core.values.progress import Progress
 
 Truth = Literal["True", "False", "Unknown"]
 

@@ -6,21 +6,9 @@ It refuses to judge which errors are worth a replay: a person does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from crawl_core.ledger.ledger import Ledger
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A string that was given up, as listed. `replaying`: a range that searches it again is open."""
-
-    string: str
-    reason: str
-    attempts: int
-    last_error: str
-    at_us: int
-    replaying: bool
+from crawl_core.values.dead_letters import DeadLetter
 
 
 async def all(ledger: Ledger, job_id: int) -> list[DeadLetter]:

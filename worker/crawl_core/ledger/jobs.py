@@ -6,10 +6,7 @@ decide what a finished or troubled job means for workers: that is the operator's
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
@@ -19,66 +16,11 @@ from crawl_core.backends.queries import query
 from crawl_core.errors import NameTakenError
 from crawl_core.ledger import requests
 from crawl_core.ledger.ledger import Ledger, Row
-from crawl_core.spec import API_VERSION, KIND, CrawlJob, Spec, crawljob_of, differences, identity, in_words
+from crawl_core.spec import CrawlJob, Spec, differences, identity, in_words
 from crawl_core.values.cursors import cursor_text
+from crawl_core.values.jobs import BucketScope, JobRow, as_recorded
+from crawl_core.values.progress import Progress
 from crawl_core.values.rows import Cursor
-
-BucketScope = Literal["Credential", "Node", "Job", "Named"]
-
-
-@dataclass(frozen=True)
-class JobRow:
-    """A job as it stands in the ledger."""
-
-    id: int
-    namespace: str
-    name: str
-    uid: str
-    spec: dict[str, Any]
-    """As it was applied last, in the CrawlJob's own words."""
-    total: int
-    """Strings of the keyspace."""
-    bucket: str | None
-    """None: each worker names its node's."""
-    bucket_scope: str
-    page_size: int | None
-    """What the API was found to allow; None: as in the spec."""
-    problem_reason: str | None
-    problem_message: str | None
-    started_at: datetime
-    finished_at: datetime | None
-    deleted_at: datetime | None
-    problem_at: datetime | None = None
-    """Since when the problem's reason stands."""
-
-    @cached_property
-    def crawl_job(self) -> CrawlJob:
-        """The CrawlJob as it was applied last."""
-        metadata = {"namespace": self.namespace, "name": self.name, "uid": self.uid}
-        data = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": self.spec}
-        return crawljob_of(data, origin=f"the ledger's job {self.namespace}/{self.name}")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """All of a job's counts, as of one instant."""
-
-    covered: int
-    total: int
-    open_ranges: int
-    done_ranges: int
-    searches: int
-    requests: int
-    artists: int
-    artists_new: int
-    truncated: int
-    dead_letters: int
-    retries: int
-    rate_limited: int
-    last_commit_at: datetime | None
-    requests_last_minute: int
-    latency_s: float | None = None
-    """How long requests of the last five minutes took, answered or not; None where there were none."""
 
 
 async def record(
@@ -97,11 +39,6 @@ async def record(
     if found is None:
         raise NameTakenError(f"job {job.metadata.namespace}/{job.metadata.name} was deleted meanwhile: apply it again")
     return found
-
-
-def as_recorded(spec: Spec) -> dict[str, Any]:
-    """A spec as a row has it: what differs from this in a JobRow was applied since."""
-    return spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _columns(job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: str) -> dict[str, Any]:

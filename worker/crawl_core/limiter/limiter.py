@@ -25,8 +25,9 @@ from crawl_core.limiter.permit import SEND_DEADLINE_S, Permit
 from crawl_core.limiter.queue import PermitQueue
 from crawl_core.limiter.record import BucketRecord, unfreeze
 from crawl_core.limiter.returns import Returns
+from crawl_core.limiter.state import LimiterState
 from crawl_core.logs import fields
-from crawl_core.values.limits import BucketLedger, BucketLimits
+from crawl_core.values.limits import BucketLedger
 
 log = logging.getLogger(__name__)
 
@@ -53,28 +54,6 @@ class LimiterSettings:
 
 
 DEFAULT_SETTINGS = LimiterSettings()
-
-
-@dataclass(frozen=True, slots=True)
-class LimiterState:
-    """What status, metrics and the live view show."""
-
-    limits: BucketLimits | None
-    """As last seen in the bucket; None before the first look."""
-    epoch: int
-    frozen_until_us: int
-    """Epoch microseconds by Redis TIME; 0 where no freeze is known."""
-    frozen_s: float
-    """Seconds that the freeze lasts from now; 0 where there is none."""
-    waiting: int
-    granted: int
-    """Permits that wait for their instant."""
-    calls: int
-    grants: int
-    discarded: int
-    confirmed: int
-    round_trip_s: float
-    reachable: bool
 
 
 class Limiter:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crawl_core.frontier import FrontierStats
-from crawl_core.ledger import Progress
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Reading, Sampled, values_of
+from crawl_core.values.frontier import FrontierStats
+from crawl_core.values.progress import Progress
 
 STATES = tuple(values_of(metrics.JOB_STATE.declaration.labels["state"]))
 

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from crawl_core.errors import Problem
 from crawl_core.keyspace import MAX_RANGES, Keyspace, default_range_size, smallest_range_size
 from crawl_core.spec.fields import ABSENT
-
-if TYPE_CHECKING:
-    from crawl_core.spec.crawljob import Spec
+from crawl_core.spec.unchecked import UncheckedSpec
 
 LABEL_PREFIX = "artistcrawl.dev/"
 _LOOPBACK = ("http://127.", "http://localhost:", "http://localhost/", "http://[::1]")
 _LENGTHS = ("keyspace.minLength", "keyspace.maxLength")
 _BOUNDS = (*_LENGTHS, "keyspace.alphabet", "keyspace.first", "keyspace.last")
 
-_Check = Callable[["Spec"], Iterator[Problem]]
+_Check = Callable[[UncheckedSpec], Iterator[Problem]]
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,7 @@ def _reads(*fields: str) -> Callable[[_Check], _Check]:
     return register
 
 
-def cross_field_problems(spec: Spec, *, invalid: Sequence[str] = ()) -> list[Problem]:
+def cross_field_problems(spec: UncheckedSpec, *, invalid: Sequence[str] = ()) -> list[Problem]:
     """All problems between fields, but those of checks that read one of the `invalid` fields (`rateLimit.window`)."""
     found: list[Problem] = []
     for check in _CHECKS:
@@ -56,7 +53,7 @@ def _overlap(read: str, broken: str) -> bool:
 
 
 @_reads(*_LENGTHS)
-def _lengths_in_order(spec: Spec) -> Iterator[Problem]:
+def _lengths_in_order(spec: UncheckedSpec) -> Iterator[Problem]:
     shortest, longest = spec.keyspace.min_length, spec.keyspace.max_length
     if shortest > longest:
         yield Problem(
@@ -68,16 +65,16 @@ def _lengths_in_order(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads(*_LENGTHS, "keyspace.first")
-def _first_needs_one_length(spec: Spec) -> Iterator[Problem]:
+def _first_needs_one_length(spec: UncheckedSpec) -> Iterator[Problem]:
     yield from _needs_one_length(spec, "first", spec.keyspace.first)
 
 
 @_reads(*_LENGTHS, "keyspace.last")
-def _last_needs_one_length(spec: Spec) -> Iterator[Problem]:
+def _last_needs_one_length(spec: UncheckedSpec) -> Iterator[Problem]:
     yield from _needs_one_length(spec, "last", spec.keyspace.last)
 
 
-def _needs_one_length(spec: Spec, name: str, bound: str | None) -> Iterator[Problem]:
+def _needs_one_length(spec: UncheckedSpec, name: str, bound: str | None) -> Iterator[Problem]:
     shortest, longest = spec.keyspace.min_length, spec.keyspace.max_length
     path = f"spec.keyspace.{name}"
     if bound is None or shortest > longest:
@@ -99,16 +96,16 @@ def _needs_one_length(spec: Spec, name: str, bound: str | None) -> Iterator[Prob
 
 
 @_reads("keyspace.alphabet", "keyspace.first")
-def _first_in_alphabet(spec: Spec) -> Iterator[Problem]:
+def _first_in_alphabet(spec: UncheckedSpec) -> Iterator[Problem]:
     yield from _in_alphabet(spec, "first", spec.keyspace.first)
 
 
 @_reads("keyspace.alphabet", "keyspace.last")
-def _last_in_alphabet(spec: Spec) -> Iterator[Problem]:
+def _last_in_alphabet(spec: UncheckedSpec) -> Iterator[Problem]:
     yield from _in_alphabet(spec, "last", spec.keyspace.last)
 
 
-def _in_alphabet(spec: Spec, name: str, bound: str | None) -> Iterator[Problem]:
+def _in_alphabet(spec: UncheckedSpec, name: str, bound: str | None) -> Iterator[Problem]:
     alphabet = spec.keyspace.alphabet
     foreign = sorted(set(bound or "") - set(alphabet))
     if foreign:
@@ -120,7 +117,7 @@ def _in_alphabet(spec: Spec, name: str, bound: str | None) -> Iterator[Problem]:
 
 
 @_reads("keyspace.first", "keyspace.last")
-def _bounds_in_order(spec: Spec) -> Iterator[Problem]:
+def _bounds_in_order(spec: UncheckedSpec) -> Iterator[Problem]:
     first, last = spec.keyspace.first, spec.keyspace.last
     if first and last and len(first) == len(last) and first > last:
         yield Problem(
@@ -129,7 +126,7 @@ def _bounds_in_order(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads(*_BOUNDS, "keyspace.rangeSize")
-def _not_too_many_ranges(spec: Spec) -> Iterator[Problem]:
+def _not_too_many_ranges(spec: UncheckedSpec) -> Iterator[Problem]:
     section = spec.keyspace
     try:
         strings = Keyspace(
@@ -149,7 +146,7 @@ def _not_too_many_ranges(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("source.type", "source.termsAccepted")
-def _terms_accepted(spec: Spec) -> Iterator[Problem]:
+def _terms_accepted(spec: UncheckedSpec) -> Iterator[Problem]:
     if spec.source.type == "Spotify" and not spec.source.terms_accepted:
         yield Problem(
             "spec.source.termsAccepted",
@@ -160,7 +157,7 @@ def _terms_accepted(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("source.type", "source.credentialsSecretRef")
-def _spotify_needs_credentials(spec: Spec) -> Iterator[Problem]:
+def _spotify_needs_credentials(spec: UncheckedSpec) -> Iterator[Problem]:
     if spec.source.type == "Spotify" and spec.source.credentials_secret_ref is None:
         yield Problem(
             "spec.source.credentialsSecretRef",
@@ -171,7 +168,7 @@ def _spotify_needs_credentials(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("source.type", "rateLimit.bucket")
-def _spotify_does_not_count_nodes(spec: Spec) -> Iterator[Problem]:
+def _spotify_does_not_count_nodes(spec: UncheckedSpec) -> Iterator[Problem]:
     if spec.source.type == "Spotify" and spec.rate_limit.bucket == "Node":
         yield Problem(
             "spec.rateLimit.bucket",
@@ -181,7 +178,7 @@ def _spotify_does_not_count_nodes(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("source.type", "source.baseURL", "source.tokenURL")
-def _credentials_stay_encrypted(spec: Spec) -> Iterator[Problem]:
+def _credentials_stay_encrypted(spec: UncheckedSpec) -> Iterator[Problem]:
     if spec.source.type != "Spotify":
         return
     for name, url in (("baseURL", spec.source.base_url), ("tokenURL", spec.source.token_url)):
@@ -194,7 +191,7 @@ def _credentials_stay_encrypted(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("source.baseURL")
-def _base_url_without_version(spec: Spec) -> Iterator[Problem]:
+def _base_url_without_version(spec: UncheckedSpec) -> Iterator[Problem]:
     url = spec.source.base_url
     if url and url.endswith(("/v1", "/v1/search")):
         yield Problem(
@@ -205,7 +202,7 @@ def _base_url_without_version(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("workers.min", "workers.max")
-def _workers_in_order(spec: Spec) -> Iterator[Problem]:
+def _workers_in_order(spec: UncheckedSpec) -> Iterator[Problem]:
     fewest, most = spec.workers.min, spec.workers.max
     if fewest > most:
         yield Problem(
@@ -214,7 +211,7 @@ def _workers_in_order(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("workers.labels")
-def _labels_not_reserved(spec: Spec) -> Iterator[Problem]:
+def _labels_not_reserved(spec: UncheckedSpec) -> Iterator[Problem]:
     for name, value in spec.workers.labels.items():
         if name.startswith(LABEL_PREFIX):
             yield Problem(
@@ -225,7 +222,7 @@ def _labels_not_reserved(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("workers.tolerations")
-def _tolerations_make_sense(spec: Spec) -> Iterator[Problem]:
+def _tolerations_make_sense(spec: UncheckedSpec) -> Iterator[Problem]:
     for number, toleration in enumerate(spec.workers.tolerations):
         path = f"spec.workers.tolerations[{number}]"
         if toleration.operator == "Exists" and toleration.value is not None:
@@ -243,7 +240,7 @@ def _tolerations_make_sense(spec: Spec) -> Iterator[Problem]:
 
 
 @_reads("retry.initialBackoff", "retry.maxBackoff")
-def _backoffs_in_order(spec: Spec) -> Iterator[Problem]:
+def _backoffs_in_order(spec: UncheckedSpec) -> Iterator[Problem]:
     initial, longest = spec.retry.initial_backoff, spec.retry.max_backoff
     if initial > longest:
         yield Problem(

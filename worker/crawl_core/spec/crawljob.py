@@ -11,11 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from crawl_core.durations import Duration
 from crawl_core.spec.checks import cross_field_problems
-from crawl_core.spec.fields import Between, DnsLabel, JobName, Maybe, Says, Section
-from crawl_core.spec.sections import KeyspaceSpec, RateLimit, Retry, SecretRef, Source
-from crawl_core.spec.workers import Workers
+from crawl_core.spec.fields import DnsLabel, JobName, Maybe, Says, Section
+from crawl_core.spec.unchecked import UncheckedSpec
 
 API_VERSION = "artistcrawl.dev/v1alpha1"
 KIND = "CrawlJob"
@@ -68,41 +66,8 @@ class Metadata(Section):
         return data
 
 
-class Spec(Section):
+class Spec(UncheckedSpec):
     """What to crawl, how fast, and by whom."""
-
-    keyspace: KeyspaceSpec = KeyspaceSpec()
-    """Which strings are searched."""
-
-    source: Source = Source()
-    """What is searched."""
-
-    rate_limit: RateLimit = RateLimit()
-    """How fast."""
-
-    workers: Workers = Workers()
-    """Who crawls."""
-
-    retry: Retry = Retry()
-    """What becomes of failed requests."""
-
-    backends_secret_ref: SecretRef = SecretRef(name="artistcrawl-backends")
-    """The Secret with the keys postgres-url and redis-url. A local run does not read it."""
-
-    suspend: bool = False
-    """Whether the crawl pauses. Nothing is lost, and no request repeated, by a pause."""
-
-    deadline: Maybe[Annotated[Duration, Between("1m", "87600h")]] = None
-    """When the crawl should be done, from its start: passing it sets a condition and an alert, and ends nothing."""
-
-    ttl_after_finished: Maybe[Annotated[Duration, Between("0s", "87600h")]] = None
-    """How long a finished CrawlJob is kept. Absent, for ever."""
-
-    data_policy: Literal["Retain", "Delete"] = "Retain"
-    """What becomes of the job's ledger rows (never of artists) with the CrawlJob."""
-
-    request_log_retention: Annotated[Duration, Between("1m", "720h")] = Duration.parse("24h")
-    """How long single requests are remembered, and at most the last 100,000 a job."""
 
     @model_validator(mode="after")
     def _across_fields(self, info: ValidationInfo) -> Spec:

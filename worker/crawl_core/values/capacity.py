@@ -5,8 +5,8 @@ It refuses to say how many there are: a cluster and one machine have other bound
 
 from __future__ import annotations
 
-from crawl_core.limiter import BucketLimits
 from crawl_core.spec import Spec
+from crawl_core.values.limits import BucketLimits
 
 EXPECTED_LATENCY_S = 0.3
 """Seconds that a request is expected to take until some were measured: Spotify's search answers in 0.1-0.3 s."""

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crawl_core.clock import Clock
-from crawl_core.limiter import LimiterState, Permit, parse_retry_after
+from crawl_core.limiter.freeze import parse_retry_after
+from crawl_core.limiter.permit import Permit
+from crawl_core.limiter.state import LimiterState
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
 from crawl_worker.client.judge import AskSmaller, Failure, NewToken, Pause, ends_string, verdict_on

@@ -10,7 +10,8 @@ import logging
 
 from crawl_core.clock import Clock
 from crawl_core.errors import UnavailableError
-from crawl_core.ledger import Ledger, jobs
+from crawl_core.ledger import jobs
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crawl_core.clock import Clock
-from crawl_core.ledger import RequestRow
-from crawl_core.limiter import Permit, PermitExpiredError
+from crawl_core.limiter.permit import Permit, PermitExpiredError
 from crawl_core.metrics import definitions as metrics
+from crawl_core.values.rows import RequestRow
 from crawl_worker.client.errors import NoAnswerError, NotSentError
 from crawl_worker.client.outcomes import class_of, label_of, name_of
 from crawl_worker.sources.outcomes import Lack, NoAnswer, Outcome, Page

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from crawl_core.ledger import RequestRow
+from crawl_core.values.rows import RequestRow
 from crawl_worker.client.outcomes import FailureClass
 
 

@@ -20,7 +20,7 @@ from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import Connection
 from yarl import URL
 
-from crawl_core.limiter import Permit, PermitExpiredError
+from crawl_core.limiter.permit import Permit, PermitExpiredError
 from crawl_worker.client.errors import NoAnswerError, NotSentError
 from crawl_worker.sources.outcomes import Lack
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest

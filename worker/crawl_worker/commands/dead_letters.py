@@ -10,7 +10,10 @@ import asyncio
 from collections.abc import Sequence
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger import DeadLetter, JobRow, Ledger, dead_letters
+from crawl_core.ledger import dead_letters
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.values.dead_letters import DeadLetter
+from crawl_core.values.jobs import JobRow
 from crawl_core.wording import number
 from crawl_worker.commands.jobs import full_name, named
 from crawl_worker.commands.output import say, say_json

@@ -13,7 +13,10 @@ import time
 from collections.abc import Sequence
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger import JobRow, Ledger, Progress, jobs
+from crawl_core.ledger import jobs
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.progress import Progress
 from crawl_core.wording import number
 from crawl_worker.commands.jobs import full_name, named
 from crawl_worker.commands.output import remark, say

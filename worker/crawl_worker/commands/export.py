@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger import Ledger
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.wording import duration, number
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import remark, say

@@ -6,7 +6,9 @@ It refuses to guess between several jobs.
 from __future__ import annotations
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger import JobRow, Ledger, jobs
+from crawl_core.ledger import jobs
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.values.jobs import JobRow
 
 
 def full_name(row: JobRow) -> str:

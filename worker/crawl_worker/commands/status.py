@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from crawl_core.backends import keys
-from crawl_core.ledger import JobRow, Ledger, Progress, buckets, jobs
-from crawl_core.limiter import BucketRow
+from crawl_core.ledger import buckets, jobs
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import RateLimit
+from crawl_core.values.bucket_names import node_bucket
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.limits import BucketRow
+from crawl_core.values.progress import Progress
 from crawl_core.wording import duration, instant, number
 from crawl_worker.commands.jobs import full_name, named
 from crawl_worker.commands.output import say, say_json
@@ -24,7 +27,7 @@ from crawl_worker.data.backends import add_flags, backends
 QUIET_AFTER_S = 120.0
 """Seconds without a commit after which nobody seems to crawl: limits as slow as one request a minute are rare."""
 
-_NODE_BUCKETS = keys.node_bucket("")
+_NODE_BUCKETS = node_bucket("")
 
 
 @dataclass(frozen=True, slots=True)

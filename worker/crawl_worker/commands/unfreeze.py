@@ -12,8 +12,11 @@ from collections.abc import Sequence
 
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger import BucketRows, Ledger, buckets
-from crawl_core.limiter import BucketRow, unfreeze
+from crawl_core.ledger import buckets
+from crawl_core.ledger.buckets import BucketRows
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.limiter.record import unfreeze
+from crawl_core.values.limits import BucketRow
 from crawl_core.wording import duration, instant
 from crawl_worker.commands.output import say
 from crawl_worker.data.backends import Urls, add_flags, backends

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 from crawl_core.clock import Clock
 from crawl_core.errors import RedisUnavailableError, UnavailableError, UnknownJobError
-from crawl_core.frontier import Empty, Frontier, Lease
-from crawl_core.ledger import Ledger, RangeRow, ranges
+from crawl_core.frontier.frontier import Frontier
+from crawl_core.ledger import ranges
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_core.values.frontier import Empty, Lease
+from crawl_core.values.rows import RangeRow
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ import logging
 
 from crawl_core.clock import Clock
 from crawl_core.errors import RedisUnavailableError, UnknownJobError
-from crawl_core.frontier import Frontier, Lease
+from crawl_core.frontier.frontier import Frontier
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_core.values.frontier import Lease
 from crawl_worker.crawl.stopping import StopSwitch
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ Its keyspace and source may not, so they are read once, at the start.
 
 from __future__ import annotations
 
-from crawl_core.ledger import JobRow
+from crawl_core.values.jobs import JobRow
 from crawl_worker.client.client import ClientSettings
 from crawl_worker.client.retry import RetryRules
 

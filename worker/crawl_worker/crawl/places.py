@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from crawl_core.clock import Clock
-from crawl_core.ledger import RangeRow
+from crawl_core.values.rows import RangeRow
 from crawl_worker.crawl.leases import HeldLease
 from crawl_worker.crawl.range_crawl import RangeCrawl
 from crawl_worker.crawl.stopping import StoppedError, StopSwitch

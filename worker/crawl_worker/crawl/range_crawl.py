@@ -13,9 +13,9 @@ from typing import Protocol
 
 from crawl_core.clock import Clock
 from crawl_core.errors import FenceLostError, UnavailableError
-from crawl_core.ledger import Cursor, DeadLetterRow, RequestRow, SearchRow
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_core.values.rows import Cursor, DeadLetterRow, RequestRow, SearchRow
 from crawl_worker.client.client import Client
 from crawl_worker.client.session import Dead
 from crawl_worker.crawl.leases import HeldLease, LeaseKeeper

@@ -6,7 +6,7 @@ Both who crawls a range and who commits it need this, and neither needs the othe
 from __future__ import annotations
 
 from crawl_core.keyspace import Keyspace
-from crawl_core.ledger import ChildRange, Cursor, RangeRow
+from crawl_core.values.rows import ChildRange, Cursor, RangeRow
 
 
 class RangeStrings:

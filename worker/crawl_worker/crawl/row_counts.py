@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from crawl_core.ledger import Batch, Committed, SearchRow
 from crawl_core.metrics import definitions as metrics
+from crawl_core.values.rows import Batch, Committed, SearchRow
 
 
 def count_rows(batch: Batch, committed: Committed | None) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from crawl_core.ledger import (
+from crawl_core.values.rows import (
     ArtistRow,
     Batch,
     ChildRange,

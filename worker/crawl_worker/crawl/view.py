@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crawl_core.limiter import LimiterState
+from crawl_core.limiter.state import LimiterState
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,12 @@ from functools import partial
 
 from crawl_core.clock import Clock
 from crawl_core.errors import FenceLostError, UnavailableError, UnknownJobError
-from crawl_core.frontier import Frontier
+from crawl_core.frontier.frontier import Frontier
 from crawl_core.keyspace import Keyspace
-from crawl_core.ledger import JobRow, Ledger, jobs
+from crawl_core.ledger import jobs
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
+from crawl_core.values.jobs import JobRow
 from crawl_worker.client.client import Client
 from crawl_worker.client.job_notes import JobNotes
 from crawl_worker.crawl.claim import Claimed, Claimer, Nothing

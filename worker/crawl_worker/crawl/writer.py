@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 from crawl_core.clock import Clock
 from crawl_core.errors import BatchRefusedError, FenceLostError, LedgerUnavailableError
-from crawl_core.ledger import Batch, Committed, Cursor, DeadLetterRow, Ledger, RangeRow, batches
+from crawl_core.ledger import batches
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_core.values.rows import Batch, Committed, Cursor, DeadLetterRow, RangeRow
 from crawl_worker.crawl.range_strings import RangeStrings
 from crawl_worker.crawl.row_counts import count_rows
 from crawl_worker.crawl.steps import RangeStep, batch_of, buried

@@ -19,7 +19,7 @@ from typing import IO, Any, Literal, Protocol
 import msgspec
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger import Ledger
+from crawl_core.ledger.ledger import Ledger
 
 What = Literal["artists", "searches", "requests"]
 Format = Literal["parquet", "csv", "jsonl"]

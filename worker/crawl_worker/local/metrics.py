@@ -16,13 +16,13 @@ import httpx
 from crawl_core.errors import ArtistcrawlError, LedgerUnavailableError, RedisUnavailableError
 from crawl_core.job import reasons
 from crawl_core.job.snapshot import Snapshot
-from crawl_core.ledger import Progress
-from crawl_core.limiter import Bucket, BucketView
+from crawl_core.limiter.bucket import Bucket, BucketView
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Reading, Samples
 from crawl_core.metrics.exposition import Parsed, text_of
 from crawl_core.readings.backends import backends_readings
 from crawl_core.readings.job import BucketFigures, JobFigures
+from crawl_core.values.progress import Progress
 from crawl_worker.local.opened import Opened
 
 WORKER_TIMEOUT_S = 1.0

@@ -16,9 +16,10 @@ from crawl_core.backends.keys import bucket_key
 from crawl_core.errors import ConfigurationError
 from crawl_core.job.reasons import NOTED_BY_WORKERS
 from crawl_core.job.snapshot import Snapshot, State
-from crawl_core.ledger import Progress, buckets, jobs
+from crawl_core.ledger import buckets, jobs
 from crawl_core.spec import CrawlJob
 from crawl_core.values.limits import BucketRow
+from crawl_core.values.progress import Progress
 from crawl_core.wording import instant
 from crawl_worker.local.opened import Opened
 from crawl_worker.local.pace import Pace

@@ -15,15 +15,17 @@ from pathlib import Path
 from redis import exceptions
 from redis.asyncio import Redis
 
-from crawl_core.backends import keys
 from crawl_core.backends.migrate import migrate
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.errors import ConfigurationError
-from crawl_core.frontier import Frontier
+from crawl_core.frontier.frontier import Frontier
 from crawl_core.job import lifecycle
-from crawl_core.ledger import JobRow, Ledger, jobs
+from crawl_core.ledger import jobs
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.serving.address import NOWHERE, MetricsAddress
 from crawl_core.spec import CrawlJob
+from crawl_core.values.bucket_names import node_bucket
+from crawl_core.values.jobs import JobRow
 from crawl_worker.data.backends import Urls, masked, reached
 from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.sources.credentials import Credentials, read_credentials
@@ -73,7 +75,7 @@ async def open_all(
     row = await lifecycle.prepare(ledger, job, uid=uid, client_id=who.client_id)
     # Whoever starts a run has seen to what the last one complained about, or will hear of it again.
     await jobs.clear_problem(ledger, row.id)
-    bucket = row.bucket or keys.node_bucket(NODE)
+    bucket = row.bucket or node_bucket(NODE)
     return Opened(urls, ledger, redis, Frontier(redis, row.uid), row, bucket, who)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from crawl_core.limiter import LimiterState
+from crawl_core.limiter.state import LimiterState
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Reading, values_of
 from crawl_worker.crawl.view import WorkerView

@@ -21,18 +21,21 @@ import uvloop
 from redis.exceptions import RedisError
 
 from crawl_core import logs
-from crawl_core.backends import keys
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, LedgerUnavailableError
-from crawl_core.frontier import LEASE_TTL_S, Frontier
-from crawl_core.ledger import BucketRows, JobRow, Ledger, jobs
-from crawl_core.limiter import Limiter
+from crawl_core.frontier.frontier import LEASE_TTL_S, Frontier
+from crawl_core.ledger import jobs
+from crawl_core.ledger.buckets import BucketRows
+from crawl_core.ledger.ledger import Ledger
+from crawl_core.limiter.limiter import Limiter
 from crawl_core.logs import fields
 from crawl_core.serving.address import VARIABLE as METRICS_VARIABLE
 from crawl_core.serving.address import parse_metrics_address
 from crawl_core.serving.metrics import serving_metrics
 from crawl_core.serving.probes import Readiness, serving
+from crawl_core.values.bucket_names import node_bucket
+from crawl_core.values.jobs import JobRow
 from crawl_worker.client.client import Client
 from crawl_worker.client.job_notes import JobNotes
 from crawl_worker.client.outage import Outage
@@ -224,7 +227,7 @@ async def _worker(
     transport = await stack.enter_async_context(
         ApiTransport(request_timeout_s=spec.source.request_timeout.seconds, concurrency=MAX_CONNECTIONS)
     )
-    bucket = job.bucket or keys.node_bucket(options.node or _own_address())
+    bucket = job.bucket or node_bucket(options.node or _own_address())
     limiter = await stack.enter_async_context(Limiter(redis, bucket, BucketRows(ledger)))
     settings = client_settings(job, worker_name=worker_name)
     token_transport = await stack.enter_async_context(

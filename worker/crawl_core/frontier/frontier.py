@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -16,6 +15,7 @@ from redis.asyncio import Redis
 from crawl_core.backends import keys
 from crawl_core.backends.scripts import Argument, Script
 from crawl_core.errors import SchemaVersionError, UnknownJobError
+from crawl_core.values.frontier import Empty, FrontierStats, Lease
 
 LAYOUT = "1"
 """Version of the keys' layout. A process that meets another one drains and says so."""
@@ -29,34 +29,6 @@ _RENEW = Script("frontier_renew")
 _COMPLETE = Script("frontier_complete")
 _RELEASE = Script("frontier_release")
 _STATS = Script("frontier_stats")
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Temporary ownership of one range. The token is drawn for one claim, so a late reply cannot be mistaken."""
-
-    range_id: int
-    token: str
-    epoch: str
-
-
-@dataclass(frozen=True, slots=True)
-class Empty:
-    """Nothing is pending. `next_expiry_s` is when the next lease may be taken back, None where none is held."""
-
-    next_expiry_s: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class FrontierStats:
-    """Counts of ranges. `overdue` of the leased ones have expired; `completed`, `expired` count since the epoch."""
-
-    epoch: str
-    pending: int
-    leased: int
-    overdue: int
-    completed: int
-    expired: int
 
 
 class Frontier:

@@ -1,0 +1,1 @@
+"""The frontier: one job's pending ranges and leases, in Redis."""

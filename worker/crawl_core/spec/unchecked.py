@@ -1,0 +1,50 @@
+"""The fields of a CrawlJob's spec, with their defaults and bounds.
+
+They stand apart from `Spec` so that the checks between fields, which `Spec` runs, have a type to read.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from crawl_core.durations import Duration
+from crawl_core.spec.fields import Between, Maybe, Section
+from crawl_core.spec.sections import KeyspaceSpec, RateLimit, Retry, SecretRef, Source
+from crawl_core.spec.workers import Workers
+
+
+class UncheckedSpec(Section):
+    """A spec whose fields are valid, each by itself. See `Spec`."""
+
+    keyspace: KeyspaceSpec = KeyspaceSpec()
+    """Which strings are searched."""
+
+    source: Source = Source()
+    """What is searched."""
+
+    rate_limit: RateLimit = RateLimit()
+    """How fast."""
+
+    workers: Workers = Workers()
+    """Who crawls."""
+
+    retry: Retry = Retry()
+    """What becomes of failed requests."""
+
+    backends_secret_ref: SecretRef = SecretRef(name="artistcrawl-backends")
+    """The Secret with the keys postgres-url and redis-url. A local run does not read it."""
+
+    suspend: bool = False
+    """Whether the crawl pauses. Nothing is lost, and no request repeated, by a pause."""
+
+    deadline: Maybe[Annotated[Duration, Between("1m", "87600h")]] = None
+    """When the crawl should be done, from its start: passing it sets a condition and an alert, and ends nothing."""
+
+    ttl_after_finished: Maybe[Annotated[Duration, Between("0s", "87600h")]] = None
+    """How long a finished CrawlJob is kept. Absent, for ever."""
+
+    data_policy: Literal["Retain", "Delete"] = "Retain"
+    """What becomes of the job's ledger rows (never of artists) with the CrawlJob."""
+
+    request_log_retention: Annotated[Duration, Between("1m", "720h")] = Duration.parse("24h")
+    """How long single requests are remembered, and at most the last 100,000 a job."""

@@ -1,0 +1,50 @@
+"""A job as the ledger records it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from crawl_core.spec import API_VERSION, KIND, CrawlJob, Spec, crawljob_of
+
+BucketScope = Literal["Credential", "Node", "Job", "Named"]
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as it stands in the ledger."""
+
+    id: int
+    namespace: str
+    name: str
+    uid: str
+    spec: dict[str, Any]
+    """As it was applied last, in the CrawlJob's own words."""
+    total: int
+    """Strings of the keyspace."""
+    bucket: str | None
+    """None: each worker names its node's."""
+    bucket_scope: str
+    page_size: int | None
+    """What the API was found to allow; None: as in the spec."""
+    problem_reason: str | None
+    problem_message: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    deleted_at: datetime | None
+    problem_at: datetime | None = None
+    """Since when the problem's reason stands."""
+
+    @cached_property
+    def crawl_job(self) -> CrawlJob:
+        """The CrawlJob as it was applied last."""
+        metadata = {"namespace": self.namespace, "name": self.name, "uid": self.uid}
+        data = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": self.spec}
+        return crawljob_of(data, origin=f"the ledger's job {self.namespace}/{self.name}")
+
+
+def as_recorded(spec: Spec) -> dict[str, Any]:
+    """A spec as a row has it: what differs from this in a JobRow was applied since."""
+    return spec.model_dump(mode="json", by_alias=True, exclude_none=True)

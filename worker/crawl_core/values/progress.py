@@ -1,0 +1,28 @@
+"""How far a job is, in the ledger's counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """All of a job's counts, as of one instant."""
+
+    covered: int
+    total: int
+    open_ranges: int
+    done_ranges: int
+    searches: int
+    requests: int
+    artists: int
+    artists_new: int
+    truncated: int
+    dead_letters: int
+    retries: int
+    rate_limited: int
+    last_commit_at: datetime | None
+    requests_last_minute: int
+    latency_s: float | None = None
+    """How long requests of the last five minutes took, answered or not; None where there were none."""

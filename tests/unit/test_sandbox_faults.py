@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from crawl_sandbox import faults
-from crawl_sandbox.answers import Answer
+from crawl_sandbox.answers import ApiAnswer
 from crawl_sandbox.delivery import changed
 from crawl_sandbox.errors import FaultError
 from crawl_sandbox.faults import Action, Faults, parse_plan
 
-TRUE = Answer(200, b'{"artists":{"items":[{"id":"x"}],"next":null,"total":1}}')
+TRUE = ApiAnswer(200, b'{"artists":{"items":[{"id":"x"}],"next":null,"total":1}}')
 
 
 def plan(match: str, seed: int = 0) -> Faults:

@@ -1,13 +1,13 @@
 """Tokens belong to a client and end."""
 
-from crawl_sandbox.tokens import Token, Tokens
+from crawl_sandbox.tokens import IssuedToken, Tokens
 
 FORM = "grant_type=client_credentials&client_id=me&client_secret=s"
 
 
-def grant(tokens: Tokens, now_us: int = 0) -> Token:
+def grant(tokens: Tokens, now_us: int = 0) -> IssuedToken:
     token = tokens.grant("", FORM, now_us=now_us)
-    assert isinstance(token, Token)
+    assert isinstance(token, IssuedToken)
     return token
 
 
@@ -19,7 +19,7 @@ def test_a_token_is_laid_to_its_clients_account_even_when_it_has_expired() -> No
     tokens = Tokens(ttl_s=60)
     token = grant(tokens)
     tokens.expire_all(now_us=5)
-    assert tokens.find(token.text) == Token(token.text, "me", 5)
+    assert tokens.find(token.text) == IssuedToken(token.text, "me", 5)
 
 
 def test_each_token_is_another() -> None:

@@ -1,7 +1,7 @@
 """The bodies of answers: artists, pages of them, and errors, in the shapes of the real API.
 
-Nothing is kept: of a crawl's answers 96 % are empty, and the others are rarely asked for twice. It refuses to decide
-which answer is due.
+No answer is cached: of a crawl's answers 96 % are empty, and the others are rarely asked for twice. Which answer is due
+is decided in `app`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote_plus
 
 from crawl_sandbox.catalogue import Catalogue
 from crawl_sandbox.faults import Quirks
-from crawl_sandbox.matching import Found
+from crawl_sandbox.matching import SearchResult
 from crawl_sandbox.search import Mode, SearchCall
 
 JSON = b"application/json; charset=utf-8"
@@ -24,7 +24,7 @@ _PICTURES = ((640, "e5eb"), (320, "5174"), (160, "f178"))
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """A status, a body and what the headers must say about them."""
 
     status: int
@@ -33,22 +33,22 @@ class Answer:
     retry_after: str | None = None
 
 
-def error(status: int, message: str, *, reason: str | None = None, retry_after: str | None = None) -> Answer:
+def error(status: int, message: str, *, reason: str | None = None, retry_after: str | None = None) -> ApiAnswer:
     """Return an error in the shape of the Web API."""
     detail: dict[str, object] = {"status": status, "message": message}
     if reason is not None:
         detail["reason"] = reason
-    return Answer(status, json.dumps({"error": detail}).encode(), retry_after=retry_after)
+    return ApiAnswer(status, json.dumps({"error": detail}).encode(), retry_after=retry_after)
 
 
-def token_error(status: int, code: str, description: str) -> Answer:
+def token_error(status: int, code: str, description: str) -> ApiAnswer:
     """Return an error in the shape of the token endpoint, which is another one."""
-    return Answer(status, json.dumps({"error": code, "error_description": description}).encode())
+    return ApiAnswer(status, json.dumps({"error": code, "error_description": description}).encode())
 
 
-def token(text: str, ttl_s: float) -> Answer:
+def token(text: str, ttl_s: float) -> ApiAnswer:
     """Return a client credentials grant."""
-    return Answer(
+    return ApiAnswer(
         200,
         json.dumps({"access_token": text, "token_type": "Bearer", "expires_in": round(ttl_s)}).encode(),
     )
@@ -82,18 +82,18 @@ class Renderer:
             f'"type":"artist","uri":"spotify:artist:{artist_id}"}}'
         )
 
-    def page(self, call: SearchCall, found: Found, base: str) -> Answer:
+    def page(self, call: SearchCall, result: SearchResult, base: str) -> ApiAnswer:
         """Return one page of a search; of `next`, it matters only whether there is one."""
         offset, limit = call.offset or 0, call.limit or 1
         href = f"{base}/v1/search?query={quote_plus(call.query, errors='replace')}&type=artist"
         if call.market:
             href += f"&market={call.market}"
-        total = self._total(call.query, offset, limit, found.total)
+        total = self._total(call.query, offset, limit, result.total)
         more = f'"{href}&offset={offset + limit}&limit={limit}"' if offset + limit < total else "null"
         less = f'"{href}&offset={max(0, offset - limit)}&limit={limit}"' if offset else "null"
-        ranks = found.ranks[offset : offset + limit]
+        ranks = result.ranks[offset : offset + limit]
         items = ",".join(self._items(call.query, ranks, base)) if ranks else ""
-        return Answer(
+        return ApiAnswer(
             200,
             f'{{"artists":{{"href":"{href}&offset={offset}&limit={limit}","items":[{items}],"limit":{limit},'
             f'"next":{more},"offset":{offset},"previous":{less},"total":{total}}}}}'.encode(),

@@ -5,7 +5,7 @@ window, which fault strikes, what the answer is. So the log is complete and in o
 however late its answer leaves. The arrival instant is read by the server when its parser has finished the headers
 (before the application is even called); with --latency-in it is the end of that delay, which is how a network bunches
 requests. A client that gives up during that delay has arrived all the same: keep it below the client's timeout.
-It refuses to know HTTP connections: server.py and delivery.py do.
+HTTP connections are the business of server.py and delivery.py.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from crawl_sandbox.answers import Answer, Renderer, error, token, token_error
+from crawl_sandbox.answers import ApiAnswer, Renderer, error, token, token_error
 from crawl_sandbox.catalogue import Catalogue
 from crawl_sandbox.delivery import Receive, Scope, Send, changed, deliver, send_answer
-from crawl_sandbox.faults import NO_FAULTS, Action, Faults, Path, Plan
+from crawl_sandbox.faults import NO_FAULTS, Action, FaultPlan, Faults, Path
 from crawl_sandbox.latency import Latency
 from crawl_sandbox.matching import WordIndex
 from crawl_sandbox.requestlog import Arrival, RequestLog
@@ -40,12 +40,12 @@ class Settings:
     mode: Mode = "extended"
     latency_in: Latency | None = None
     latency_out: Latency | None = None
-    plan: Plan = NO_FAULTS
+    plan: FaultPlan = NO_FAULTS
     outage: Action | None = None
 
 
 class Sandbox:
-    """One API with its catalogue, its limit, its faults and its memory of what arrived."""
+    """One API: its catalogue, its limit, its faults, and the log of what arrived."""
 
     def __init__(
         self,
@@ -132,10 +132,10 @@ class Sandbox:
         scope: Scope,
         call: SearchCall | None,
         client_id: str | None,
-        denial: Answer | None,
+        denial: ApiAnswer | None,
         base: str,
         now_us: int,
-    ) -> tuple[Answer, Action | None]:
+    ) -> tuple[ApiAnswer, Action | None]:
         """Return what is answered and, when a fault has a hand in it, how."""
         key = scope["client"][0] if self.by_peer else client_id or ""
         door = self.doors.of(key)
@@ -156,7 +156,7 @@ class Sandbox:
         needed = action.status in (None, 200) and not action.unanswered
         return changed(self._true_answer(scope, call, base) if needed else None, action), action
 
-    def _true_answer(self, scope: Scope, call: SearchCall | None, base: str) -> Answer:
+    def _true_answer(self, scope: Scope, call: SearchCall | None, base: str) -> ApiAnswer:
         """Return what an API without faults says."""
         if scope["method"] != "GET":
             return error(405, "Method not allowed")
@@ -173,9 +173,9 @@ class Sandbox:
         rank = self._catalogue.rank_of(artist_id)
         if rank is None:
             return error(404, "Resource not found")
-        return Answer(200, self._renderer.artist(rank, base).encode())
+        return ApiAnswer(200, self._renderer.artist(rank, base).encode())
 
-    def _identify(self, authorization: bytes, now_us: int) -> tuple[str | None, Answer | None]:
+    def _identify(self, authorization: bytes, now_us: int) -> tuple[str | None, ApiAnswer | None]:
         """Return whose token this is, and the 401 (or 400) it earns when it is no good."""
         if not authorization:
             return None, error(401, "No token provided")
@@ -216,7 +216,7 @@ class Sandbox:
         answer = changed(answer if action.status in (None, 200) else None, action, for_token=True)
         await deliver(answer, action, scope=scope, receive=receive, send=send)
 
-    def _grant(self, scope: Scope, authorization: str, form: str, now_us: int) -> Answer:
+    def _grant(self, scope: Scope, authorization: str, form: str, now_us: int) -> ApiAnswer:
         if scope["method"] != "POST":
             return token_error(405, "invalid_request", "Use POST with a form body")
         granted = self.tokens.grant(authorization, form, now_us=now_us)

@@ -1,8 +1,7 @@
 """The artists the sandbox knows, read from Parquet or CSV, in the order in which answers list them.
 
-Columns are `id`, `name`, and optionally `popularity`, `genres`, `followers`; others are ignored. It refuses rows
-without an id or a name, and ids that occur twice: an oracle computed from the same file would disagree with the
-answers.
+Columns are `id`, `name`, and optionally `popularity`, `genres`, `followers`; others are ignored. A row without an id or
+a name, or an id that occurs twice, is an error: an oracle computed from the same file would disagree with the answers.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`artistcrawl sandbox`: start the stand-in for the Spotify Web API.
 
 When it listens it prints one line of JSON, {"url": ..., "pid": ...}, so that whoever started it need not poll.
-It refuses options it does not understand with a sentence and status 2.
+An option that it does not understand ends it with a sentence and status 2.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from crawl_sandbox import catalogue, control, faults, latency, synthetic
 from crawl_sandbox.app import Sandbox, Settings
 from crawl_sandbox.errors import OptionError, SandboxError
-from crawl_sandbox.faults import NO_FAULTS, Plan, parse_plan
+from crawl_sandbox.faults import NO_FAULTS, FaultPlan, parse_plan
 from crawl_sandbox.latency import Latency
 from crawl_sandbox.requestlog import RequestLog
 from crawl_sandbox.server import clock_us, serve
@@ -42,12 +44,23 @@ def parser() -> argparse.ArgumentParser:
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = options.add_argument
+    _add_catalogue(options.add_argument)
+    _add_behaviour(options.add_argument)
+    _add_records(options.add_argument)
+    return options
+
+
+def _add_catalogue(add: Callable[..., Any]) -> None:
+    """Where it listens, and which artists it has."""
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=8080, help="port; 0 takes any free one (default: %(default)s)")
     add("--catalogue", type=Path, metavar="FILE", help="artists from a .parquet or .csv file")
     add("--size", type=int, default=2000, help="or so many made-up artists (default: %(default)s)")
     add("--seed", type=int, default=0, help="seed of made-up artists and of latencies (default: %(default)s)")
+
+
+def _add_behaviour(add: Callable[..., Any]) -> None:
+    """Limit, page sizes, delays, and what goes wrong."""
     add("--limit", default="10/30s", help="requests/window, or none (default: %(default)s)")
     add("--limit-by", choices=("client", "peer"), default="client", help="whom the limit counts (default: %(default)s)")
     add(
@@ -66,12 +79,15 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--faults", type=Path, metavar="FILE", help="what goes wrong, YAML or JSON")
     add("--odd-names", type=float, metavar="SHARE", help="share of artists with NUL or a lone surrogate in their name")
+
+
+def _add_records(add: Callable[..., Any]) -> None:
+    """Who may ask, and what is written down."""
     add("--credentials", action="append", default=[], metavar="ID:SECRET", help="accept only these; may be repeated")
     add("--token-ttl", type=float, default=3600.0, metavar="SECONDS", help="life of a token (default: %(default)s)")
     add("--log-file", type=Path, metavar="FILE", help="append every request to this file, as JSON lines")
     add("--log-size", type=int, default=100_000, help="requests kept in memory (default: %(default)s)")
     add("--ready-file", type=Path, metavar="FILE", help="also write the line of the start there")
-    return options
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -130,7 +146,7 @@ def build(options: argparse.Namespace) -> Sandbox:
     )
 
 
-def _plan(options: argparse.Namespace) -> Plan:
+def _plan(options: argparse.Namespace) -> FaultPlan:
     plan = NO_FAULTS
     if options.faults:
         if not options.faults.is_file():

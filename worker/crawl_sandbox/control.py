@@ -9,8 +9,8 @@
           "clear": true}
 
 An outage is an action (faults.py) for every request and for tokens, until it is set to null. `clear` forgets
-the log, the counts and the places taken in the window, as a new process would. It refuses to be an administration
-interface: there is no protection, because a sandbox has nothing to protect.
+the log, the counts and the places taken in the window, as a new process would. These pages need no credentials:
+a sandbox has nothing to protect.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from crawl_sandbox.answers import Answer, error
+from crawl_sandbox.answers import ApiAnswer, error
 from crawl_sandbox.app import Sandbox, Settings, read_body
 from crawl_sandbox.delivery import Receive, Scope, Send, send_answer
 from crawl_sandbox.errors import OptionError, SandboxError
-from crawl_sandbox.faults import NO_FAULTS, Action, Plan, convert
+from crawl_sandbox.faults import NO_FAULTS, Action, FaultPlan, convert
 from crawl_sandbox.latency import Latency
 from crawl_sandbox.search import Mode
 from crawl_sandbox.windows import Limit
@@ -34,7 +34,7 @@ from crawl_sandbox.windows import Limit
 PREFIX = "/_sandbox/"
 
 
-class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A control request. What is absent stays as it is."""
 
     limit: str | msgspec.UnsetType = msgspec.UNSET
@@ -42,7 +42,7 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     latency_in: str | msgspec.UnsetType = msgspec.UNSET
     latency_out: str | msgspec.UnsetType = msgspec.UNSET
     mode: Mode | msgspec.UnsetType = msgspec.UNSET
-    faults: Plan | msgspec.UnsetType | None = msgspec.UNSET
+    faults: FaultPlan | msgspec.UnsetType | None = msgspec.UNSET
     outage: Action | msgspec.UnsetType | None = msgspec.UNSET
     expire_tokens: bool = False
     clear: bool = False
@@ -106,9 +106,9 @@ class Pages:
             await asyncio.sleep(0)
         await send({"type": "http.response.body", "body": b""})
 
-    def _control(self, body: bytes) -> Answer:
+    def _control(self, body: bytes) -> ApiAnswer:
         try:
-            change: Change = convert(msgspec.json.decode(body), Change, origin="control")
+            change: ControlRequest = convert(msgspec.json.decode(body), ControlRequest, origin="control")
             settings = change.settings(self._sandbox.settings)
             limit = self._sandbox.doors.limit
             if not isinstance(change.limit, msgspec.UnsetType):
@@ -118,7 +118,7 @@ class Pages:
         self._apply(change, settings, limit)
         return _json(self._state())
 
-    def _apply(self, change: Change, settings: Settings, limit: Limit | None) -> None:
+    def _apply(self, change: ControlRequest, settings: Settings, limit: Limit | None) -> None:
         sandbox = self._sandbox
         now_us = sandbox.clock_us()
         sandbox.apply(settings, restart_faults=not isinstance(change.faults, msgspec.UnsetType))
@@ -142,5 +142,5 @@ class Pages:
         }
 
 
-def _json(document: object) -> Answer:
-    return Answer(200, msgspec.json.encode(document))
+def _json(document: object) -> ApiAnswer:
+    return ApiAnswer(200, msgspec.json.encode(document))

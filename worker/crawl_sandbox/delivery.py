@@ -1,6 +1,6 @@
 """How an answer leaves, or fails to: whole, late, in half, or not at all.
 
-A fault's action is applied here and nowhere else. It refuses to choose one.
+A fault's action is applied here and nowhere else; `faults` chooses it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from typing import Any
 
-from crawl_sandbox.answers import Answer, error, token_error
+from crawl_sandbox.answers import ApiAnswer, error, token_error
 from crawl_sandbox.faults import Action
 
 Scope = MutableMapping[str, Any]
@@ -37,7 +37,7 @@ _MESSAGES = {
 _LINGER_0_S = struct.pack("ii", 1, 0)
 
 
-def changed(true: Answer | None, action: Action, *, for_token: bool = False) -> Answer:
+def changed(true: ApiAnswer | None, action: Action, *, for_token: bool = False) -> ApiAnswer:
     """Return the answer that an action makes of the true one (which is not needed when the action brings a status)."""
     status = action.status or 503
     message = action.message or _MESSAGES.get(status, "Error")
@@ -54,7 +54,7 @@ def changed(true: Answer | None, action: Action, *, for_token: bool = False) -> 
     return replace(_bodied(answer, action, message), retry_after=action.retry_after_header)
 
 
-def _bodied(answer: Answer, action: Action, message: str) -> Answer:
+def _bodied(answer: ApiAnswer, action: Action, message: str) -> ApiAnswer:
     if action.body == "html":
         page = f"<html><head><title>{message}</title></head><body><h1>{message}</h1></body></html>"
         return replace(answer, body=page.encode(), content_type=b"text/html")
@@ -72,13 +72,13 @@ def _bodied(answer: Answer, action: Action, message: str) -> Answer:
     return answer
 
 
-async def send_answer(send: Send, answer: Answer) -> None:
+async def send_answer(send: Send, answer: ApiAnswer) -> None:
     """Send an answer as it is."""
     await send({"type": "http.response.start", "status": answer.status, "headers": _headers(answer)})
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def deliver(answer: Answer, action: Action, *, scope: Scope, receive: Receive, send: Send) -> None:
+async def deliver(answer: ApiAnswer, action: Action, *, scope: Scope, receive: Receive, send: Send) -> None:
     """Send an answer in the way a fault wants it sent."""
     if action.stall_s and action.stall_at == "before":
         await asyncio.sleep(action.stall_s)
@@ -110,7 +110,7 @@ async def _leave(action: Action, transport: asyncio.Transport, receive: Receive)
         pass
 
 
-def _headers(answer: Answer) -> list[tuple[bytes, bytes]]:
+def _headers(answer: ApiAnswer) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", answer.content_type), (b"content-length", b"%d" % len(answer.body))]
     if answer.retry_after is not None:
         headers.append((b"retry-after", answer.retry_after.encode()))

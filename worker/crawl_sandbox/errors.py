@@ -1,4 +1,4 @@
-"""What can be wrong with how the sandbox was started. It refuses to import the product's error tree: see __init__.
+"""What can be wrong with how the sandbox was started. A tree of its own: the sandbox imports nothing of the product.
 
 SandboxError               a message that says what to write instead; the command exits 2
 ├── CatalogueError         the catalogue file cannot be used

@@ -14,7 +14,7 @@
 
 path is search (the default), artist, api (both) or token. body is json, html, text, empty, no-items, invalid-json, cut
 (the connection ends inside it) or QUOTA_EXCEEDED. retry_after is sent as it is written; `missing` sends none.
-It refuses keys it does not know, because a fault that silently never happens is a test that proves nothing.
+A key that it does not know is an error: a fault that silently never happens is a test that proves nothing.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     odd_names: Share = 0.0
 
 
-class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class FaultPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All that goes wrong."""
 
     seed: int = 0
@@ -110,16 +110,16 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     quirks: Quirks = Quirks()
 
 
-NO_FAULTS = Plan()
+NO_FAULTS = FaultPlan()
 
 
-def parse_plan(text: str, *, origin: str) -> Plan:
+def parse_plan(text: str, *, origin: str) -> FaultPlan:
     """Read a plan from YAML or JSON."""
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise FaultError(f"{origin}: not readable as YAML or JSON: {error}") from error
-    plan: Plan = convert(document if document is not None else {}, Plan, origin=origin)
+    plan: FaultPlan = convert(document if document is not None else {}, FaultPlan, origin=origin)
     return plan
 
 
@@ -133,9 +133,9 @@ def convert(document: Any, kind: type[Any], *, origin: str) -> Any:
 
 
 class Faults:
-    """A plan at work: it counts what matched and draws the dice."""
+    """A fault plan at work: it counts what matched, and draws the random numbers."""
 
-    def __init__(self, plan: Plan, *, now_us: int) -> None:
+    def __init__(self, plan: FaultPlan, *, now_us: int) -> None:
         self.plan = plan
         self._began_us = now_us
         self._matched = [0] * len(plan.rules)

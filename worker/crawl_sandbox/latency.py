@@ -3,7 +3,7 @@
     SPEC = none | BASE | BASE+SHARE:FROM-TO        BASE = 50ms | lognormal:MEDIAN:SIGMA
     lognormal:40ms:0.5+0.01:300ms-1500ms           1 % take another 0.3 to 1.5 s, uniformly
 
-It refuses to sleep: it only says for how long.
+This module says how long to sleep; `app` sleeps.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The rule is deliberately simple, so that anybody can compute the right answer from the catalogue alone: fold the name,
 split it into words; an artist matches when every word of the query starts some word of the name.
-It refuses to rank: artists are numbered in the order of answers, so the smallest numbers come first.
+Artists are numbered in the order of answers, so that a match is ranked by its number.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ def query_words(query: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """An answer before it is cut into pages: how many match, and the first of them in order."""
 
     total: int
     ranks: Sequence[int]
 
 
-NOTHING = Found(0, ())
+NOTHING = SearchResult(0, ())
 
 
 class WordIndex:
@@ -85,24 +85,24 @@ class WordIndex:
         for word in self._words:
             self._ranks.extend(postings.pop(word))
             self._starts.append(len(self._ranks))
-        self._recent: OrderedDict[tuple[str, ...], Found] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, ...], SearchResult] = OrderedDict()
         self._remembered = remembered
 
-    def find(self, query: tuple[str, ...]) -> Found:
+    def find(self, query: tuple[str, ...]) -> SearchResult:
         """Return the artists that match all words of the query."""
-        if found := self._recent.get(query):
+        if recent := self._recent.get(query):
             self._recent.move_to_end(query)
-            return found
+            return recent
         matching = self._starting_with(query[0])
         for word in query[1:]:
             matching &= self._starting_with(word)
         if not matching:
             return NOTHING
-        found = Found(len(matching), array("I", sorted(matching)[:REACHABLE]))
-        self._recent[query] = found
+        result = SearchResult(len(matching), array("I", sorted(matching)[:REACHABLE]))
+        self._recent[query] = result
         if len(self._recent) > self._remembered:
             self._recent.popitem(last=False)
-        return found
+        return result
 
     def _starting_with(self, prefix: str) -> set[int]:
         first = bisect_left(self._words, prefix)

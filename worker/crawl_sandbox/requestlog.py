@@ -1,7 +1,7 @@
 """What arrived, when, from whom: the sandbox's evidence, in the order of arrival.
 
-The last 100,000 requests are kept in memory, all of them in a file when one is given. It refuses to log what is
-no API request: tokens are counted, and the sandbox's own pages are nobody's business.
+The last 100,000 requests are kept in memory, all of them in a file when one is given. Only requests of the API are
+logged: token requests are counted, and the sandbox's own pages leave no trace.
 """
 
 from __future__ import annotations

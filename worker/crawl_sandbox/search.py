@@ -1,6 +1,6 @@
 """What a search request asks for, and whether the API would take it. The shapes are in the real API's words.
 
-It refuses to look anything up: it reads the query string only.
+Only the query string is read here; `matching` looks it up.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class StampingProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
 
-class Server(uvicorn.Server):
+class SandboxServer(uvicorn.Server):
     """uvicorn without its own signals: SIGTERM and SIGINT end this process with status 0."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
@@ -86,4 +86,4 @@ def serve(sandbox: Sandbox, listener: socket.socket, *, announce: Callable[[], N
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    Server(config, announce).run(sockets=[listener])
+    SandboxServer(config, announce).run(sockets=[listener])

@@ -2,7 +2,7 @@
 
 The shares follow what is known of the real catalogue: most artists are unknown and have no genres, words are few and
 repeated (so that some strings match more than can be retrieved), some names occur twice, one in twenty has diacritics.
-It refuses to use real names: nothing of anybody's content is in it.
+The names are made up: nothing of anybody's content is in it.
 """
 
 from __future__ import annotations

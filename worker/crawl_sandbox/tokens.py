@@ -1,7 +1,7 @@
 """Client credentials: who may ask, and which token belongs to whom.
 
-Any id and secret will do unless some were named; a token of an earlier process is not known, as after any
-other loss of the API's memory. It refuses to know scopes and users: client credentials have none.
+Any id and secret will do unless some were named. A token of an earlier process is unknown, as after any other loss of
+the API's memory. There are no scopes and users: client credentials have none.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PRUNE_ABOVE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class IssuedToken:
     """An access token and until when it is good, on the sandbox's own clock."""
 
     text: str
@@ -40,9 +40,9 @@ class Tokens:
         self.ttl_s = ttl_s
         self.issued = 0
         self._credentials = dict(credentials or {})
-        self._known: dict[str, Token] = {}
+        self._known: dict[str, IssuedToken] = {}
 
-    def grant(self, authorization: str, form: str, *, now_us: int) -> Token | Refusal:
+    def grant(self, authorization: str, form: str, *, now_us: int) -> IssuedToken | Refusal:
         """Answer a token request: its Authorization header and its form body."""
         fields = parse_qs(form)
         if fields.get("grant_type") != ["client_credentials"]:
@@ -55,19 +55,19 @@ class Tokens:
             return Refusal("invalid_client", "Invalid client")
         if self._credentials and self._credentials.get(client_id) != secret:
             return Refusal("invalid_client", "Invalid client")
-        token = Token(secrets.token_urlsafe(64), client_id, now_us + round(self.ttl_s * 1e6))
+        token = IssuedToken(secrets.token_urlsafe(64), client_id, now_us + round(self.ttl_s * 1e6))
         self._prune(now_us)
         self._known[token.text] = token
         self.issued += 1
         return token
 
-    def find(self, text: str) -> Token | None:
-        """Return the token, expired or not, so that an expired one can still be laid to its client's account."""
+    def find(self, text: str) -> IssuedToken | None:
+        """Return the token, expired or not: the request of an expired one still counts for its client."""
         return self._known.get(text)
 
     def expire_all(self, *, now_us: int) -> None:
         """Make every token that is out expire now."""
-        self._known = {text: Token(text, token.client_id, now_us) for text, token in self._known.items()}
+        self._known = {text: IssuedToken(text, token.client_id, now_us) for text, token in self._known.items()}
 
     def _prune(self, now_us: int) -> None:
         if len(self._known) > _PRUNE_ABOVE:

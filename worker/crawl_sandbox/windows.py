@@ -7,7 +7,7 @@ learning.
 When the limit changes, the places taken before go on counting, for the new W (what the old W had already forgotten
 stays forgotten). The statistics instead start anew at every change and judge only windows that begin after it:
 a window across a change has no one limit. The periods are kept, so a sum over them is exact whatever changed.
-It refuses to read a clock: instants are handed in, as whole microseconds, and never run backwards.
+No clock is read here: instants are handed in, as whole microseconds, and never run backwards.
 """
 
 from __future__ import annotations

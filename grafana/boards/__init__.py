@@ -8,5 +8,5 @@
     promql, queries            pieces of expressions; queries, and the SQL from sql/
     sdk                        the one place that makes up for what the SDK lacks
 
-A board refuses to compute what a metric says already, and to show a number without saying what would be bad.
+A board computes nothing that a metric says already, and says of each number what would be bad.
 """

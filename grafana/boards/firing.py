@@ -42,9 +42,10 @@ def firing(whose: tuple[str, ...], *, of: str) -> Panel:
     """The alerts that fire, of those that any of the matchers select."""
     labels = "alertname, severity, namespace, crawljob"
     active = " or ".join(
-        f'ALERTS_FOR_STATE{{{each}}} and ignoring (alertstate) ALERTS{{{each}, alertstate="firing"}}' for each in whose
+        f'ALERTS_FOR_STATE{{{matcher}}} and ignoring (alertstate) ALERTS{{{matcher}, alertstate="firing"}}'
+        for matcher in whose
     )
-    said = f'label_replace(1000 * max by ({labels}) ({active}), "says", "$1", "alertname", "(.+)")'
+    expression = f'label_replace(1000 * max by ({labels}) ({active}), "says", "$1", "alertname", "(.+)")'
     runbook = DataLink("Runbook: what it means, and what to do", f"{RUNBOOKS}/${{__data.fields.Alert}}.md")
     words = mapped({name: (text, "text") for name, text in MEANINGS.items()})
     return lines(
@@ -54,7 +55,7 @@ def firing(whose: tuple[str, ...], *, of: str) -> Panel:
             "the runbook: what it means and what to do. Empty is good, where this Prometheus has the rules.",
             "No alert fires.",
         ),
-        rows(said),
+        rows(expression),
         columns={
             "severity": Column("Severity", width=110, mappings=(in_colour(SEVERITIES),)),
             "says": Column("What is wrong", mappings=(words,), links=(runbook,)),

@@ -41,7 +41,7 @@ def board(uid: str, description: str, variables: Sequence[VariableModel], parts:
         .time("now-6h", "now")
         .timezone("browser")
         .refresh("30s")
-        .variables([Made(each) for each in variables])
+        .variables([Made(variable) for variable in variables])
         .links(links)
         .build()
     )

@@ -1,7 +1,7 @@
 """How panels look: one function a kind, so that all boards read alike.
 
-Each wants a title, a description that says what is bad, a unit, and a sentence for when there is nothing to show. It
-refuses to leave colours to Grafana where they would mean something.
+Each wants a title, a description that says what is bad, a unit, and a sentence for when there is nothing to show.
+Colours that mean something are set here, and never left to Grafana.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def number(
     """
     of_numbers = [(0 if value is None else value, colour) for value, colour in steps]
     panel = (
-        _said(stat.Panel(), text, queries)
+        _described(stat.Panel(), text, queries)
         .unit(unit)
         .thresholds(_thresholds([(None, QUIET), *of_numbers]))
         .color_scheme(_color(FieldColorModeId.THRESHOLDS))
@@ -101,7 +101,7 @@ def bars(
 ) -> bargauge.Panel:
     """Bars that lie, each with its number, and its name from a label; `each_row` makes one of each row."""
     panel = (
-        _said(bargauge.Panel(), text, queries)
+        _described(bargauge.Panel(), text, queries)
         .unit(unit)
         .min(0)
         .thresholds(_thresholds(steps))
@@ -145,7 +145,7 @@ def graph(
     shades of one colour, of which none looks like an alarm. `interval` is the least time between two points.
     """
     panel = (
-        _said(timeseries.Panel(), text, queries)
+        _described(timeseries.Panel(), text, queries)
         .unit(unit)
         .color_scheme(_color(FieldColorModeId.SHADES, PLAIN))
         .overrides([*coloured(ONE_OF_MANY if many else colours or {}), *overrides])
@@ -185,7 +185,7 @@ def graph(
 def rectangle(text: Text, *queries: Query, mappings: Sequence[ValueMap], steps: Steps = ()) -> statetimeline.Panel:
     """States over time, a lane each."""
     return (
-        _said(statetimeline.Panel(), text, queries)
+        _described(statetimeline.Panel(), text, queries)
         .unit("none")
         .transformations([_SHORT])
         .mappings(list(mappings))
@@ -210,7 +210,7 @@ def rectangle(text: Text, *queries: Query, mappings: Sequence[ValueMap], steps: 
 def heat(text: Text, query: Query, *, unit: str) -> heatmap.Panel:
     """How often which duration was, over time."""
     return (
-        _said(heatmap.Panel(), text, (query,))
+        _described(heatmap.Panel(), text, (query,))
         .unit("short")
         .calculate(False)
         .color(
@@ -237,14 +237,14 @@ def lines(
 ) -> table.Panel:
     """A table. Columns stand in the order given and show what is given; others are hidden."""
     panel = (
-        _said(table.Panel(), text, queries)
+        _described(table.Panel(), text, queries)
         .unit("none")
         .align(shapes.FieldTextAlignment.AUTO)
         .cell_height(shapes.TableCellHeight.SM)
         .show_header(True)
         .filterable(False)
         .color_scheme(_color(FieldColorModeId.FIXED, "text"))
-        .overrides([each.as_override() for each in columns.values()])
+        .overrides([column.as_override() for column in columns.values()])
         .transformations(_arranged(columns, several=len(queries) > 1))
     )
     if sort:
@@ -309,7 +309,7 @@ _SHORT = DataTransformerConfig(id_val="renameByRegex", options={"regex": POD, "r
 def _arranged(columns: Mapping[str, Column], *, several: bool) -> list[DataTransformerConfig]:
     """One table of all queries, with these columns in this order and no other."""
     joined = [DataTransformerConfig(id_val="merge", options={})] if several else []
-    kept = DataTransformerConfig(id_val="filterFieldsByName", options={"include": {"names": list(columns)}})
+    filtered = DataTransformerConfig(id_val="filterFieldsByName", options={"include": {"names": list(columns)}})
     named = DataTransformerConfig(
         id_val="organize",
         options={
@@ -318,7 +318,7 @@ def _arranged(columns: Mapping[str, Column], *, several: bool) -> list[DataTrans
             "renameByName": {name: column.title for name, column in columns.items()},
         },
     )
-    return [*joined, kept, named]
+    return [*joined, filtered, named]
 
 
 class _Panel(Protocol):
@@ -334,7 +334,7 @@ class _Panel(Protocol):
 _Any = TypeVar("_Any", bound=_Panel)
 
 
-def _said(panel: _Any, text: Text, queries: Sequence[Query]) -> _Any:
+def _described(panel: _Any, text: Text, queries: Sequence[Query]) -> _Any:
     """What every panel has. Raises ValueError where words are missing."""
     if not (text.title and text.description and text.nothing):
         raise ValueError(f"a panel without title, description or a sentence for nothing: {text}")

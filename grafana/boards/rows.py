@@ -1,6 +1,6 @@
 """Where panels stand: shelves of one height, one under the other, each as wide as the board.
 
-It refuses a shelf that is not full, and numbers panels in their order.
+A shelf that is not full is an error. Panels are numbered in their order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Shelf:
 
 def shelf(height: int, *panels: tuple[int, Builder[Panel]]) -> Shelf:
     """Panels beside each other. Raises ValueError where they do not fill the board's width."""
-    width = sum(each for each, _ in panels)
+    width = sum(columns for columns, _ in panels)
     if width != COLUMNS:
         raise ValueError(f"these panels are {width} columns wide, not {COLUMNS}")
     return Shelf(height, panels)

@@ -1,6 +1,6 @@
 """What the SDK's builders do not make, in one place: a query to PostgreSQL, data links, overrides.
 
-It refuses to hold anything that a builder makes.
+What a builder makes is not made here.
 """
 
 from __future__ import annotations

@@ -78,5 +78,5 @@ def mapped(values: Mapping[str, tuple[str, str]]) -> ValueMap:
 
 def code(selector: str, words: Sequence[str] | Words, *, by: str) -> str:
     """The place of the word that a gauge with the label `state` holds; `selector` is its name and matchers, open."""
-    each = (f'{place} * ({selector}, state="{word}"}} == 1)' for place, word in enumerate(words, start=1))
-    return f"max by ({by}) ({' or '.join(each)})"
+    places = (f'{place} * ({selector}, state="{word}"}} == 1)' for place, word in enumerate(words, start=1))
+    return f"max by ({by}) ({' or '.join(places)})"

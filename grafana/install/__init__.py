@@ -5,5 +5,5 @@
     __main__  all of it, as the environment says
 
 Safe to run again: a folder, a data source or a board that is there already is brought up to date, and nothing else is
-touched. It refuses to delete anything.
+touched. Nothing is deleted.
 """

@@ -1,6 +1,6 @@
 """One Grafana: its HTTP API, as far as we need it, and what to do where it refuses.
 
-It refuses to know what data sources and boards are made of: see `sources`.
+What data sources and boards are made of stands in `sources`.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Answer:
     @property
     def message(self) -> str:
         """In Grafana's words, with the longer ones where it has them."""
-        said = str(self.body.get("message") or f"status {self.status}")
-        more = str((self.body.get("details") or {}).get("verboseMessage") or "")
-        return f"{said} ({more})" if more and more not in said else said
+        message = str(self.body.get("message") or f"status {self.status}")
+        verbose = str((self.body.get("details") or {}).get("verboseMessage") or "")
+        return f"{message} ({verbose})" if verbose and verbose not in message else message
 
 
 class Grafana:
@@ -83,12 +83,12 @@ class Grafana:
     def put_source(self, source: Json) -> None:
         """Make a data source, or bring it up to date."""
         path = f"/api/datasources/uid/{source['uid']}"
-        found = self.ask("GET", path, expected=(200, 404))
-        if found.status == 404:
+        present = self.ask("GET", path, expected=(200, 404))
+        if present.status == 404:
             self.ask("POST", "/api/datasources", source)
         else:
             # Somebody may have made it the default one.
-            self.ask("PUT", path, {**source, "isDefault": found.body.get("isDefault", False)})
+            self.ask("PUT", path, {**source, "isDefault": present.body.get("isDefault", False)})
 
     def trouble_with(self, source: Json) -> str | None:
         """What Grafana says against a data source; None where it can be used."""
@@ -111,6 +111,6 @@ def _json(response: httpx.Response) -> Json:
 
 
 def _refusal(request: str, answer: Answer) -> str:
-    said = answer.message
-    remedy = next((do for status, words, do in REMEDIES if status == answer.status and words in said), None)
-    return f"Grafana refuses {request}: {said}" + (f": {remedy}" if remedy else "")
+    message = answer.message
+    remedy = next((do for status, words, do in REMEDIES if status == answer.status and words in message), None)
+    return f"Grafana refuses {request}: {message}" + (f": {remedy}" if remedy else "")

@@ -1,6 +1,6 @@
 """What `install` sends to Grafana: the two data sources, out of their URLs, and the boards. Pure.
 
-It refuses to show any part of a URL that may be a password's.
+A message shows no part of a URL that may be a password's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 -- rule files and what tells of them; no package
 """The table of alerts in grafana/README.md, from the rule files. `python grafana/rules/table.py` writes it.
 
-What an alert is for stands once, as the first paragraph of its file. It refuses to judge a rule: tests do.
+What an alert is for stands once, as the first paragraph of its file. Tests judge the rules.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ def purpose(text: str) -> str:
     """The first paragraph of the comment that a file begins with."""
     words: list[str] = []
     for line in text.splitlines():
-        said = line.removeprefix("#").strip()
-        if not line.startswith("#") or not said:
+        comment = line.removeprefix("#").strip()
+        if not line.startswith("#") or not comment:
             break
-        words.append(said)
+        words.append(comment)
     return " ".join(words)
 
 
 def table(files: dict[str, str]) -> str:
     """One line an alert, the urgent ones first. `files` are texts by their names."""
-    found = [(SEVERITIES.index(rules_of(text)[0]["labels"]["severity"]), name, text) for name, text in files.items()]
+    alerts = [(SEVERITIES.index(rules_of(text)[0]["labels"]["severity"]), name, text) for name, text in files.items()]
     lines = [
         f"| [{name}](runbooks/{name}.md) | {SEVERITIES[severity]} | {purpose(text)} |"
-        for severity, name, text in sorted(found)
+        for severity, name, text in sorted(alerts)
     ]
     return "\n".join(["| alert, and its runbook | severity | fires when |", "|---|---|---|", *lines])
 

@@ -3,8 +3,8 @@
 
     kubectl get --raw /openapi/v2 | schemas.py DIRECTORY [CRD.yaml ...]
 
-The CrawlJob's schema comes from our CRD, whether the API server knows it or not. It refuses nothing of its own: strict
-means that a key which the schema does not name is an error, as for `kubectl apply --validate=strict`.
+The CrawlJob's schema comes from our CRD, whether the API server knows it or not. Strict means that a key which the
+schema does not name is an error, as for `kubectl apply --validate=strict`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ def main() -> int:
     directory = Path(sys.argv[1])
     directory.mkdir(parents=True, exist_ok=True)
     definitions = json.load(sys.stdin)["definitions"]
-    write(directory / "_definitions.json", {"definitions": {name: strict(each) for name, each in definitions.items()}})
-    for name, each in definitions.items():
-        for kind in each.get(KIND, ()):
+    by_name = {name: strict(definition) for name, definition in definitions.items()}
+    write(directory / "_definitions.json", {"definitions": by_name})
+    for name, definition in definitions.items():
+        for kind in definition.get(KIND, ()):
             reference = {"$ref": f"_definitions.json#/definitions/{name}"}
             write(directory / file_name(kind["kind"], kind["group"], kind["version"]), reference)
     for path in map(Path, sys.argv[2:]):
@@ -45,7 +46,7 @@ def main() -> int:
 def strict(schema: Any) -> Any:
     """Return the schema in JSON Schema's terms, with keys that it does not name refused."""
     if isinstance(schema, list):
-        return [strict(each) for each in schema]
+        return [strict(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string":
@@ -53,7 +54,7 @@ def strict(schema: Any) -> Any:
     if schema.get("x-kubernetes-preserve-unknown-fields"):
         return {}
     done = {
-        key: {name: strict(each) for name, each in value.items()} if key == "properties" else strict(value)
+        key: {name: strict(field) for name, field in value.items()} if key == "properties" else strict(value)
         for key, value in schema.items()
         if not key.startswith("x-kubernetes-")
     }

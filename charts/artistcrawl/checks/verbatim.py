@@ -3,8 +3,8 @@
 
     helm template ... | verbatim.py [RULES.yaml]
 
-Writes the PrometheusRule's spec to RULES.yaml, for promtool. It refuses a board of more than 256 KiB, too: what applies
-it from the client's side keeps it once more in an annotation, and Kubernetes takes no larger one.
+Writes the PrometheusRule's spec to RULES.yaml, for promtool. A board of more than 256 KiB is an objection, too: an
+apply on the client's side keeps it once more in an annotation, and Kubernetes takes no larger one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> int:
     if len(sys.argv) > 1:
         Path(sys.argv[1]).write_text(yaml.safe_dump(specs[0]), encoding="utf-8")
     objections = [*rules_unlike(specs), *boards_unlike(boards)]
-    print("\n".join(f"chart: {each}" for each in objections), end="\n" if objections else "")
+    print("\n".join(f"chart: {objection}" for objection in objections), end="\n" if objections else "")
     return 1 if objections else 0
 
 

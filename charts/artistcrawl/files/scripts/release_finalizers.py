@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """After `helm uninstall`: take our finalizer off the CrawlJobs, since nobody is there any more to act on it.
 
-It refuses to touch anything else of them: the next operator puts the finalizer back where dataPolicy is Delete.
+Nothing else of them is touched: the next operator puts the finalizer back where dataPolicy is Delete.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ def main() -> int:
     """Return the exit status; what was done is printed."""
     config.load_incluster_config()
     api = client.CustomObjectsApi()
-    namespaces = [each for each in os.environ["ARTISTCRAWL_NAMESPACES"].split(",") if each]
-    for job in found(api, namespaces):
+    namespaces = [name for name in os.environ["ARTISTCRAWL_NAMESPACES"].split(",") if name]
+    for job in crawljobs(api, namespaces):
         release(api, job["metadata"]["namespace"], job["metadata"]["name"])
     return 0
 
 
-def found(api: client.CustomObjectsApi, namespaces: list[str]) -> list[dict[str, Any]]:
+def crawljobs(api: client.CustomObjectsApi, namespaces: list[str]) -> list[dict[str, Any]]:
     """Return the CrawlJobs of the namespaces, of all of them where none is named; [] when the CRD is gone."""
     try:
         if not namespaces:
             return list(api.list_cluster_custom_object(GROUP, VERSION, PLURAL)["items"])
-        lists = [api.list_namespaced_custom_object(GROUP, VERSION, each, PLURAL) for each in namespaces]
+        lists = [api.list_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL) for namespace in namespaces]
     except client.ApiException as error:
         if error.status == 404:
             return []
@@ -45,10 +45,10 @@ def release(api: client.CustomObjectsApi, namespace: str, name: str) -> None:
     for _ in range(ATTEMPTS):
         try:
             metadata = api.get_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name)["metadata"]
-            kept = [each for each in metadata.get("finalizers", ()) if each != FINALIZER]
-            if len(kept) == len(metadata.get("finalizers", ())):
+            others = [name for name in metadata.get("finalizers", ()) if name != FINALIZER]
+            if len(others) == len(metadata.get("finalizers", ())):
                 return
-            patch = {"metadata": {"finalizers": kept, "resourceVersion": metadata["resourceVersion"]}}
+            patch = {"metadata": {"finalizers": others, "resourceVersion": metadata["resourceVersion"]}}
             api.patch_namespaced_custom_object(GROUP, VERSION, namespace, PLURAL, name, patch)
         except client.ApiException as error:
             if error.status == 404:

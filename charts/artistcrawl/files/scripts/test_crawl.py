@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """`helm test`: crawl 36 strings of the sandbox, and count the rows that came of it.
 
-Runs in the operator's image, with a service account that may do this and nothing else. It refuses to leave its
-CrawlJob behind, whatever came of it.
+Runs in the operator's image, with a service account that may do this and nothing else. Its CrawlJob is deleted at the
+end, whatever came of it.
 """
 
 from __future__ import annotations
@@ -66,12 +66,14 @@ def finished(api: client.CustomObjectsApi) -> dict[str, Any] | None:
         if line != shown:
             print(line, flush=True)
             shown = line
-        if any(each["type"] == "Succeeded" and each["status"] == "True" for each in status.get("conditions", ())):
+        conditions = {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
+        if conditions.get("Succeeded") == "True":
             return job
         time.sleep(1)
     print(f"CrawlJob {NAMESPACE}/{NAME} has not succeeded in {TIMEOUT_S:.0f} s. Its conditions:")
-    for each in job.get("status", {}).get("conditions", ()):
-        print(f"  {each['type']}={each['status']} {each['reason']}: {each.get('message', '')}")
+    for condition in job.get("status", {}).get("conditions", ()):
+        verdict = f"{condition['type']}={condition['status']}"
+        print(f"  {verdict} {condition['reason']}: {condition.get('message', '')}")
     if not job.get("status"):
         print("  none: is the operator up, and does it watch this namespace?")
     return None
@@ -80,10 +82,10 @@ def finished(api: client.CustomObjectsApi) -> dict[str, Any] | None:
 def count_rows() -> int:
     """Return how many strings the ledger has as searched."""
     with psycopg.connect(os.environ["ARTISTCRAWL_POSTGRES_URL"], connect_timeout=10) as connection:
-        found = connection.execute(
+        row = connection.execute(
             "SELECT count(*) FROM searches WHERE namespace = %s AND name = %s", (NAMESPACE, NAME)
         ).fetchone()
-    return int(found[0]) if found else 0
+    return int(row[0]) if row else 0
 
 
 def remove(api: client.CustomObjectsApi) -> None:

@@ -28,8 +28,8 @@ from crawl_core.metrics.exposition import Scrape, installed_version, of_process
 from crawl_core.readings.backends import backends_readings
 from crawl_core.serving.metrics import serving_metrics
 from crawl_core.serving.probes import serving
-from crawl_operator.gauges import OperatorView, readings
-from crawl_operator.health import Health
+from crawl_operator.expose.gauges import OperatorView, readings
+from crawl_operator.expose.health import Health
 from crawl_operator.kube.api import Api
 from crawl_operator.lead import lease
 from crawl_operator.lead.elector import Elector

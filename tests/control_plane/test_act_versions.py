@@ -11,12 +11,12 @@ from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import LedgerUnavailableError
 from crawl_core.ledger import jobs
 from crawl_core.spec.status import Condition, Handled, Status, WorkerCounts
-from crawl_operator.act.act import GoneError, Tools, act
+from crawl_operator.act.act import GoneError
 from crawl_operator.decide.manifests import deployment
 from crawl_operator.kube.api import Api
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import crawljob_view, deployment_view
-from crawl_operator.rounds.reconcile import Reconciler
+from crawl_operator.rounds.reconcile import Reconciler, RoundIO
 from crawl_operator.values import names
 from crawl_operator.values.model import (
     ApplyDeployment,
@@ -48,18 +48,18 @@ def api(kube):
 
 
 @pytest.fixture
-async def tools(api):
-    made = Tools.of(Cluster(api), SYSTEM_CLOCK)
+async def round_io(api):
+    made = RoundIO(Cluster(api), SYSTEM_CLOCK)
     yield made
-    await made.backends.close()
+    await made.close()
 
 
 class World:
     """One CrawlJob and its Deployment, as they are now."""
 
-    def __init__(self, kube, namespace, tools):
+    def __init__(self, kube, namespace, round_io):
         self.objects, self.apps = client.CustomObjectsApi(kube), client.AppsV1Api(kube)
-        self.core, self.namespace, self.tools = client.CoreV1Api(kube), namespace, tools
+        self.core, self.namespace, self.round_io = client.CoreV1Api(kube), namespace, round_io
         self.kube = kube
 
     def create(self, **spec):
@@ -87,7 +87,7 @@ class World:
         )
 
     async def act(self, seen, *steps, **plan):
-        return await act(seen, Plan(steps=steps, **plan), self.tools)
+        return await self.round_io.act(seen, Plan(steps=steps, **plan))
 
     def manifest(self, seen, *, replicas=0, image="worker:1"):
         return deployment(seen.crawljob, settings=WorkerSettings(image=image), replicas=replicas)
@@ -115,8 +115,8 @@ def applied(manifest):
 
 
 @pytest.fixture
-def world(kube, namespace, tools):
-    made = World(kube, namespace, tools)
+def world(kube, namespace, round_io):
+    made = World(kube, namespace, round_io)
     made.create()
     return made
 
@@ -359,7 +359,7 @@ async def test_an_operator_that_slept_does_not_record_a_spec_that_was_changed(wi
     world.objects.patch_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists", patch)
     await world.act(world.look(), RecordJob())
     assert await world.act(old, RecordJob()) == 0.0
-    async with world.tools.backends.ledger(ledger_url) as ledger:
+    async with world.round_io.backends.ledger(ledger_url) as ledger:
         row = await jobs.find(ledger, world.namespace, "artists")
     assert row.spec["rateLimit"]["requests"] == 3
 
@@ -371,7 +371,7 @@ async def test_an_operator_that_slept_deletes_no_rows_of_a_later_crawljob(with_l
     world.objects.delete_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists")
     world.create()
     await world.act(world.look(), RecordJob())
-    async with world.tools.backends.ledger(ledger_url) as ledger:
+    async with world.round_io.backends.ledger(ledger_url) as ledger:
         row = await jobs.find(ledger, world.namespace, "artists")
         assert await world.act(old, MarkDeleted(row.id)) == 0.0
         assert await jobs.find(ledger, world.namespace, "artists") == row

@@ -12,11 +12,11 @@ from kubernetes import client, config
 from support.fakes.operator_rounds import SMALL
 
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_operator.act.act import Tools, act
 from crawl_operator.decide.manifests import deployment
 from crawl_operator.kube.api import Api, ForbiddenError, InvalidError, MissingError, UnreachableError
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import crawljob_view, deployment_view
+from crawl_operator.rounds.reconcile import RoundIO
 from crawl_operator.values import names
 from crawl_operator.values.model import CreateDeployment, Key, Note, Plan, WorkerSettings
 
@@ -27,14 +27,14 @@ PATIENCE_S = 30
 @asynccontextmanager
 async def tools_of(kube):
     api = Api(kube)
-    made = Tools.of(Cluster(api), SYSTEM_CLOCK)
+    made = RoundIO(Cluster(api), SYSTEM_CLOCK)
     yield made
-    await made.backends.close()
+    await made.close()
     api.close()
 
 
 @pytest.fixture
-async def tools(kube):
+async def opened_round_io(kube):
     async with tools_of(kube) as made:
         yield made
 
@@ -72,30 +72,30 @@ async def until(look, what):
     return seen
 
 
-def look_at(tools, kube, crawljob):
+def look_at(round_io, kube, crawljob):
     """A look, with the Deployment as it is then."""
 
     async def look():
         raw = client.AppsV1Api(kube).read_namespaced_deployment(NAME, crawljob.key.namespace)
-        return await tools.observer.observe(crawljob, deployment_view(kube.sanitize_for_serialization(raw)))
+        return await round_io.observe(crawljob, deployment_view(kube.sanitize_for_serialization(raw)))
 
     return look
 
 
-async def test_a_secret_is_read_where_it_is(tools, core, crawljob):
-    assert (await tools.observer.observe(crawljob, None)).trouble.reason == "BackendsSecretMissing"
+async def test_a_secret_is_read_where_it_is(round_io, core, crawljob):
+    assert (await round_io.observe(crawljob, None)).trouble.reason == "BackendsSecretMissing"
     text = base64.b64encode(b"postgresql://u:p@127.0.0.1:1/d").decode()
     data = {"postgres-url": text, "redis-url": base64.b64encode(b"redis://127.0.0.1:1/0").decode()}
     core.create_namespaced_secret(crawljob.key.namespace, {"metadata": {"name": "artistcrawl-backends"}, "data": data})
     seen = await until(
-        lambda: tools.observer.observe(crawljob, None), lambda seen: seen.trouble.reason == "LedgerUnavailable"
+        lambda: round_io.observe(crawljob, None), lambda seen: seen.trouble.reason == "LedgerUnavailable"
     )
     assert seen.secrets.isdecimal()
 
 
-async def test_workers_that_no_node_takes_say_why(tools, kube, crawljob):
-    await act(await tools.observer.observe(crawljob, None), workers(crawljob), tools)
-    seen = await until(look_at(tools, kube, crawljob), lambda seen: seen.pods)
+async def test_workers_that_no_node_takes_say_why(round_io, kube, crawljob):
+    await round_io.act(await round_io.observe(crawljob, None), workers(crawljob))
+    seen = await until(look_at(round_io, kube, crawljob), lambda seen: seen.pods)
     assert seen.pods[0].reason == "Unschedulable"
     assert "no nodes available" in seen.pods[0].message
 
@@ -110,24 +110,24 @@ async def limit(core, namespace, **hard):
     await until(look, lambda quota: quota.status.hard)
 
 
-async def test_a_quota_that_forbids_pods_is_told(tools, kube, core, crawljob):
+async def test_a_quota_that_forbids_pods_is_told(round_io, kube, core, crawljob):
     await limit(core, crawljob.key.namespace, pods="0")
-    await act(await tools.observer.observe(crawljob, None), workers(crawljob), tools)
-    seen = await until(look_at(tools, kube, crawljob), lambda seen: seen.deployment.failure)
+    await round_io.act(await round_io.observe(crawljob, None), workers(crawljob))
+    seen = await until(look_at(round_io, kube, crawljob), lambda seen: seen.deployment.failure)
     assert [(each.pod, each.reason) for each in seen.pods] == [("", "FailedCreate")]
     assert "exceeded quota: none" in seen.pods[0].message
 
 
-async def test_a_deployment_that_is_refused_is_told_until_it_is_taken(tools, kube, core, crawljob):
+async def test_a_deployment_that_is_refused_is_told_until_it_is_taken(round_io, kube, core, crawljob):
     await limit(core, crawljob.key.namespace, **{"count/deployments.apps": "0"})
-    seen = await tools.observer.observe(crawljob, None)
+    seen = await round_io.observe(crawljob, None)
     with pytest.raises(InvalidError, match="exceeded quota: none"):
-        await act(seen, workers(crawljob), tools)
-    refused = (await tools.observer.observe(crawljob, None)).pods
+        await round_io.act(seen, workers(crawljob))
+    refused = (await round_io.observe(crawljob, None)).pods
     assert [(each.pod, each.reason) for each in refused] == [("", "Invalid")]
     core.delete_namespaced_resource_quota("none", crawljob.key.namespace)
-    await act(seen, workers(crawljob), tools)
-    assert (await tools.observer.observe(crawljob, None)).pods == ()
+    await round_io.act(seen, workers(crawljob))
+    assert (await round_io.observe(crawljob, None)).pods == ()
 
 
 @pytest.fixture
@@ -160,15 +160,15 @@ async def test_what_the_operator_may_not_do_names_the_role_to_write(powerless, n
 
 
 async def test_a_secret_that_may_not_be_read_is_a_trouble_of_the_crawljob(powerless, crawljob):
-    async with tools_of(powerless) as tools:
-        trouble = (await tools.observer.observe(crawljob, None)).trouble
+    async with tools_of(powerless) as round_io:
+        trouble = (await round_io.observe(crawljob, None)).trouble
     assert (trouble.reason, trouble.permanent) == ("Forbidden", True)
 
 
 async def test_an_event_that_may_not_be_written_fails_no_round(powerless, crawljob):
-    async with tools_of(powerless) as tools:
-        seen = await tools.observer.observe(crawljob, None)
-        assert await act(seen, Plan(notes=(Note("Normal", "Started", "x"),), again_s=3.0), tools) == 3.0
+    async with tools_of(powerless) as round_io:
+        seen = await round_io.observe(crawljob, None)
+        assert await round_io.act(seen, Plan(notes=(Note("Normal", "Started", "x"),), again_s=3.0)) == 3.0
 
 
 async def test_a_namespace_that_is_gone_is_no_error_of_the_operator(kube):

@@ -34,7 +34,7 @@ def test_a_killed_leader_is_followed_within_20_s(scene: Scene) -> None:
     scene.wait("condition=Seeded")
 
 
-def test_a_leader_that_is_stopped_hands_over_at_once(scene: Scene) -> None:
+def test_a_leader_that_is_stopped_io_over_at_once(scene: Scene) -> None:
     leader, standby = pair(scene)
     began_s = time.monotonic()
     status = leader.stop()

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 
 import pytest
-from support.fakes.operator_rounds import TurnedClock, backends, look, tools, view
+from support.fakes.operator_rounds import TurnedClock, backends, look, opened_round_io, view
 
 from crawl_core.backends.migrate import known_version
 from crawl_core.clock import SYSTEM_CLOCK
@@ -105,7 +105,7 @@ async def test_what_nobody_uses_is_closed(shared, clock, ledger_url, redis_url):
 
 
 async def test_a_postgresql_that_stops_and_starts_is_used_again(fresh_postgres, clock, redis_url):
-    async with tools(backends(fresh_postgres.url(), redis_url), clock) as made:
+    async with opened_round_io(backends(fresh_postgres.url(), redis_url), clock) as made:
         assert (await look(made)).trouble is None
         fresh_postgres.stop_immediately()
         for _ in range(2):
@@ -134,7 +134,7 @@ def with_user(url: str, user: str) -> str:
     ],
 )
 async def test_a_wrong_postgres_url_names_the_secret_to_correct(postgres_server, wrong, said):
-    async with tools(backends(wrong(postgres_server))) as made:
+    async with opened_round_io(backends(wrong(postgres_server))) as made:
         trouble = (await look(made)).trouble
     assert (trouble.reason, trouble.permanent) == ("LedgerMisconfigured", True)
     assert said in trouble.message
@@ -147,7 +147,7 @@ async def test_a_wrong_password_is_told_without_showing_it(fresh_postgres):
     rules.write_text(f"local all crawler scram-sha-256\nhost all crawler all scram-sha-256\n{rules.read_text()}")
     fresh_postgres.execute("SELECT pg_reload_conf()")
     url = with_user(fresh_postgres.url(), "crawler:wrong-one")
-    async with tools(backends(url)) as made:
+    async with opened_round_io(backends(url)) as made:
         trouble = (await look(made)).trouble
     assert trouble.permanent
     assert "refuses the user or the password" in trouble.message
@@ -165,7 +165,7 @@ async def test_a_wrong_password_is_told_without_showing_it(fresh_postgres):
 )
 async def test_a_redis_url_that_cannot_work_is_a_persons_matter(ledger_url, redis_url, wrong, said):
     stranger = redis_url.replace(*wrong)
-    async with tools(backends(ledger_url, stranger)) as made:
+    async with opened_round_io(backends(ledger_url, stranger)) as made:
         async with made.backends.ledger(ledger_url) as ledger:
             await jobs.record(ledger, view().job, uid="uid-1", bucket=None, bucket_scope="Node")
         trouble = (await look(made)).trouble
@@ -178,7 +178,7 @@ async def test_a_redis_url_that_cannot_work_is_a_persons_matter(ledger_url, redi
 async def test_a_ledger_of_a_newer_version_is_left_alone(shared, ledger_url):
     async with shared.ledger(ledger_url) as ledger, ledger.transaction() as connection:
         await connection.execute("INSERT INTO schema_version (version, name) VALUES (%s, 'x')", (known_version() + 1,))
-    async with tools(backends(ledger_url)) as made:
+    async with opened_round_io(backends(ledger_url)) as made:
         trouble = (await look(made)).trouble
     assert (trouble.reason, trouble.permanent) == ("VersionMismatch", True)
     assert "run artistcrawl of the newer version" in trouble.message

@@ -6,12 +6,11 @@ import asyncio
 
 import psycopg
 import pytest
-from support.fakes.operator_rounds import TurnedClock, backends, do, look, tools, view
+from support.fakes.operator_rounds import TurnedClock, backends, do, look, opened_round_io, view
 from support.processes.servers import Valkey
 
 from crawl_core.errors import ArtistcrawlError, RedisUnavailableError
 from crawl_core.metrics.definitions import BACKENDS, OPERATOR
-from crawl_operator.act.act import act
 from crawl_operator.connect.circuit_breaker import Gate
 from crawl_operator.observe import observer
 from crawl_operator.values.model import Plan, RecordJob, ReplayDeadLetters, SeedFrontier
@@ -32,19 +31,19 @@ def errors(server: str) -> float:
 
 async def test_a_step_is_counted_once_it_is_done(ledger_url: str, redis_url: str) -> None:
     before = steps("RecordJob")
-    async with tools(backends(ledger_url, redis_url)) as made:
+    async with opened_round_io(backends(ledger_url, redis_url)) as made:
         await do(made, RecordJob())
     assert steps("RecordJob") == ((before[0] or 0) + 1, before[1])
 
 
 async def test_a_step_that_fails_is_counted_so_and_those_after_it_are_not(ledger_url: str, fresh_redis: Valkey) -> None:
-    async with tools(backends(ledger_url, fresh_redis.url)) as made:
+    async with opened_round_io(backends(ledger_url, fresh_redis.url)) as made:
         seen = await do(made, RecordJob())
         fresh_redis.kill()
         before, after = steps("SeedFrontier"), steps("ReplayDeadLetters")
         plan = Plan(steps=(SeedFrontier(force=True), ReplayDeadLetters(seen.row.id if seen.row else 0)))
         with pytest.raises(ArtistcrawlError):
-            await act(seen, plan, made)
+            await made.act(seen, plan)
     assert steps("SeedFrontier") == (before[0], (before[1] or 0) + 1)
     assert steps("ReplayDeadLetters") == after
 
@@ -56,7 +55,7 @@ def test_each_step_has_its_series_before_it_is_ever_done() -> None:
 async def test_a_ledger_that_hangs_is_counted_though_nobody_waits_for_its_end(
     ledger_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with tools(backends(ledger_url, redis_url)) as made:
+    async with opened_round_io(backends(ledger_url, redis_url)) as made:
         await do(made, RecordJob())
         monkeypatch.setattr(observer, "LOOK_S", 0.3)
         before = errors("ledger")

@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 from support.fakes.ledgers import batch_of, taken_first_range, value
-from support.fakes.operator_rounds import SecretsOnly, TurnedClock, backends, do, look, tools, view
+from support.fakes.operator_rounds import SecretsOnly, TurnedClock, backends, do, look, opened_round_io, view
 
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
+<<<<<<< HEAD
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.ledger import batches, jobs
 from crawl_core.ledger.buckets import BucketRows
@@ -18,6 +19,11 @@ from crawl_core.limiter.bucket import Bucket
 from crawl_core.limiter.record import BucketRecord
 from crawl_core.values.rows import RequestRow
 from crawl_operator.act.act import act
+=======
+from crawl_core.frontier import Frontier
+from crawl_core.ledger import BucketRows, RequestRow, batches, jobs
+from crawl_core.limiter import Bucket, BucketRecord
+>>>>>>> 1284b0d (operator: let acting and observing meet only in a round)
 from crawl_operator.connect.buckets import FRESH_S
 from crawl_operator.connect.secrets import KEPT_S
 from crawl_operator.values.model import FrontierView, Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze
@@ -32,7 +38,7 @@ def clock():
 
 @pytest.fixture
 async def made(ledger_url, redis_url, clock):
-    async with tools(backends(ledger_url, redis_url), clock) as one:
+    async with opened_round_io(backends(ledger_url, redis_url), clock) as one:
         yield one
 
 
@@ -79,7 +85,7 @@ async def test_a_redis_that_was_emptied_lacks_the_ranges(made, redis_server):
 
 
 async def test_what_the_ledger_says_is_seen_while_redis_is_down(ledger_url, fresh_redis, clock):
-    async with tools(backends(ledger_url, fresh_redis.url), clock) as made:
+    async with opened_round_io(backends(ledger_url, fresh_redis.url), clock) as made:
         await do(made, *RECORDED)
         fresh_redis.kill()
         seen = await look(made)
@@ -92,7 +98,7 @@ async def test_what_the_ledger_says_is_seen_while_redis_is_down(ledger_url, fres
 
 
 async def test_a_finished_job_is_not_looked_for_in_redis(ledger_url, clock):
-    async with tools(backends(ledger_url), clock) as made:
+    async with opened_round_io(backends(ledger_url), clock) as made:
         await do(made, RecordJob())
         async with made.backends.ledger(ledger_url) as ledger:
             await value(ledger, "UPDATE crawl_job SET finished_at = now() RETURNING 1")
@@ -172,7 +178,7 @@ def request(**fields) -> RequestRow:
 
 
 async def test_a_missing_secret_is_told_with_the_command_that_makes_it():
-    async with tools(SecretsOnly()) as made:
+    async with opened_round_io(SecretsOnly()) as made:
         seen = await look(made)
     assert (seen.trouble.reason, seen.secrets) == ("BackendsSecretMissing", "none")
     assert "run: kubectl -n default create secret generic artistcrawl-backends --from-literal=postgres-url=" in (
@@ -188,7 +194,7 @@ async def test_a_missing_secret_is_told_with_the_command_that_makes_it():
     ],
 )
 async def test_a_secret_that_lacks_something_says_what(values, said):
-    async with tools(SecretsOnly(artistcrawl_backends=values)) as made:
+    async with opened_round_io(SecretsOnly(artistcrawl_backends=values)) as made:
         trouble = (await look(made)).trouble
     assert (trouble.reason, trouble.permanent) == ("BackendsSecretIncomplete", True)
     assert said in trouble.message
@@ -197,7 +203,7 @@ async def test_a_secret_that_lacks_something_says_what(values, said):
 async def test_credentials_are_told_apart_from_backends(ledger_url, redis_url):
     cluster = backends(ledger_url, redis_url)
     spotify = view(source={"credentialsSecretRef": {"name": "spotify"}})
-    async with tools(cluster) as made:
+    async with opened_round_io(cluster) as made:
         assert (await look(made, spotify)).trouble.reason == "CredentialsSecretMissing"
         cluster.secrets["spotify"] = {"client-id": "me"}
         made.secrets._kept.clear()
@@ -209,7 +215,7 @@ async def test_credentials_are_told_apart_from_backends(ledger_url, redis_url):
 
 async def test_a_secret_is_read_once_for_many_looks_and_again_after_a_while(ledger_url, redis_url, clock):
     cluster = backends(ledger_url, redis_url)
-    async with tools(cluster, clock) as made:
+    async with opened_round_io(cluster, clock) as made:
         before = await look(made)
         await look(made)
         assert cluster.reads == 1
@@ -219,7 +225,7 @@ async def test_a_secret_is_read_once_for_many_looks_and_again_after_a_while(ledg
 
 
 async def test_an_invalid_spec_reads_nothing():
-    async with tools(SecretsOnly()) as made:
+    async with opened_round_io(SecretsOnly()) as made:
         seen = await look(made, view(keyspace={"minLength": 9}))
     assert (seen.trouble, seen.crawljob.job) == (None, None)
     assert "spec.keyspace.minLength: 9" in seen.crawljob.invalid
@@ -227,10 +233,10 @@ async def test_an_invalid_spec_reads_nothing():
 
 async def test_a_secret_that_changed_since_the_look_lets_no_step_begin_elsewhere(ledger_url, redis_url, clock):
     secrets = backends(ledger_url, redis_url)
-    async with tools(secrets, clock) as made:
+    async with opened_round_io(secrets, clock) as made:
         seen = await look(made)
         secrets.secrets["artistcrawl-backends"]["redis-url"] = "redis://127.0.0.1:1/0"
         clock.ahead_s += 2 * KEPT_S
-        assert await act(seen, Plan(steps=(RecordJob(),)), made) == 0.0
+        assert await made.act(seen, Plan(steps=(RecordJob(),))) == 0.0
         again = await look(made)
     assert (again.row, again.backends != seen.backends) == (None, True)

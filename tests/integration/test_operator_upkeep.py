@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.fakes.ledgers import table_counts, value
-from support.fakes.operator_rounds import TurnedClock, backends, do, tools
+from support.fakes.operator_rounds import TurnedClock, backends, do, opened_round_io
 
 from crawl_core.ledger.buckets import BucketRows
 from crawl_core.limiter.bucket import Bucket
@@ -20,7 +20,7 @@ def clock():
 
 @pytest.fixture
 async def made(ledger_url, redis_url, clock):
-    async with tools(backends(ledger_url, redis_url), clock) as one:
+    async with opened_round_io(backends(ledger_url, redis_url), clock) as one:
         yield one
 
 

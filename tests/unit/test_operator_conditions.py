@@ -9,7 +9,8 @@ import pytest
 from support.fakes.observations import NOW, STARTED, crawling, fresh, later, notes_of, said, settled, status_of, told
 
 from crawl_core.spec.status import Status
-from crawl_operator.decide.condition_records import Aspect, assembled, instant_of, instant_text
+from crawl_operator.decide.condition_records import Aspect, assembled
+from crawl_operator.values.instants import instant_of, instant_text
 from crawl_operator.values.model import Memory, Observation
 from crawl_operator.values.stored_status import last_status
 

@@ -21,7 +21,7 @@ from support.fakes.observations import (
 
 from crawl_core.job.bucket_name import bucket_of
 from crawl_core.readings.job import JobFigures
-from crawl_operator.act.job_metrics import Figures, figures_of
+from crawl_operator.expose.job_metrics import Figures, figures_of
 from crawl_operator.values import names
 from crawl_operator.values.model import FrontierView, Key, Observation, Trouble
 

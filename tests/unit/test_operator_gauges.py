@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from crawl_core.metrics.declared import Reading
 from crawl_core.metrics.definitions import JOB, OPERATOR
 from crawl_core.readings.job import JobFigures
-from crawl_operator.gauges import OperatorView, readings
+from crawl_operator.expose.gauges import OperatorView, readings
 
 JOBS = (JobFigures("music", "artists", "Crawling", 1_000.0), JobFigures("music", "labels", "Pending", 1_000.0))
 OF_JOBS = {each.name for each in JOB.declarations}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crawl_core.clock import SystemClock
-from crawl_operator.health import Health
+from crawl_operator.expose.health import Health
 
 
 @dataclass

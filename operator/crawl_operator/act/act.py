@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.job import lifecycle
@@ -30,9 +29,8 @@ from crawl_operator.connect.addresses import backends_digest
 from crawl_operator.connect.backends import Backends
 from crawl_operator.connect.buckets import BucketKey, Buckets
 from crawl_operator.connect.secrets import Given, Secrets
-from crawl_operator.kube.api import ConflictError, ForbiddenError, InvalidError, MissingError
+from crawl_operator.kube.api import ApiError, ConflictError, ForbiddenError, InvalidError, MissingError
 from crawl_operator.kube.cluster import Cluster, status_object
-from crawl_operator.observe.observer import Observer
 from crawl_operator.values import names
 from crawl_operator.values.model import (
     AdoptDeployment,
@@ -43,6 +41,7 @@ from crawl_operator.values.model import (
     DeleteCrawlJob,
     DeleteDeployment,
     DeploymentView,
+    Feedback,
     MarkDeleted,
     Observation,
     Plan,
@@ -78,32 +77,35 @@ class Tools:
     backends: Backends
     secrets: Secrets
     buckets: Buckets
-    observer: Observer
     notes: Notes
 
-    @classmethod
-    def of(cls, cluster: Cluster, clock: Clock, *, instance: str = "") -> Tools:
-        """All that looking and acting take, on one cluster. `instance` signs the Events."""
-        backends, secrets, buckets = Backends(clock), Secrets(cluster, clock), Buckets(clock)
-        observer = Observer(cluster, backends, secrets, buckets, clock)
-        return cls(cluster, backends, secrets, buckets, observer, Notes(cluster, clock, instance=instance))
+
+@dataclass(frozen=True, slots=True)
+class ActResult:
+    """What came of a plan."""
+
+    again_s: float | None
+    """Seconds until the next look; 0: at once; None: when something changes."""
+    feedback: Feedback
+    failure: ArtistcrawlError | None = None
+    """What made the round fail: raise it when the feedback is passed on. An old picture is no failure."""
 
 
 class GoneError(ArtistcrawlError):
     """There is no such CrawlJob any more."""
 
 
-async def act(seen: Observation, plan: Plan, tools: Tools) -> float | None:
-    """Do it. The seconds until the next look.
+async def act(seen: Observation, plan: Plan, tools: Tools) -> ActResult:
+    """Take the plan's steps, then write its status, then its Events. Raises GoneError.
 
-    Raises what made a step fail, once status and notes are written, and GoneError.
+    A failure is returned and not raised, since what was learnt until then must reach the observer all the same.
     """
-    hands = _Round(tools, seen)
+    executor = _PlanExecutor(tools, seen)
     failure: ArtistcrawlError | None = None
     for step in plan.steps:
         try:
             with _counted(step):
-                await hands.do(step)
+                await executor.do(step)
         except ArtistcrawlError as error:
             if isinstance(error, MissingError) and isinstance(step, _OnCrawlJob):
                 raise GoneError(f"CrawlJob {seen.crawljob.key} is gone") from error
@@ -112,20 +114,20 @@ async def act(seen: Observation, plan: Plan, tools: Tools) -> float | None:
     # Ours, or another operator's, or a user's write is on its way through the watch.
     outdated = isinstance(failure, ConflictError | MissingError)
     try:
-        await _write_status(hands.crawljob, plan.status, tools.cluster, failed=failure is not None)
+        await _write_status(executor.crawljob, plan.status, tools.cluster, failed=failure is not None)
     except ConflictError as error:
         outdated, failure = True, failure or error
     except MissingError as error:
         raise GoneError(f"CrawlJob {seen.crawljob.key} is gone") from error
+    except ApiError as error:
+        return ActResult(None, executor.feedback, failure=error)
     else:
         for note in (*plan.notes, *(plan.done if failure is None else ())):
-            await tools.notes.write(hands.crawljob, note)
+            await tools.notes.write(executor.crawljob, note)
     if outdated:
         log.debug("the picture was old: %s", failure, extra=fields("round.outdated", crawljob=str(seen.crawljob.key)))
-        return 0.0
-    if failure is not None:
-        raise failure
-    return plan.again_s
+        return ActResult(0.0, executor.feedback)
+    return ActResult(plan.again_s, executor.feedback, failure=failure)
 
 
 @contextmanager
@@ -150,11 +152,12 @@ async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: 
         await cluster.apply_status(crawljob, status)
 
 
-class _Round:
+class _PlanExecutor:
     """The steps of one round, and what they change in the picture."""
 
     def __init__(self, tools: Tools, seen: Observation) -> None:
         self.crawljob = seen.crawljob
+        self.feedback = Feedback()
         self._tools = tools
         self._seen = seen
         self._row = seen.row
@@ -201,16 +204,16 @@ class _Round:
         except (InvalidError, ForbiddenError) as error:
             # The next round's plan hears of it, and with it the status.
             refused = PodTrouble(pod="", reason=type(error).__name__.removesuffix("Error"), message=str(error))
-            self._tools.observer.note_refused(self._seen, refused)
+            self.feedback = replace(self.feedback, refused=refused, accepted=False)
             raise
-        self._tools.observer.note_refused(self._seen, None)
+        self.feedback = replace(self.feedback, refused=None, accepted=True)
 
     async def _create(self, manifest: Mapping[str, Any]) -> None:
         try:
             await self._tools.cluster.create_deployment(self.crawljob.key.namespace, manifest)
         except ConflictError:
             # The watch may be about to bring it. Where it lacks our labels it never will.
-            self._tools.observer.note_hidden(self._seen)
+            self.feedback = replace(self.feedback, hidden=True)
             raise
 
     async def _given(self) -> Given:
@@ -249,7 +252,7 @@ class _Round:
                     row = self._recorded()
                     await lifecycle.reseed(ledger, Frontier(redis, row.uid), row, force=force)
                     if force:
-                        tools.observer.note_seeded(self._seen)
+                        self.feedback = replace(self.feedback, seeded=True)
                 case Unfreeze(bucket):
                     await unfreeze(redis, BucketRows(ledger), bucket)
                     tools.buckets.doubt(BucketKey.of(given, bucket))

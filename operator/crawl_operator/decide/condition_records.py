@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from crawl_core.job.verdicts import Standing, Truth, Verdict
 from crawl_core.spec.status import Condition
+from crawl_operator.values.instants import instant_of, instant_text
 
 _MESSAGE_CHARACTERS = 2048
 
@@ -66,16 +67,3 @@ def assembled(
 
 def _since(now_is: Aspect, was: Condition | None, now: datetime) -> str:
     return was.last_transition_time if was is not None and was.status == now_is.status else instant_text(now)
-
-
-def instant_text(moment: datetime) -> str:
-    """A time as Kubernetes writes it, in whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def instant_of(text: str | None) -> datetime | None:
-    """The time that a text says; None where it says none."""
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC) if text else None
-    except (ValueError, OverflowError):
-        return None

@@ -14,11 +14,12 @@ from crawl_core.values.capacity import limits_of
 from crawl_core.values.limits import BucketLimits
 from crawl_core.wording import duration, number
 from crawl_operator.decide import stalls
-from crawl_operator.decide.condition_records import Aspect, aspect, instant_of, instant_text, standing
+from crawl_operator.decide.condition_records import Aspect, aspect, standing
 from crawl_operator.decide.misconfiguration import Trial
 from crawl_operator.decide.phase import Case, Phase, frozen_until, is_moving
 from crawl_operator.decide.workers import chosen, limits_in_force, ready
 from crawl_operator.values import reasons
+from crawl_operator.values.instants import instant_of, instant_text
 
 _LIKELY = 0.02
 """Share of a deadline by which an estimate must pass it, or keep it again, before that is said: estimates waver."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from crawl_core.spec.status import Attempt
-from crawl_operator.decide.condition_records import instant_of, instant_text
 from crawl_operator.decide.digests import inputs_digest
 from crawl_operator.decide.phase import Case, Phase
+from crawl_operator.values.instants import instant_of, instant_text
 
 RETRY_EVERY = timedelta(minutes=10)
 

@@ -14,8 +14,9 @@ from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.progress import Progress
-from crawl_operator.decide.condition_records import condition, instant_of
+from crawl_operator.decide.condition_records import condition
 from crawl_operator.values import reasons
+from crawl_operator.values.instants import instant_of
 from crawl_operator.values.model import Observation, Trouble, WorkerSettings
 
 

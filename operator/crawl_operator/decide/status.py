@@ -13,12 +13,13 @@ from crawl_core.job.time_left import estimated_end, percentage, seconds_left
 from crawl_core.job.verdicts import Verdict, running_state
 from crawl_core.spec.status import Handled, State, Status, WorkerCounts
 from crawl_operator.decide import stalls
-from crawl_operator.decide.condition_records import Aspect, assembled, instant_of, instant_text
+from crawl_operator.decide.condition_records import Aspect, assembled
 from crawl_operator.decide.conditions import aspects, started_at
 from crawl_operator.decide.misconfiguration import Trial
 from crawl_operator.decide.phase import Case, Phase, frozen_until
 from crawl_operator.decide.workers import ready
 from crawl_operator.values import reasons
+from crawl_operator.values.instants import instant_of, instant_text
 from crawl_operator.values.names import selector_text
 
 

@@ -46,6 +46,7 @@ from crawl_operator.values import names
 from crawl_operator.values.model import (
     CrawlJobView,
     DeploymentView,
+    Feedback,
     FrontierView,
     Key,
     Memory,
@@ -120,17 +121,15 @@ class Observer:
         """A CrawlJob is gone."""
         self._remembered.pop(key, None)
 
-    def note_seeded(self, seen: Observation) -> None:
-        """The frontier was seeded with force."""
-        self._keep(seen.crawljob).seeded_at = seen.now
-
-    def note_refused(self, seen: Observation, refused: PodTrouble | None) -> None:
-        """The API server refused to make, change or scale the workers; None: it did not."""
-        self._keep(seen.crawljob).refused = refused
-
-    def note_hidden(self, seen: Observation) -> None:
-        """A Deployment of the workers' name exists, though it was not seen."""
-        self._keep(seen.crawljob).hidden = True
+    def learn(self, seen: Observation, feedback: Feedback) -> None:
+        """Remember, for the looks that follow, what acting on this one brought to light."""
+        remembered = self._keep(seen.crawljob)
+        if feedback.seeded:
+            remembered.seeded_at = seen.now
+        if feedback.hidden:
+            remembered.hidden = True
+        if feedback.accepted or feedback.refused is not None:
+            remembered.refused = feedback.refused
 
     async def _with_workers(self, seen: Observation, kept: _Remembered) -> tuple[Observation, Trouble | None]:
         """The Deployment by its name, where it should be there and the watch did not bring it: it selects by labels."""

@@ -1,6 +1,7 @@
-"""One round for one CrawlJob: observe, plan, act; and what these three share, opened and closed.
+"""One round for one CrawlJob: observe, plan, act. Here, and only here, observing and acting meet.
 
-It refuses to remember anything itself. What observing remembers, and what metrics show, goes with the CrawlJob.
+Both work on the same connections, and what acting learns is handed to the observer. What the observer remembers and
+what metrics show is dropped when the CrawlJob is gone.
 """
 
 from __future__ import annotations
@@ -12,15 +13,55 @@ from kubernetes.client import ApiClient
 
 from crawl_core.clock import Clock
 from crawl_operator.act.act import GoneError, Tools, act
-from crawl_operator.act.job_metrics import Figures
+from crawl_operator.act.event_recorder import Notes
 from crawl_operator.act.upkeep import Upkeep
+from crawl_operator.connect.backends import Backends
+from crawl_operator.connect.buckets import Buckets
+from crawl_operator.connect.secrets import Secrets
 from crawl_operator.decide.plan import plan
+from crawl_operator.expose.job_metrics import Figures
 from crawl_operator.kube.api import Api
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import crawljob_view, deployment_view
+from crawl_operator.observe.observer import Observer
 from crawl_operator.values import names
-from crawl_operator.values.model import CrawlJobView, Key, WorkerSettings
+from crawl_operator.values.model import CrawlJobView, DeploymentView, Key, Observation, Plan, WorkerSettings
 from crawl_operator.watch.store import Raw, Store
+
+
+class RoundIO:
+    """Observes and acts on one cluster, with one set of connections to the CrawlJobs' backends."""
+
+    def __init__(self, cluster: Cluster, clock: Clock, *, instance: str = "") -> None:
+        """`instance` signs the Events."""
+        self.backends, self.buckets = Backends(clock), Buckets(clock)
+        secrets = Secrets(cluster, clock)
+        self._observer = Observer(cluster, self.backends, secrets, self.buckets, clock)
+        self._tools = Tools(cluster, self.backends, secrets, self.buckets, Notes(cluster, clock, instance=instance))
+
+    async def observe(self, crawljob: CrawlJobView, deployment: DeploymentView | None) -> Observation:
+        """One look. Raises an ApiError where the API server is out of reach."""
+        return await self._observer.observe(crawljob, deployment)
+
+    async def act(self, observation: Observation, planned: Plan) -> float | None:
+        """Carry out a plan, and let the observer know what that brought to light.
+
+        Returns the seconds until the next look: 0 for at once, None when nothing changes by itself. Raises what made a
+        step fail, once status and Events are written, and GoneError.
+        """
+        result = await act(observation, planned, self._tools)
+        self._observer.learn(observation, result.feedback)
+        if result.failure is not None:
+            raise result.failure
+        return result.again_s
+
+    def forget(self, key: Key) -> None:
+        """A CrawlJob is gone."""
+        self._observer.forget(key)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.backends.close()
 
 
 @dataclass(slots=True)
@@ -45,8 +86,8 @@ class Reconciler:
         clock: Clock,
     ) -> None:
         self._api = Api(client)
-        self.tools = Tools.of(Cluster(self._api), clock, instance=instance)
-        self.upkeep = Upkeep(self.tools.backends, self.tools.buckets, may_act=may_act, clock=clock)
+        self._io = RoundIO(Cluster(self._api), clock, instance=instance)
+        self.upkeep = Upkeep(self._io.backends, self._io.buckets, may_act=may_act, clock=clock)
         self._store = store
         self._may_act = may_act
         self._workers = workers
@@ -56,7 +97,7 @@ class Reconciler:
 
     async def close(self) -> None:
         """Close what is open."""
-        await self.tools.backends.close()
+        await self._io.close()
         self._api.close()
 
     async def round(self, key: Key) -> float | None:
@@ -65,18 +106,18 @@ class Reconciler:
         if view is None:
             # Its Deployment goes with it: it is owned, and the API server's collector deletes what lost its owner.
             self._seen.pop(key, None)
-            self.tools.observer.forget(key)
+            self._io.forget(key)
             self.figures.forget(key)
             return None
         raw = self._store.deployment(key, names.workers_of(key.name))
-        seen = await self.tools.observer.observe(view, None if raw is None else deployment_view(raw))
+        seen = await self._io.observe(view, None if raw is None else deployment_view(raw))
         planned = plan(seen, settings=self._workers)
         if not self._may_act():
             # The lead was lost while we looked. Whoever leads now looks at all by itself.
             return None
         self.figures.keep(seen, planned.status)
         try:
-            return await act(seen, planned, self.tools)
+            return await self._io.act(seen, planned)
         except GoneError:
             # Its deletion went by unseen. What the watch brings of a later one of its name stays.
             self._store.remove("crawljobs", self._seen[key].raw)

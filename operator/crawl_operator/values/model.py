@@ -138,6 +138,20 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Feedback:
+    """What acting learnt that no look shows. The round hands it to the observer, for the looks that follow."""
+
+    seeded: bool = False
+    """The frontier was seeded with force."""
+    hidden: bool = False
+    """A Deployment of the workers' name exists, though the watch did not bring it."""
+    refused: PodTrouble | None = None
+    """Why the API server refused what the workers need."""
+    accepted: bool = False
+    """It took what the workers need, so that an earlier refusal is over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """One look at all that matters for a CrawlJob."""
 

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from crawl_core.clock import SYSTEM_CLOCK, SystemClock
-from crawl_operator.act.act import Tools, act
 from crawl_operator.kube.api import MissingError
 from crawl_operator.kube.views import crawljob_view
+from crawl_operator.rounds.reconcile import RoundIO
 from crawl_operator.values.model import CrawlJobView, Observation, Plan, Step
 
 SMALL = {"minLength": 4, "maxLength": 4, "first": "aa00", "last": "aa1z", "rangeSize": 36}
@@ -74,21 +74,20 @@ def view(name: str = "artists", **more: Any) -> CrawlJobView:
 
 
 @asynccontextmanager
-async def tools(cluster: Any, clock: SystemClock | None = None) -> AsyncIterator[Tools]:
-    """What looking and acting take, closed at the end."""
-    made = Tools.of(cluster, clock or TurnedClock())
+async def opened_round_io(cluster: Any, clock: SystemClock | None = None) -> AsyncIterator[RoundIO]:
+    """What observes and acts, closed at the end."""
+    round_io = RoundIO(cluster, clock or TurnedClock())
     try:
-        yield made
+        yield round_io
     finally:
-        await made.backends.close()
+        await round_io.close()
 
 
-async def look(made: Tools, crawljob: CrawlJobView | None = None) -> Observation:
-    return await made.observer.observe(crawljob or view(), None)
+async def look(round_io: RoundIO, crawljob: CrawlJobView | None = None) -> Observation:
+    return await round_io.observe(crawljob or view(), None)
 
 
-async def do(made: Tools, *steps: Step, crawljob: CrawlJobView | None = None) -> Observation:
+async def do(round_io: RoundIO, *steps: Step, crawljob: CrawlJobView | None = None) -> Observation:
     """Look, do these steps, and look again."""
-    seen = await look(made, crawljob)
-    await act(seen, Plan(steps=steps), made)
-    return await look(made, crawljob)
+    await round_io.act(await look(round_io, crawljob), Plan(steps=steps))
+    return await look(round_io, crawljob)

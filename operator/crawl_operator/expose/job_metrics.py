@@ -12,8 +12,8 @@ from crawl_core.job.bucket_name import bucket_of
 from crawl_core.readings.job import BucketFigures, JobFigures
 from crawl_core.spec.status import Status, WorkerCounts
 from crawl_core.values.frontier import FrontierStats
-from crawl_operator.decide.condition_records import instant_of
 from crawl_operator.values import names
+from crawl_operator.values.instants import instant_of
 from crawl_operator.values.model import BucketStatus, FrontierView, Key, Observation
 from crawl_operator.values.stored_status import last_status
 

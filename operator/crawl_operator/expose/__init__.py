@@ -1,0 +1,1 @@
+"""What the operator shows of itself and of its CrawlJobs: probes and metrics."""

@@ -11,19 +11,12 @@ from support.fakes.operator_rounds import SecretsOnly, TurnedClock, backends, do
 
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
-<<<<<<< HEAD
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.ledger import batches, jobs
 from crawl_core.ledger.buckets import BucketRows
 from crawl_core.limiter.bucket import Bucket
 from crawl_core.limiter.record import BucketRecord
 from crawl_core.values.rows import RequestRow
-from crawl_operator.act.act import act
-=======
-from crawl_core.frontier import Frontier
-from crawl_core.ledger import BucketRows, RequestRow, batches, jobs
-from crawl_core.limiter import Bucket, BucketRecord
->>>>>>> 1284b0d (operator: let acting and observing meet only in a round)
 from crawl_operator.connect.buckets import FRESH_S
 from crawl_operator.connect.secrets import KEPT_S
 from crawl_operator.values.model import FrontierView, Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,8 @@ from support.proofs.crawl_proof import oracle, prove, prove_frugal, write_catalo
 
 SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 24},
     source: {requestTimeout: 2s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 3}}"""
-LEASE_TTL_S = 30.0
-"""Longer than the test waits: what was not given back would not be done in time."""
+LEASE_TTL_S = 300.0
+"""Longer than the test waits: a range that is not given back is not done in time."""
 
 
 async def test_a_drained_worker_repeats_nothing_and_gives_its_ranges_back_at_once(
@@ -31,7 +30,7 @@ async def test_a_drained_worker_repeats_nothing_and_gives_its_ranges_back_at_onc
             assert first.drain() == 0
             assert crawl.value("SELECT sum(requests) FROM crawl_range") == len(crawl.answered())
             crawl.worker()
-            await crawl.finished(timeout_s=20)
+            await crawl.finished()
             prove(crawl, oracle(catalogue))
             prove_frugal(crawl)
 
@@ -42,9 +41,7 @@ async def test_a_worker_that_waits_out_a_freeze_drains_at_once(ledger_url: str, 
         async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             worker = crawl.worker()
             await crawl.until(lambda: worker.actions()["bucket.frozen"] > 0)
-            begun_s = time.monotonic()
             assert worker.drain() == 0
-            assert time.monotonic() - begun_s < 5
 
 
 async def test_a_worker_that_waits_for_its_job_drains_at_once(ledger_url: str, redis_url: str, tmp_path: Path) -> None:
@@ -52,7 +49,7 @@ async def test_a_worker_that_waits_for_its_job_drains_at_once(ledger_url: str, r
         async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             worker = crawl.worker(job="default/another")
             await crawl.until(lambda: worker.actions()["worker.waiting"] > 0)
-            assert worker.drain(timeout_s=5) == 0
+            assert worker.drain() == 0
 
 
 async def test_a_worker_that_waits_for_its_servers_drains_at_once(
@@ -63,8 +60,10 @@ async def test_a_worker_that_waits_for_its_servers_drains_at_once(
             without_ledger = crawl.worker(postgres_url=f"postgresql://nobody@127.0.0.1:{port}/none")
             without_redis = crawl.worker(redis_url=f"redis://127.0.0.1:{port}/0")
             await crawl.until(lambda: connections(port) >= 2)
-            assert without_ledger.drain(timeout_s=8) == 0
-            assert without_redis.drain(timeout_s=8) == 0
+            assert without_ledger.drain() == 0
+            assert without_redis.drain() == 0
+            # It ended in the middle of its attempt, which it would tell about after ten seconds.
+            assert without_ledger.actions()["worker.waiting"] == 0
 
 
 @contextmanager

@@ -65,7 +65,7 @@ async def test_bad_strings_that_are_alone_together_do_not_pass_for_an_outage(
     with sandbox(catalogue=file, faults={"rules": rules}) as api:
         async with crawling(spec(keyspace=keyspace), **servers, sandbox=api, folder=tmp_path) as crawl:
             crawl.worker()
-            await crawl.finished(timeout_s=30)
+            await crawl.finished()
             assert dead_letters(crawl).keys() == {"a", "b"}
             requests_agree(crawl)
 

@@ -32,7 +32,10 @@ async def test_workers_killed_at_random_moments_lose_at_most_a_flush_interval(
 async def kill_one(crawl: Crawl, crew: list[WorkerProcess], *, after: int) -> WorkerProcess:
     """Kill one of the crew that has work, once so many searches are done, and put another in its place."""
     await crawl.until(lambda: len(crawl.answered()) >= after)
-    victim = random.choice([one for one in crew if any(e["client_id"] == one.client_id for e in crawl.answered())])
+    asked = {entry["client_id"] for entry in crawl.answered()}
+    victim = random.choice([worker for worker in crew if worker.client_id in asked])
+        [worker for worker in crew if any(e["client_id"] == worker.client_id for e in crawl.answered())]
+    )
     victim.kill()
     crew[crew.index(victim)] = crawl.worker(client_id=f"worker-{len(crawl.workers)}")
     return victim
@@ -42,21 +45,22 @@ async def test_children_of_a_worker_killed_before_it_could_push_them_are_found_b
     ledger_url: str, redis_url: str, redis_server: Valkey, tmp_path: Path
 ) -> None:
     catalogue = write_catalogue(tmp_path, size=0, dense="a", dense_size=1200, letters="abc")
-    spec = """{keyspace: {alphabet: abc, minLength: 1, maxLength: 3, rangeSize: 3}, source: {requestTimeout: 1s},
+    spec = """{keyspace: {alphabet: abc, minLength: 1, maxLength: 3, rangeSize: 3}, source: {requestTimeout: 30s},
         rateLimit: {requests: 100, window: 1s}}"""
-    with sandbox(catalogue=catalogue) as api, redis_server.client() as redis:
+    with sandbox(catalogue=catalogue, latency="3s") as api, redis_server.client() as redis:
         async with crawling(spec, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             victim = crawl.worker()
-            await crawl.until(lambda: len(crawl.answered()) > 0)
-            # Redis takes no script from here on: the commit goes through, the push of the children does not.
-            crawl.seeding = False
-            redis.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
-            await crawl.until(lambda: crawl.value("SELECT count(*) FROM crawl_range WHERE length = 2") == 1)
-            victim.kill()
-            redis.execute_command("CLIENT", "UNPAUSE")
-            child = crawl.value("SELECT id FROM crawl_range WHERE length = 2")
-            assert redis.zscore(job_key(crawl.uid, "pending"), child) is None, "the fault did not happen"
-            crawl.seeding = True
+            await crawl.until(lambda: api.stats()["arrivals"] > 0)
+            async with crawl.seeding:
+                # Before the first answer comes, Redis takes no script: the commit goes through, the push of the
+                # children does not.
+                redis.execute_command("CLIENT", "PAUSE", "60000", "WRITE")
+                api.control(latency="none")
+                await crawl.until(lambda: crawl.value("SELECT count(*) FROM crawl_range WHERE length = 2") == 1)
+                victim.kill()
+                redis.execute_command("CLIENT", "UNPAUSE")
+                child = crawl.value("SELECT id FROM crawl_range WHERE length = 2")
+                assert redis.zscore(job_key(crawl.uid, "pending"), child) is None, "the fault did not happen"
             crawl.worker()
             await crawl.finished()
             assert crawl.stored() == oracle(catalogue, alphabet="abc").artists

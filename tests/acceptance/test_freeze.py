@@ -18,8 +18,11 @@ from crawl_core.backends.migrate import migrate
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.limiter.bucket import Bucket, BucketView
 
-SENT_S = 0.5
-"""Seconds after a freeze in which permits granted before it may arrive: the horizon, the send deadline, the way."""
+LATE_S = 5.0
+"""Seconds that a slow and busy machine may take from an answer to what follows from it. The promise is no earlier."""
+
+CONCURRENCY = 4
+"""Requests that may be on their way when the freeze is written down, as many as the worker has tasks."""
 
 DAY_S = 86_400
 NO_SECOND_CHANCE = "{maxAttempts: 1, initialBackoff: 100ms, maxBackoff: 400ms}"
@@ -48,9 +51,9 @@ async def test_a_429_pauses_everybody_for_what_it_says_or_for_a_window(
             (refused_s,) = (entry["received_at_s"] for entry in api.requests() if entry["status"] == 429)
             (frozen,) = logged(crawl, "bucket.frozen")
             until_s = frozen["frozen_until_us"] / 1e6
-            assert refused_s + pause_s <= until_s < refused_s + pause_s + 1.0
-            assert not [at for at in arrivals if frozen["time"] + SENT_S < at < until_s]
-            assert min(at for at in arrivals if at > until_s) < until_s + 1.0
+            assert refused_s + pause_s <= until_s < refused_s + pause_s + LATE_S
+            assert sum(frozen["time"] < at < until_s for at in arrivals) <= CONCURRENCY
+            assert min(at for at in arrivals if at > until_s) < until_s + LATE_S
 
 
 async def test_a_freeze_of_a_day_outlives_workers_redis_and_ledger_until_a_person_lifts_it(

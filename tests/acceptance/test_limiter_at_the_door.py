@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from support.processes.limiter_crawler import BUCKET, Crew, FileLedger, crew
 from support.processes.redis_proxy import delaying_proxy
+from support.processes.run_process import wait_until
 from support.processes.sandbox_process import SandboxProcess, sandbox
 from support.processes.servers import Valkey
 
@@ -32,11 +33,24 @@ class Door:
     def __init__(self, api: SandboxProcess, working: Crew, ledger: FileLedger, limits: BucketLimits) -> None:
         self.api, self.crew, self.ledger, self.limits = api, working, ledger, limits
 
+    def crawl(self, requests: int) -> None:
+        """Let them crawl until so many more requests have arrived."""
+        wanted = self.api.stats()["arrivals"] + requests
+        wait_until(lambda: self.api.stats()["arrivals"] >= wanted, f"{requests} requests more")
+
+    def fall_silent(self, seconds: float) -> None:
+        """Wait until nothing has arrived for so long."""
+        wait_until(lambda: time.time() > self.api.stats()["last_arrival_s"] + seconds, "silence")
+
+    def end(self) -> list[float]:
+        """End them. When each request arrived."""
+        self.counts = self.crew.end()
+        return [request["received_at_s"] for request in self.api.requests()]
+
     def arrivals(self, seconds: float) -> list[float]:
         """Let them crawl, then end them. When each request arrived."""
         time.sleep(seconds)
-        self.counts = self.crew.end()
-        return [request["received_at_s"] for request in self.api.requests()]
+        return self.end()
 
     def kept(self) -> bool:
         """No window held more than the limit, and so nobody was told 429."""
@@ -79,22 +93,23 @@ def before_the_door(tmp_path: Path) -> Before:
 
 def test_no_window_holds_too_much_while_workers_are_killed_and_stopped(redis_url: str, before_the_door: Before) -> None:
     with before_the_door(redis_url, 60, 2.0, 2.0, processes=4) as door:
-        time.sleep(3)
+        door.crawl(60)
         door.crew.kill()
         door.crew.stop_for(1.5)
         door.crew.start(1)
-        assert len(door.arrivals(3)) > 100
+        door.crawl(90)
+        door.end()
         assert door.kept()
 
 
 def test_no_window_holds_too_much_after_redis_lost_its_memory(fresh_redis: Valkey, before_the_door: Before) -> None:
     with before_the_door(fresh_redis.url, 30, 1.0, 1.0, processes=3) as door:
-        time.sleep(2)
+        door.crawl(45)
         fresh_redis.flush()
-        time.sleep(4)
+        door.crawl(45)
         fresh_redis.restart(keep_data=False)
-        arrivals = door.arrivals(6)
-        assert arrivals[-1] - arrivals[0] > 9
+        door.crawl(60)
+        door.end()
         assert door.kept()
 
 
@@ -102,18 +117,18 @@ def test_no_window_holds_too_much_after_redis_came_back_with_an_old_snapshot(
     fresh_redis: Valkey, before_the_door: Before
 ) -> None:
     with before_the_door(fresh_redis.url, 30, 2.0, 1.0, processes=3) as door:
-        time.sleep(1)
+        door.crawl(15)
         with fresh_redis.client() as client:
             assert client.zcard(bucket_key(BUCKET, "slots")) > 0
             client.set("snapshot", "taken")
             client.config_set("appendonly", "no")  # From here on it will remember nothing.
-        time.sleep(2)
+        door.crawl(30)
         fresh_redis.kill()
         fresh_redis.restart(keep_data=True)
         with fresh_redis.client() as client:
             assert client.get("snapshot") == "taken"
-        arrivals = door.arrivals(7)
-        assert arrivals[-1] - arrivals[0] > 7
+        door.crawl(60)
+        door.end()
         assert door.kept()
 
 
@@ -123,13 +138,13 @@ def test_a_redis_that_answers_late_costs_permits_but_no_window(redis_server: Val
         delaying_proxy(redis_server.port) as (url, delay),
         before_the_door(url, 30, 1.0, 1.0, processes=2) as door,
     ):
-        time.sleep(2)
+        door.crawl(30)
         delay.answers_s = 0.4
-        time.sleep(4)  # What was granted before is still on its way at first.
-        slow = len(door.api.requests(since_s=time.time() - 1.5))
+        door.fall_silent(1.5)
         delay.answers_s = 0.0
-        door.arrivals(4)
-        assert (slow, door.kept()) == (0, True)
+        door.crawl(45)
+        door.end()
+        assert door.kept()
         assert door.counts["discarded"] > 0
 
 

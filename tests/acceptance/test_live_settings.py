@@ -96,7 +96,7 @@ async def test_a_string_is_given_up_after_as_many_attempts_as_the_job_says_now(
     poison = {"rules": [{"match": {"query": "ba"}, "action": {"status": 500}}]}
     with sandbox(faults=poison) as api:
         async with crawling(
-            spec("{requests: 500, window: 1s}", retry="{maxAttempts: 100, initialBackoff: 100ms, maxBackoff: 500ms}"),
+            spec("{requests: 500, window: 1s}", retry="{maxAttempts: 100, initialBackoff: 100ms, maxBackoff: 3s}"),
             postgres_url=ledger_url,
             redis_url=redis_url,
             sandbox=api,
@@ -105,7 +105,7 @@ async def test_a_string_is_given_up_after_as_many_attempts_as_the_job_says_now(
             worker = follow_closely(crawl)
             await crawl.searched(18**2 - 9)
             await crawl.apply(spec("{requests: 500, window: 1s}", retry="{maxAttempts: 3, initialBackoff: 100ms}"))
-            await crawl.finished(timeout_s=20)
+            await crawl.finished()
             assert await crawl.ended(worker) == 0
             assert crawl.rows("SELECT string, reason FROM dead_letter") == [("ba", "http_500")]
 

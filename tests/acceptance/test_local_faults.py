@@ -82,13 +82,15 @@ def test_ctrl_c_drains_and_the_same_command_goes_on_without_repeating_a_request(
 
 
 def test_a_second_ctrl_c_ends_at_once(folder: Path, api: SandboxProcess) -> None:
-    api.control(faults={"rules": [{"match": {}, "action": {"stall_s": 60}}]})
-    with run(job(folder, api), folder / "data", "--json") as crawl:
+    # The first Ctrl-C waits for the request in flight, and so for ten minutes.
+    api.control(faults={"rules": [{"match": {}, "action": {"stall_s": 1200}}]})
+    source = {"requestTimeout": "10m", "baseURL": api.url}
+    with run(job(folder, api, source=source), folder / "data", "--json") as crawl:
         wait_until(lambda: api.stats()["arrivals"], "a request in flight")
         crawl.interrupt()
         wait_until(lambda: "draining" in crawl.stderr, "draining")
         crawl.interrupt()
-        assert crawl.wait(8) == 130
+        assert crawl.wait() == 130
         assert crawl.summary()["state"] == "Interrupted"
 
 

@@ -1,26 +1,9 @@
-"""The sandbox is not the bottleneck, and its counts stay right under load."""
+"""The sandbox's counts stay right under load. That it is no bottleneck is `make bench worker`'s to say, as a ratio."""
 
 from collections import Counter
 
-import psutil
 from support.processes.raw_client import search_all
 from support.processes.sandbox_process import sandbox
-
-
-def cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-async def test_one_core_is_enough_for_8000_small_answers_a_second() -> None:
-    # Processor time, because other tests run beside this one.
-    with sandbox(limit="1000000/1s", traced=False) as api:
-        process, token = psutil.Process(api.pid), api.token()
-        await search_all(api, ["zqxj"] * 500, token=token)
-        before_s = cpu_s(process)
-        await search_all(api, ["zqxj"] * 10_000, token=token)
-        used_s = cpu_s(process) - before_s
-    assert 10_000 / used_s >= 8_000
 
 
 async def test_under_load_exactly_the_places_of_every_window_are_given_away() -> None:

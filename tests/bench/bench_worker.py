@@ -23,7 +23,7 @@ from support.processes.sandbox_process import SandboxProcess, sandbox
 from support.processes.servers import Postgres, Valkey, server_folder
 
 from crawl_core.backends.migrate import migrate
-from tests.bench.rows import Row
+from tests.bench.rows import Row, at_most
 
 CONCURRENCY = 4
 BARE_REQUESTS = 3_000
@@ -112,6 +112,7 @@ async def _crawl_cost(crawl: Crawl, postgres: Postgres, valkey: Valkey) -> tuple
     entries = crawl.answered()
     repeats = len(entries) / len({(entry["query"], entry["offset"]) for entry in entries})
     rows = [Row(f"{name} CPU a request", value, "", "us", None) for name, value in cost_us.items()]
+    rows.append(at_most("sandbox CPU a request / worker CPU a request", cost_us["sandbox"] / cost_us["worker"], 1.0))
     rows.append(Row("requests a second, one worker", count / elapsed_s, "", "1/s", None))
     rows.append(Row("requests / floor, fault-free", repeats, "= 1.000", "ratio", repeats == 1.0))
     queries = [entry["query"] for entry in entries][: BARE_REQUESTS * 7 : 7]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import urllib.request
 
 from support.processes.operator_process import OperatorProcess, Scene
-
-TAKEOVER_S = 20
 
 
 def holder(scene: Scene) -> str:
@@ -24,23 +21,22 @@ def pair(scene: Scene) -> tuple[OperatorProcess, OperatorProcess]:
     return leader, standby
 
 
-def test_a_killed_leader_is_followed_within_20_s(scene: Scene) -> None:
+def test_a_killed_leader_is_followed(scene: Scene) -> None:
+    """Within 20 s, as test_leader shows on a clock that a busy machine does not slow down."""
     leader, standby = pair(scene)
     leader.kill()
-    began_s = time.monotonic()
-    standby.did("lease.acquired")
-    assert time.monotonic() - began_s <= TAKEOVER_S
+    standby.did("lease.acquired", timeout_s=60)
     scene.apply()
     scene.wait("condition=Seeded")
 
 
 def test_a_leader_that_is_stopped_io_over_at_once(scene: Scene) -> None:
     leader, standby = pair(scene)
-    began_s = time.monotonic()
-    status = leader.stop()
+    leading = holder(scene)
+    assert leader.stop() == 0
+    # It gave the Lease up: nobody has to wait for its end.
+    assert holder(scene) != leading
     standby.did("lease.acquired")
-    # Less than a Lease takes to run out.
-    assert (status, time.monotonic() - began_s < 8) == (0, True)
 
 
 def test_a_leader_that_slept_finds_another_and_stands_by(scene: Scene) -> None:

@@ -9,7 +9,6 @@ import pytest
 from support.fakes.operator_rounds import TurnedClock, backends, look, opened_round_io, view
 
 from crawl_core.backends.migrate import known_version
-from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError
 from crawl_core.ledger import jobs
 from crawl_operator.connect.backends import IDLE_S, Backends
@@ -67,7 +66,6 @@ async def test_many_rounds_at_once_take_four_connections(shared, ledger_url):
 
 async def test_a_server_that_says_nothing_is_asked_once_for_all_crawljobs(shared, silent_server):
     port, taken = silent_server
-    began_s = SYSTEM_CLOCK.monotonic()
 
     async def one_round():
         with pytest.raises(LedgerUnavailableError):
@@ -76,7 +74,6 @@ async def test_a_server_that_says_nothing_is_asked_once_for_all_crawljobs(shared
 
     await asyncio.gather(*(one_round() for _ in range(200)))
     assert len(taken) == 1
-    assert SYSTEM_CLOCK.monotonic() - began_s < 9
 
 
 async def test_a_server_that_was_down_is_asked_again_after_a_while(shared, clock):

@@ -176,4 +176,5 @@ def applied(release: Release, name: str, spec: str = SPEC) -> Iterator[ClusterCr
         try:
             yield crawl
         finally:
+            crawl.close()
             release.kubectl("delete", crawl.name, "--ignore-not-found", "--wait=false")

@@ -43,8 +43,8 @@ SECRET = "a-client-secret-that-no-log-may-show"
 FORCED_RESEED_S = 3.0
 """Seconds after which the supervisor seeds even where the counts agree: the operator's 60, sped up."""
 
-RESEED_S = 1.0
-"""Seconds between two looks at what the frontier lacks: the operator's reconcile, sped up."""
+RESEED_S = 0.25
+"""Seconds between two looks at what the frontier lacks, and whether all is done: the operator's reconcile, sped up."""
 
 
 @dataclass
@@ -107,8 +107,10 @@ class Crawl:
     lease_ttl_s: float
     workers: list[WorkerProcess] = field(default_factory=list)
     row: JobRow | None = None
-    seeding: bool = True
+    seeding: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while the supervisor seeds: a test that holds it is alone with what was seeded before."""
     supervising: asyncio.Task[None] | None = None
+    connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     @property
     def id(self) -> int:
@@ -177,8 +179,19 @@ class Crawl:
         return "\n".join(f"{worker.log.name}: {worker.log.read_text()[-1500:]}" for worker in self.workers)
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.postgres_url, connect_timeout=5) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[call-overload, no-any-return]
+        """What a query of the ledger returns, on a connection that is kept; a server that restarted is reached anew."""
+        if self.connection is not None:
+            with suppress(psycopg.OperationalError):
+                return self.connection.execute(statement.encode()).fetchall()
+            self.close()
+        self.connection = psycopg.connect(self.postgres_url, connect_timeout=5, autocommit=True)
+        return self.connection.execute(statement.encode()).fetchall()
+
+    def close(self) -> None:
+        """End the connection of `rows`."""
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
 
     def value(self, statement: str) -> Any:
         return self.rows(statement)[0][0]
@@ -246,9 +259,10 @@ class Crawl:
             while True:
                 assert self.row is not None
                 job = await jobs.get(ledger, self.row.id)
-                if job is not None and self.seeding:
+                if job is not None:
                     force = time.monotonic() - forced_s > FORCED_RESEED_S
-                    await reseed(ledger, Frontier(redis, job.uid), job, force=force)
+                    async with self.seeding:
+                        await reseed(ledger, Frontier(redis, job.uid), job, force=force)
                     forced_s = time.monotonic() if force else forced_s
                 await settle(ledger, self.row)
                 await asyncio.sleep(RESEED_S)
@@ -291,3 +305,4 @@ async def crawling(
                 os.kill(worker.pid, signal.SIGCONT)
                 worker.process.kill()
             worker.process.wait(10)
+        crawl.close()

@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], Any], what: str, *, timeout_s: float = TI
         if found:
             return found
         assert time.monotonic() < deadline_s, f"not within {timeout_s} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 class RunProcess:

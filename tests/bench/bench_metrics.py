@@ -98,7 +98,10 @@ def _counting_us() -> float:
 
 
 def _figures(number: int) -> JobFigures:
-    progress = Progress(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, None, 13)
+    progress = Progress(
+        covered=1, total=2, open_ranges=3, done_ranges=4, searches=5, requests=6, artists=7, artists_new=8, truncated=9,
+        dead_letters=10, retries=11, rate_limited=12, last_commit_at=None, requests_last_minute=13,
+    )  # fmt: skip
     bucket = BucketFigures("credential:0123456789ab", 10, 30.0, 5, 0.0, 1)
     conditions = (("Seeded", "True", "Seeded"), ("Progressing", "True", "LimitBinds"), ("Suspended", "False", "No"))
     return JobFigures(

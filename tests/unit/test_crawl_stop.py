@@ -47,7 +47,10 @@ class GoodKeeper(LosingKeeper):
 
 
 def crawl_with(keeper: LosingKeeper, switch: StopSwitch) -> RangeCrawl:
-    row = RangeRow(1, 1, 2, "aa", "az", Cursor(string="aa"), 1, "open", True)
+    row = RangeRow(
+        id=1, job_id=1, length=2, first="aa", last="az", cursor=Cursor(string="aa"), fence=1, state="open",
+        counts_coverage=True,
+    )  # fmt: skip
     keyspace = Keyspace(alphabet="abcz", min_length=2, max_length=2, first="", last="", range_size=0)
     return RangeCrawl(
         cursor=row.cursor,

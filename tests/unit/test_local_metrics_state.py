@@ -12,7 +12,10 @@ from crawl_core.values.progress import Progress
 from crawl_worker.local.metrics import LocalMetrics, without_backends
 
 FIGURES = JobFigures(
-    "music", "artists", "Crawling", 1.0, progress=Progress(5, 10, 1, 1, 5, 6, 7, 3, 0, 0, 0, 0, None, 20),
+    "music", "artists", "Crawling", 1.0, progress=Progress(
+        covered=5, total=10, open_ranges=1, done_ranges=1, searches=5, requests=6, artists=7, artists_new=3,
+        truncated=0, dead_letters=0, retries=0, rate_limited=0, last_commit_at=None, requests_last_minute=20,
+    ),
     estimated_at_s=9.0,
 )  # fmt: skip
 

@@ -37,3 +37,13 @@ def test_a_missing_group_says_what_to_add():
 def test_two_queries_of_one_name_are_refused():
     with pytest.raises(ValueError, match="two queries are named 'a'"):
         queries.parse("-- name: a\nSELECT 1;\n-- name: a\nSELECT 2;")
+
+
+def test_a_fragment_stands_where_it_is_included():
+    text = "-- fragment: columns\n-- Of a row.\na,\nb\n-- name: get\nSELECT\n-- include: columns\nFROM t;"
+    assert queries.parse(text) == {"get": b"SELECT\na,\nb\nFROM t"}
+
+
+def test_an_unknown_fragment_says_where_to_write_it():
+    with pytest.raises(ValueError, match="no fragment 'columns': write '-- fragment: columns' above"):
+        queries.parse("-- name: get\nSELECT\n-- include: columns\nFROM t;")

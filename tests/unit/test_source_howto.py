@@ -292,7 +292,10 @@ async def crawled(server: StampServer) -> tuple[CollectedSteps, InstantLimiter]:
     source = source_type("Stamps").make(
         SourceSettings(server.url, None, Credentials("me", "secret"), query_template="{}", market=None)
     )
-    row = RangeRow(1, 1, 2, "aa", "bb", Cursor(string="aa"), 1, "open", True)
+    row = RangeRow(
+        id=1, job_id=1, length=2, first="aa", last="bb", cursor=Cursor(string="aa"), fence=1, state="open",
+        counts_coverage=True,
+    )  # fmt: skip
     strings = RangeStrings(Keyspace(alphabet="ab", min_length=2, max_length=2, first="", last="", range_size=0), row)
     settings, steps, limiter = ClientSettings(50, RULES, "w"), CollectedSteps(), InstantLimiter(SYSTEM_CLOCK)
     async with ApiTransport(concurrency=1, request_timeout_s=5) as api, TokenTransport(request_timeout_s=5) as keys:

@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 
 from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, scalar_row
 
 from crawl_core.backends.postgres import connect, mapped_errors
 from crawl_core.errors import SchemaVersionError
@@ -77,13 +77,12 @@ async def _apply_missing(connection: AsyncConnection[TupleRow], steps: Sequence[
 
 async def read_version(connection: AsyncConnection[TupleRow]) -> int:
     """The version of the schema in this database; 0 when there is none."""
-    cursor = await connection.execute("SELECT to_regclass('schema_version') IS NOT NULL")
-    row = await cursor.fetchone()
-    if row is None or not row[0]:
+    cursor = connection.cursor(row_factory=scalar_row)
+    await cursor.execute("SELECT to_regclass('schema_version') IS NOT NULL")
+    if not await cursor.fetchone():
         return 0
-    cursor = await connection.execute("SELECT coalesce(max(version), 0) FROM schema_version")
-    row = await cursor.fetchone()
-    return 0 if row is None else int(row[0])
+    await cursor.execute("SELECT coalesce(max(version), 0) FROM schema_version")
+    return int(await cursor.fetchone() or 0)
 
 
 def newer_schema(found: int, known: int) -> SchemaVersionError:

@@ -1,6 +1,7 @@
 """Finds named SQL. Each file in `sql/` is one group; in it `-- name: NAME` begins a query, and comments its contract.
 
-It refuses to build SQL from parts: what runs is what stands in the file, without comments and indentation.
+What runs is what stands in the file, without comments and indentation. Several queries of a file that return the same
+columns share their list: `-- fragment: NAME` begins it, and `-- include: NAME` stands where it goes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from functools import cache
 from importlib import resources
 
 _MARK = "-- name: "
+_FRAGMENT = "-- fragment: "
+_INCLUDE = "-- include: "
 
 
 @cache
@@ -39,16 +42,31 @@ def _queries(group: str) -> dict[str, bytes]:
 
 
 def parse(text: str) -> dict[str, bytes]:
-    """The queries of one file. psycopg remembers texts below 4 KiB only, so nothing superfluous is sent."""
-    found: dict[str, list[str]] = {}
-    current: list[str] = []
+    """The queries of one file. psycopg remembers texts below 4 KiB only, so nothing superfluous is sent.
+
+    Raises ValueError for two of one name, and for a fragment that is included before it stands in the file.
+    """
+    queries: dict[str, list[str]] = {}
+    fragments: dict[str, list[str]] = {}
+    lines: list[str] = []
     for line in text.splitlines():
         code = line.strip()
         if code.startswith(_MARK):
-            name = code.removeprefix(_MARK)
-            if name in found:
-                raise ValueError(f"two queries are named {name!r}")
-            current = found[name] = []
+            lines = _begun(queries, code.removeprefix(_MARK))
+        elif code.startswith(_FRAGMENT):
+            lines = _begun(fragments, code.removeprefix(_FRAGMENT))
+        elif code.startswith(_INCLUDE):
+            name = code.removeprefix(_INCLUDE)
+            if name not in fragments:
+                raise ValueError(f"no fragment {name!r}: write '{_FRAGMENT}{name}' above what includes it")
+            lines += fragments[name]
         elif code and not code.startswith("--"):
-            current.append(code.partition(" -- ")[0].rstrip())
-    return {name: "\n".join(lines).rstrip(";").encode() for name, lines in found.items()}
+            lines.append(code.partition(" -- ")[0].rstrip())
+    return {name: "\n".join(lines).rstrip(";").encode() for name, lines in queries.items()}
+
+
+def _begun(named: dict[str, list[str]], name: str) -> list[str]:
+    if name in named:
+        raise ValueError(f"two queries are named {name!r}")
+    named[name] = []
+    return named[name]

@@ -77,8 +77,11 @@ class Frontier:
 
     async def stats(self) -> FrontierStats:
         """Count what is pending and leased."""
-        answer = await self._call(_STATS)
-        return FrontierStats(str(answer[1]), *(int(value) for value in answer[2:]))
+        _, epoch, *counts = await self._call(_STATS)
+        pending, leased, overdue, completed, expired = map(int, counts)
+        return FrontierStats(
+            epoch=str(epoch), pending=pending, leased=leased, overdue=overdue, completed=completed, expired=expired
+        )
 
     @property
     def _lease_ttl_us(self) -> int:

@@ -30,10 +30,11 @@ async def commit(ledger: Ledger, batch: Batch) -> Committed | None:
     Raises BatchRefusedError for data that PostgreSQL does not take, and LedgerUnavailableError when it is not known
     whether the batch landed.
     """
-    row = await ledger.row("batches.commit", arguments_of(batch))
-    if row is None:
-        return None
-    return Committed(children=row[0] or [], artists=row[1], artists_new=row[2], artists_written=row[3])
+    return await ledger.row("batches.commit", arguments_of(batch), into=_committed)
+
+
+def _committed(*, children: list[int] | None, artists: int, artists_new: int, artists_written: int) -> Committed:
+    return Committed(children=children or [], artists=artists, artists_new=artists_new, artists_written=artists_written)
 
 
 def arguments_of(batch: Batch) -> dict[str, object]:
@@ -63,10 +64,11 @@ async def landed(ledger: Ledger, batch: Batch) -> bool | None:
     True: it is. False: it is not, the range is mine and stands where the batch began, so it may be sent again. None:
     the range is somebody else's or stands elsewhere; drop the batch and claim anew.
     """
-    row = await ledger.row("batches.landed", {"range_id": batch.range_id, "owner": batch.owner, "fence": batch.fence})
-    if row is None:
+    arguments = {"range_id": batch.range_id, "owner": batch.owner, "fence": batch.fence}
+    mine = await ledger.row("batches.landed", arguments, into=dict[str, object])
+    if mine is None:
         return None
-    cursor = cursor_of(row[0])
+    cursor = cursor_of(mine["cursor"])
     if cursor == batch.cursor:
         return True
     return False if cursor == batch.expected else None

@@ -6,7 +6,7 @@ It refuses to be a limiter: nothing here counts requests.
 from __future__ import annotations
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger.ledger import Ledger, Row
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.limits import BucketLimits, BucketRow
 
 
@@ -18,9 +18,9 @@ class BucketRows:
 
     async def ensure(self, name: str) -> tuple[BucketRow, bool]:
         """The row, inserted where it was missing. True: this call inserted it, so nobody ever had a permit."""
-        row = await self._ledger.row("buckets.insert", {"name": name})
-        if row is not None:
-            return _bucket(row), True
+        inserted = await self._ledger.row("buckets.insert", {"name": name}, into=_bucket)
+        if inserted is not None:
+            return inserted, True
         return await self._read(name), False
 
     async def reconcile(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
@@ -30,33 +30,34 @@ class BucketRows:
         """
         arguments = {"name": name, "epoch": epoch, "frozen_until_us": frozen_until_us}
         await self._ledger.run("buckets.reconcile", arguments)
-        if await self._ledger.row("buckets.read", {"name": name}) is None:
+        if await self._ledger.row("buckets.read", {"name": name}, into=_bucket) is None:
             # The ledger is another one, or older, than the Redis that knows the bucket.
             await self.ensure(name)
             await self._ledger.run("buckets.reconcile", arguments)
         return await self._read(name)
 
     async def _read(self, name: str) -> BucketRow:
-        row = await self._ledger.row("buckets.read", {"name": name})
+        row = await self._ledger.row("buckets.read", {"name": name}, into=_bucket)
         if row is None:
             raise ConfigurationError(
                 f"the ledger knows no bucket {name!r} and no job that uses one: apply a CrawlJob first"
             )
-        return _bucket(row)
+        return row
 
 
 async def all(ledger: Ledger) -> list[BucketRow]:
     """All buckets, by name."""
-    return [_bucket(row) for row in await ledger.rows("buckets.all")]
+    return await ledger.rows("buckets.all", into=_bucket)
 
 
 async def stricter_job(ledger: Ledger, job_id: int) -> str | None:
     """The unfinished job, as NAMESPACE/NAME, that holds a job's bucket to less than the job itself would; or None."""
-    row = await ledger.row("buckets.stricter_job", {"job_id": job_id})
-    return None if row is None else str(row[0])
+    full_name: str | None = await ledger.value("buckets.stricter_job", {"job_id": job_id})
+    return full_name
 
 
-def _bucket(row: Row) -> BucketRow:
-    name, requests, window_s, timeout_s, even, epoch, frozen_until_us = row
+def _bucket(
+    *, name: str, requests: int, window_s: float, timeout_s: float, even: bool, epoch: int, frozen_until_us: int
+) -> BucketRow:
     limits = BucketLimits(requests=requests, window_s=window_s, request_timeout_s=timeout_s, even=even)
     return BucketRow(name=name, limits=limits, frozen_until_us=frozen_until_us, epoch=epoch)

@@ -13,7 +13,7 @@ from crawl_core.values.dead_letters import DeadLetter
 
 async def all(ledger: Ledger, job_id: int) -> list[DeadLetter]:
     """A job's dead letters, in string order."""
-    return [DeadLetter(*row) for row in await ledger.rows("dead_letters.list", {"job_id": job_id})]
+    return await ledger.rows("dead_letters.list", {"job_id": job_id}, into=DeadLetter)
 
 
 async def replay(ledger: Ledger, job_id: int, strings: Sequence[str] | None = None) -> list[int]:
@@ -22,5 +22,4 @@ async def replay(ledger: Ledger, job_id: int, strings: Sequence[str] | None = No
     The job is unfinished from the same instant. What is being replayed already is passed over.
     """
     wanted = None if strings is None else list(strings)
-    found = await ledger.rows("dead_letters.replay", {"job_id": job_id, "strings": wanted})
-    return [row[0] for row in found]
+    return await ledger.values("dead_letters.replay", {"job_id": job_id, "strings": wanted})

@@ -10,12 +10,12 @@ from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, dict_row, scalar_row
 
 from crawl_core.backends.queries import query
 from crawl_core.errors import NameTakenError
 from crawl_core.ledger import requests
-from crawl_core.ledger.ledger import Ledger, Row
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import CrawlJob, Spec, differences, identity, in_words
 from crawl_core.values.cursors import cursor_text
 from crawl_core.values.jobs import BucketScope, JobRow, as_recorded
@@ -35,10 +35,10 @@ async def record(
         job_id = await _insert(connection, job.spec, arguments)
         if job_id is None:
             job_id = await _adopt(connection, job, arguments)
-    found = await get(ledger, job_id)
-    if found is None:
+    row = await get(ledger, job_id)
+    if row is None:
         raise NameTakenError(f"job {job.metadata.namespace}/{job.metadata.name} was deleted meanwhile: apply it again")
-    return found
+    return row
 
 
 def _columns(job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: str) -> dict[str, Any]:
@@ -61,48 +61,47 @@ def _columns(job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: str) 
 
 
 async def _insert(connection: AsyncConnection[TupleRow], spec: Spec, arguments: dict[str, Any]) -> int | None:
-    row = await (await connection.execute(query("jobs.insert"), arguments)).fetchone()
-    if row is None:
+    cursor = connection.cursor(row_factory=scalar_row)
+    job_id: int | None = await (await cursor.execute(query("jobs.insert"), arguments)).fetchone()
+    if job_id is None:
         return None
-    job_id = int(row[0])
     async with connection.cursor().copy(query("jobs.copy_ranges")) as copy:
         for strings in spec.keyspace.to_keyspace().root_ranges():
-            cursor = cursor_text(Cursor(string=strings.first))
-            await copy.write_row((job_id, strings.length, strings.first, strings.last, cursor))
+            start = cursor_text(Cursor(string=strings.first))
+            await copy.write_row((job_id, strings.length, strings.first, strings.last, start))
     await connection.execute(query("jobs.open_bin"), {"job_id": job_id})
     return job_id
 
 
 async def _adopt(connection: AsyncConnection[TupleRow], job: CrawlJob, arguments: dict[str, Any]) -> int:
-    row = await (await connection.execute(query("jobs.lock_by_name"), arguments)).fetchone()
+    cursor = connection.cursor(row_factory=dict_row)
+    recorded = await (await cursor.execute(query("jobs.lock_by_name"), arguments)).fetchone()
     full_name = f"{job.metadata.namespace}/{job.metadata.name}"
-    if row is None:
+    if recorded is None:
         raise NameTakenError(f"job {full_name} was deleted meanwhile: apply it again")
-    told_apart = differences(row[1], job.spec)
+    told_apart = differences(recorded["identity"], job.spec)
     if told_apart:
         raise NameTakenError(
             f"the ledger has a job {full_name} that crawls something else ({in_words(told_apart)}). Write another "
             "metadata.name, or the recorded values to go on with that crawl"
         )
-    await connection.execute(query("jobs.adopt"), {**arguments, "job_id": row[0]})
-    return int(row[0])
+    await connection.execute(query("jobs.adopt"), {**arguments, "job_id": recorded["id"]})
+    return int(recorded["id"])
 
 
 async def get(ledger: Ledger, job_id: int) -> JobRow | None:
     """A job by its id, deleted ones too."""
-    row = await ledger.row("jobs.get", {"job_id": job_id})
-    return None if row is None else JobRow(*row)
+    return await ledger.row("jobs.get", {"job_id": job_id}, into=JobRow)
 
 
 async def find(ledger: Ledger, namespace: str, name: str) -> JobRow | None:
     """The living job of a name."""
-    row = await ledger.row("jobs.find", {"namespace": namespace, "name": name})
-    return None if row is None else JobRow(*row)
+    return await ledger.row("jobs.find", {"namespace": namespace, "name": name}, into=JobRow)
 
 
 async def all(ledger: Ledger) -> list[JobRow]:
     """All living jobs, in the order they were recorded."""
-    return [JobRow(*row) for row in await ledger.rows("jobs.all")]
+    return await ledger.rows("jobs.all", into=JobRow)
 
 
 async def note_page_size(ledger: Ledger, job_id: int, page_size: int) -> None:
@@ -123,15 +122,15 @@ async def clear_problem(ledger: Ledger, job_id: int) -> None:
 async def progress(ledger: Ledger, job_id: int) -> Progress:
     """Count. Raises KeyError when there is no such job."""
     arguments = {"job_id": job_id, "bins": await requests.bins(ledger, job_id)}
-    row: Row | None = await ledger.row("jobs.progress", arguments, prepare=False)
-    if row is None:
+    counts = await ledger.row("jobs.progress", arguments, into=Progress, prepare=False)
+    if counts is None:
         raise KeyError(f"no job {job_id}")
-    return Progress(*row)
+    return counts
 
 
 async def finish(ledger: Ledger, job_id: int) -> bool:
     """Declare the job finished if it is: not deleted, no open range, and every string covered. True: just now."""
-    return await ledger.row("jobs.finish", {"job_id": job_id}) is not None
+    return await ledger.value("jobs.finish", {"job_id": job_id}) is not None
 
 
 async def mark_deleted(ledger: Ledger, job_id: int) -> None:
@@ -141,13 +140,12 @@ async def mark_deleted(ledger: Ledger, job_id: int) -> None:
 
 async def reap(ledger: Ledger, *, chunk: int = 5_000) -> bool:
     """Delete some rows of a deleted job; artists stay. False: nothing is left to delete."""
-    row = await ledger.row("reaper.pick")
-    if row is None:
+    job_id: int | None = await ledger.value("reaper.pick")
+    if job_id is None:
         return False
     for table in ("ranges", "searches", "artists", "dead_letters"):
-        if await ledger.run(f"reaper.{table}", {"job_id": row[0], "max_rows": chunk}):
+        if await ledger.run(f"reaper.{table}", {"job_id": job_id, "max_rows": chunk}):
             return True
-    dropped, bins = await ledger.row("reaper.bins", {"job_id": row[0]}) or (0, 0)
-    if dropped == bins:
-        await ledger.run("reaper.job", {"job_id": row[0]})
+    if await ledger.value("reaper.bins", {"job_id": job_id}) == 0:
+        await ledger.run("reaper.job", {"job_id": job_id})
     return True

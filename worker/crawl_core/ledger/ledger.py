@@ -1,22 +1,23 @@
 """The way to the ledger: a pool of connections, and named queries on it.
 
-It refuses to hold rules. What a statement means stands in `sql/`, who calls it in the modules beside this one.
+Rows are read by their columns' names, never by position: two counts that change places in a query would otherwise be
+told for each other. What a statement means stands in `sql/`, who calls it in the modules beside this one.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
-from psycopg.rows import TupleRow
+from psycopg.rows import TupleRow, kwargs_row, scalar_row
 
 from crawl_core.backends.migrate import check_schema
 from crawl_core.backends.postgres import Pool, mapped_errors
 from crawl_core.backends.queries import query
 
-Row = tuple[Any, ...]
+T = TypeVar("T")
 Arguments = Mapping[str, object] | None
 
 _STREAM = "artistcrawl_stream"
@@ -64,7 +65,7 @@ class Ledger:
     @asynccontextmanager
     async def stream(
         self, name: str, arguments: Arguments = None, *, chunk: int
-    ) -> AsyncIterator[AsyncIterator[list[Row]]]:
+    ) -> AsyncIterator[AsyncIterator[list[tuple[Any, ...]]]]:
         """The rows of the query GROUP.NAME as of one instant, `chunk` at a time, however many they are and however long
         it takes. Has a connection of its own, so that nobody waits for its end."""
         connection = await self._pool.connect()
@@ -72,23 +73,40 @@ class Ledger:
             async with connection, connection.transaction(), connection.cursor(_STREAM, binary=True) as cursor:
                 await cursor.execute(query(name), arguments)
 
-                async def chunks() -> AsyncIterator[list[Row]]:
+                async def chunks() -> AsyncIterator[list[tuple[Any, ...]]]:
                     while rows := await cursor.fetchmany(chunk):
                         yield rows
 
                 yield chunks()
 
-    async def rows(self, name: str, arguments: Arguments = None) -> Sequence[Row]:
-        """All rows of the query GROUP.NAME, autocommitted."""
+    async def rows(self, name: str, arguments: Arguments = None, *, into: Callable[..., T]) -> list[T]:
+        """All rows of the query GROUP.NAME, autocommitted; `into` is called with each one's columns by name."""
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(query(name), arguments)
-            return await cursor.fetchall()
+            cursor = connection.cursor(row_factory=kwargs_row(into))
+            return await (await cursor.execute(query(name), arguments)).fetchall()
 
-    async def row(self, name: str, arguments: Arguments = None, *, prepare: bool | None = None) -> Row | None:
-        """The only row of the query GROUP.NAME, or None. prepare=False: planned each time, for its very arguments."""
+    async def row(
+        self, name: str, arguments: Arguments = None, *, into: Callable[..., T], prepare: bool | None = None
+    ) -> T | None:
+        """The only row of the query GROUP.NAME, or None; `into` is called with its columns by name.
+
+        prepare=False: planned each time, for its very arguments.
+        """
         async with self._pool.connection() as connection:
-            cursor = await connection.execute(query(name), arguments, prepare=prepare)
-            return await cursor.fetchone()
+            cursor = connection.cursor(row_factory=kwargs_row(into))
+            return await (await cursor.execute(query(name), arguments, prepare=prepare)).fetchone()
+
+    async def values(self, name: str, arguments: Arguments = None) -> list[Any]:
+        """The query GROUP.NAME's only column, of all rows."""
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=scalar_row)
+            return await (await cursor.execute(query(name), arguments)).fetchall()
+
+    async def value(self, name: str, arguments: Arguments = None) -> Any:
+        """The query GROUP.NAME's only column, of its only row; None without a row."""
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(row_factory=scalar_row)
+            return await (await cursor.execute(query(name), arguments)).fetchone()
 
     async def run(self, name: str, arguments: Arguments = None) -> int:
         """Run the query GROUP.NAME, which returns no rows; how many it changed."""

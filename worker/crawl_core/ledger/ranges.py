@@ -5,36 +5,33 @@ It refuses to lease: that is the frontier's. Here stands only what decides, the 
 
 from __future__ import annotations
 
-from crawl_core.ledger.ledger import Ledger, Row
+from typing import Any
+
+from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.cursors import cursor_of
 from crawl_core.values.rows import RangeRow
 
 
 async def open_ids(ledger: Ledger, job_id: int, *, after: int = 0, limit: int) -> list[int]:
     """Ids of open ranges beyond `after`, in order."""
-    found = await ledger.rows("ranges.open_ids", {"job_id": job_id, "after": after, "max_rows": limit})
-    return [row[0] for row in found]
+    return await ledger.values("ranges.open_ids", {"job_id": job_id, "after": after, "max_rows": limit})
 
 
 async def count_open(ledger: Ledger, job_id: int) -> int:
     """How many ranges are open."""
-    row = await ledger.row("ranges.count_open", {"job_id": job_id})
-    return 0 if row is None else int(row[0])
+    return int(await ledger.value("ranges.count_open", {"job_id": job_id}))
 
 
 async def read(ledger: Ledger, range_id: int) -> RangeRow | None:
     """One range as it stands, None where there is none."""
-    row = await ledger.row("ranges.read", {"range_id": range_id})
-    return None if row is None else _range(row)
+    return await ledger.row("ranges.read", {"range_id": range_id}, into=_range)
 
 
 async def take(ledger: Ledger, range_id: int, *, fence: int, owner: str, job_uid: str) -> RangeRow | None:
     """Own a range whose fence was read as `fence`. None: taken meanwhile, done, or its job is gone."""
     arguments = {"range_id": range_id, "fence": fence, "owner": owner, "job_uid": job_uid}
-    row = await ledger.row("ranges.take", arguments)
-    return None if row is None else _range(row)
+    return await ledger.row("ranges.take", arguments, into=_range)
 
 
-def _range(row: Row) -> RangeRow:
-    range_id, job_id, length, first, last, cursor, fence, state, counts_coverage = row
-    return RangeRow(range_id, job_id, length, first, last, cursor_of(cursor), fence, state, counts_coverage)
+def _range(*, cursor: object, **columns: Any) -> RangeRow:
+    return RangeRow(cursor=cursor_of(cursor), **columns)

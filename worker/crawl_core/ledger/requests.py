@@ -30,11 +30,9 @@ async def rotate(
     Costs a lookup when nothing is due. Several callers at once do no harm.
     """
     arguments = {"full_bytes": full_bin_bytes, "keep_closed": keep_closed_bins, "spare_s": spare_age_s}
-    row = await ledger.row("requests.rotate", arguments)
-    return 0 if row is None else int(row[0])
+    return int(await ledger.value("requests.rotate", arguments))
 
 
 async def bins(ledger: Ledger, job_id: int) -> list[int]:
     """Where a job's part of the request log is."""
-    row = await ledger.row("requests.bins", {"job_id": job_id})
-    return [] if row is None else list(row[0])
+    return list(await ledger.value("requests.bins", {"job_id": job_id}))

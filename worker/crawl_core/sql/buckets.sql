@@ -1,9 +1,13 @@
+-- fragment: bucket_row
+-- A bucket's name, limits and freeze: frozen_until_us in us since 1970, 0 for never.
+name, limit_requests AS requests, limit_window_s AS window_s, limit_timeout_s AS timeout_s, limit_even AS even, epoch,
+coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint AS frozen_until_us
+
 -- name: insert
 -- A bucket's row, where it is missing. Its limits are those of unfinished jobs, else of any job that ever used it.
 --
 -- ARGS    name
--- RESULT  one row (name, requests, window_s, timeout_s, even, epoch, frozen_until in us since 1970, 0 for never) when
---         this call inserted it, else none: it is there, or no job uses such a bucket
+-- RESULT  one row, bucket_row, when this call inserted it, else none: it is there, or no job uses such a bucket
 -- TIME    none
 INSERT INTO bucket (name, limit_requests, limit_window_s, limit_timeout_s, limit_even)
 SELECT %(name)s, coalesce(s.requests, past.requests), coalesce(s.window_s, past.window_s),
@@ -15,7 +19,8 @@ FROM strictest_limits(%(name)s) s, (
 ) past
 WHERE past.requests IS NOT NULL
 ON CONFLICT (name) DO NOTHING
-RETURNING name, limit_requests, limit_window_s, limit_timeout_s, limit_even, epoch, 0::bigint;
+RETURNING
+-- include: bucket_row
 
 -- name: reconcile
 -- Merge what a worker knows of a freeze into the row, and bring the row's limits up to date. The higher epoch wins, on
@@ -44,20 +49,20 @@ WHERE b.name = %(name)s
 -- A bucket's row.
 --
 -- ARGS    name
--- RESULT  one row (name, requests, window_s, timeout_s, even, epoch, frozen_until in us since 1970, 0 for never) or none
+-- RESULT  one row, bucket_row, or none
 -- TIME    none
-SELECT name, limit_requests, limit_window_s, limit_timeout_s, limit_even, epoch,
-       coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint
+SELECT
+-- include: bucket_row
 FROM bucket WHERE name = %(name)s;
 
 -- name: all
 -- All buckets, by name.
 --
 -- ARGS    none
--- RESULT  rows as of read
+-- RESULT  rows, bucket_row each
 -- TIME    none
-SELECT name, limit_requests, limit_window_s, limit_timeout_s, limit_even, epoch,
-       coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint
+SELECT
+-- include: bucket_row
 FROM bucket ORDER BY name;
 
 -- name: stricter_job

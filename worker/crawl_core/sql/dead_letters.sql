@@ -2,9 +2,10 @@
 -- A job's dead letters, in string order.
 --
 -- ARGS    job_id
--- RESULT  rows (string, reason, attempts, last_error, at in us since 1970, being replayed)
+-- RESULT  rows, the fields of DeadLetter
 -- TIME    none
-SELECT string, reason, attempts, last_error, (extract(epoch FROM at) * 1000000)::bigint, replay_range IS NOT NULL
+SELECT string, reason, attempts, last_error, (extract(epoch FROM at) * 1000000)::bigint AS at_us,
+       replay_range IS NOT NULL AS replaying
 FROM dead_letter WHERE job_id = %(job_id)s ORDER BY string;
 
 -- name: replay

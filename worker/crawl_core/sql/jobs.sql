@@ -49,14 +49,19 @@ UPDATE crawl_job SET
     limit_even = %(limit_even)s, retention_s = %(retention_s)s
 WHERE id = %(job_id)s;
 
+-- fragment: job_row
+-- The fields of JobRow.
+id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
+started_at, finished_at, deleted_at, problem_at
+
 -- name: get
 -- One job, deleted ones too.
 --
 -- ARGS    job_id
 -- RESULT  one row, the fields of JobRow, or none
 -- TIME    none
-SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
-       started_at, finished_at, deleted_at, problem_at
+SELECT
+-- include: job_row
 FROM crawl_job WHERE id = %(job_id)s;
 
 -- name: find
@@ -65,8 +70,8 @@ FROM crawl_job WHERE id = %(job_id)s;
 -- ARGS    namespace, name
 -- RESULT  one row, the fields of JobRow, or none
 -- TIME    none
-SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
-       started_at, finished_at, deleted_at, problem_at
+SELECT
+-- include: job_row
 FROM crawl_job WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_at IS NULL;
 
 -- name: all
@@ -75,8 +80,8 @@ FROM crawl_job WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_a
 -- ARGS    none
 -- RESULT  rows, the fields of JobRow
 -- TIME    none
-SELECT id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
-       started_at, finished_at, deleted_at, problem_at
+SELECT
+-- include: job_row
 FROM crawl_job WHERE deleted_at IS NULL ORDER BY id;
 
 -- name: note_page_size
@@ -110,20 +115,22 @@ WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(
 --
 -- Not to be prepared: see requests.bins.
 -- The request log is bounded: where it does not reach back a minute, its rate is carried over the minute.
-SELECT coalesce(r.covered, 0)::bigint, j.total, r.open_ranges, r.done_ranges, coalesce(r.searches, 0)::bigint,
-       coalesce(r.requests, 0)::bigint, coalesce(r.artists, 0)::bigint, coalesce(r.artists_new, 0)::bigint,
-       coalesce(r.truncated, 0)::bigint, (SELECT count(*) FROM dead_letter WHERE job_id = j.id),
-       coalesce(r.retries, 0)::bigint, coalesce(r.rate_limited, 0)::bigint, r.changed_at,
+SELECT j.total, r.open_ranges, r.done_ranges, r.last_commit_at,
+       coalesce(r.covered, 0)::bigint AS covered, coalesce(r.searches, 0)::bigint AS searches,
+       coalesce(r.requests, 0)::bigint AS requests, coalesce(r.artists, 0)::bigint AS artists,
+       coalesce(r.artists_new, 0)::bigint AS artists_new, coalesce(r.truncated, 0)::bigint AS truncated,
+       coalesce(r.retries, 0)::bigint AS retries, coalesce(r.rate_limited, 0)::bigint AS rate_limited,
+       (SELECT count(*) FROM dead_letter WHERE job_id = j.id) AS dead_letters,
        round(CASE WHEN bins.oldest > j.started_at + interval '1 second' AND bins.oldest > now() - interval '1 minute'
                   THEN bins.requests * 60 / greatest(extract(epoch FROM clock_timestamp() - bins.oldest), 1)
-                  ELSE bins.requests END)::bigint,
+                  ELSE bins.requests END)::bigint AS requests_last_minute,
        bins.latency_s
 FROM crawl_job j, LATERAL (
     SELECT sum(covered) AS covered, count(*) FILTER (WHERE state = 'open') AS open_ranges,
            count(*) FILTER (WHERE state = 'done') AS done_ranges, sum(searches) AS searches,
            sum(requests) AS requests, sum(artists) AS artists, sum(artists_new) AS artists_new,
            sum(truncated) AS truncated, sum(retries) AS retries, sum(rate_limited) AS rate_limited,
-           max(changed_at) AS changed_at
+           max(changed_at) AS last_commit_at
     FROM crawl_range WHERE job_id = j.id
 ) r, LATERAL (
     SELECT coalesce(sum(recent.requests), 0) AS requests, min(b.opened_at) AS oldest,

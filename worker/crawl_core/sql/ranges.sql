@@ -15,13 +15,18 @@ ORDER BY id LIMIT %(max_rows)s;
 -- TIME    none
 SELECT count(*) FROM crawl_range WHERE job_id = %(job_id)s AND state = 'open';
 
+-- fragment: range_row
+-- The fields of RangeRow.
+id, job_id, length, first, last, cursor, fence, state, counts_coverage
+
 -- name: read
 -- One range as it stands.
 --
 -- ARGS    range_id
 -- RESULT  one row, the fields of RangeRow, or none
 -- TIME    none
-SELECT id, job_id, length, first, last, cursor, fence, state, counts_coverage
+SELECT
+-- include: range_row
 FROM crawl_range WHERE id = %(range_id)s;
 
 -- name: take
@@ -35,4 +40,5 @@ FROM crawl_range WHERE id = %(range_id)s;
 UPDATE crawl_range r SET fence = r.fence + 1, owner = %(owner)s
 WHERE r.id = %(range_id)s AND r.fence = %(fence)s AND r.state = 'open'
   AND EXISTS (SELECT FROM crawl_job j WHERE j.id = r.job_id AND j.uid = %(job_uid)s AND j.deleted_at IS NULL)
-RETURNING r.id, r.job_id, r.length, r.first, r.last, r.cursor, r.fence, r.state, r.counts_coverage;
+RETURNING
+-- include: range_row

@@ -45,9 +45,9 @@ DELETE FROM dead_letter WHERE (job_id, string) IN (
 -- Its request log, bin by bin; a bin that a commit holds stays for the next call.
 --
 -- ARGS    job_id
--- RESULT  one row (dropped, of)
+-- RESULT  one row (how many stayed)
 -- TIME    none
-SELECT count(*) FILTER (WHERE dropped), count(*)
+SELECT count(*) FILTER (WHERE NOT dropped)
 FROM (SELECT drop_request_bin(id) AS dropped FROM request_bin WHERE job_id = %(job_id)s) d;
 
 -- name: job

@@ -21,7 +21,7 @@ class Empty:
     next_expiry_s: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FrontierStats:
     """Counts of ranges. `overdue` of the leased ones have expired; `completed`, `expired` count since the epoch."""
 

@@ -12,7 +12,7 @@ from crawl_core.spec import API_VERSION, KIND, CrawlJob, Spec, crawljob_of
 BucketScope = Literal["Credential", "Node", "Job", "Named"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JobRow:
     """A job as it stands in the ledger."""
 

@@ -26,7 +26,7 @@ class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Counts the range's commits, so that no two of its cursors are equal."""
 
 
-class RangeRow(msgspec.Struct, frozen=True):
+class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
     """One range, as it stands in the ledger."""
 
     id: int
@@ -96,7 +96,7 @@ class ChildRange(msgspec.Struct, frozen=True):
     last: str
 
 
-class Counters(msgspec.Struct, frozen=True):
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
     """What a batch adds to its range's counters; the statement counts its rows itself."""
 
     requests: int = 0
@@ -122,7 +122,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     counters: Counters = Counters()
 
 
-class Committed(msgspec.Struct, frozen=True):
+class Committed(msgspec.Struct, frozen=True, kw_only=True):
     """What a commit did: the ids of the child ranges, its artists new to this job and to the ledger, and how many of
     the ledger's artists it wrote."""
 

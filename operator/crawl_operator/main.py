@@ -141,7 +141,7 @@ async def _wait_for_cluster(client: ApiClient, settings: OperatorSettings, healt
                 what = f"namespace {namespace} is not served, but tried again: {why}"
                 log.warning(what, extra=fields("namespace.refused", namespace=namespace))
             return found
-        await asyncio.sleep(WAIT_S)
+        await SYSTEM_CLOCK.sleep(WAIT_S)
 
 
 class Operator:
@@ -164,7 +164,9 @@ class Operator:
         self._rounds = Rounds(self._reconciler.round, may_act=self._leads, clock=SYSTEM_CLOCK)
         self._lease_api = Api(client, timeout_s=lease.TIMEOUT_S)
         self._elector = Elector(
-            lease.KubernetesLeases(self._lease_api, namespace=settings.lease_namespace, name=settings.lease_name),
+            lease.KubernetesLeases(
+                self._lease_api, namespace=settings.lease_namespace, name=settings.lease_name, clock=SYSTEM_CLOCK
+            ),
             identity=settings.identity,
             clock=SYSTEM_CLOCK,
             on_elected=self._look_at_all,

@@ -98,20 +98,12 @@ class World:
         await self.act(seen, CreateDeployment(self.manifest(seen, replicas=replicas)))
         return self.look()
 
-    async def change_workers(self, *steps_of):
+    async def change_workers(self, *steps):
         """Change the Deployment, again where its controller wrote first. The picture before the change."""
         while True:
             seen = self.look()
             if await self.act(seen, *(step_of(seen) for step_of in steps_of)) != 0.0:
                 return seen
-
-
-def scaled(replicas):
-    return lambda seen: ScaleDeployment(replicas, seen.deployment.resource_version)
-
-
-def applied(manifest):
-    return lambda seen: ApplyDeployment(manifest, seen.deployment.resource_version)
 
 
 @pytest.fixture
@@ -188,22 +180,22 @@ async def test_a_crawljob_whose_deletion_went_by_unseen_is_forgotten(world, kube
 
 async def test_the_second_to_scale_is_refused(world):
     await world.with_workers()
-    seen = await world.change_workers(scaled(1))
-    assert await world.act(seen, scaled(3)(seen)) == 0.0
+    seen = await world.change_workers(ScaleDeployment(1))
+    assert await world.act(seen, ScaleDeployment(3)) == 0.0
     assert world.look().deployment.replicas == 1
 
 
 async def test_the_second_to_replace_the_template_is_refused(world):
     seen = await world.with_workers()
-    seen = await world.change_workers(applied(world.manifest(seen, image="worker:2")))
-    assert await world.act(seen, applied(world.manifest(seen, image="worker:3"))(seen)) == 0.0
+    seen = await world.change_workers(ApplyDeployment(world.manifest(seen, image="worker:2")))
+    assert await world.act(seen, ApplyDeployment(world.manifest(seen, image="worker:3"))) == 0.0
     assert world.look().deployment.image == "worker:2"
 
 
 async def test_a_deployment_that_was_deleted_is_not_made_by_replacing_its_template(world):
     seen = await world.with_workers()
     world.apps.delete_namespaced_deployment(NAME, world.namespace, propagation_policy="Background")
-    step = ApplyDeployment(world.manifest(seen, image="worker:2"), seen.deployment.resource_version)
+    step = ApplyDeployment(world.manifest(seen, image="worker:2"))
     assert await world.act(seen, step) == 0.0
     assert world.deployment() is None
 
@@ -268,7 +260,7 @@ async def test_what_a_user_writes_on_the_workers_survives_a_new_template(world, 
     control_plane.kubectl("scale", "-n", world.namespace, f"deployment/{NAME}", "--replicas=5")
     manifest = world.manifest(world.look(), image="worker:2")
     del manifest["spec"]["replicas"]
-    await world.change_workers(applied(manifest))
+    await world.change_workers(ApplyDeployment(manifest))
     metadata = world.deployment()["metadata"]
     assert (metadata["annotations"]["team"], metadata["labels"]["cost"]) == ("music", "42")
     assert (world.look().deployment.replicas, world.look().deployment.image) == (5, "worker:2")
@@ -279,13 +271,13 @@ async def test_a_field_that_the_template_no_longer_has_goes(world):
     manifest = world.manifest(seen)
     manifest["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "fast"}
     await world.act(seen, CreateDeployment(manifest))
-    await world.change_workers(applied(world.manifest(seen)))
+    await world.change_workers(ApplyDeployment(world.manifest(seen)))
     assert "nodeSelector" not in world.deployment()["spec"]["template"]["spec"]
 
 
 async def test_template_and_number_change_in_one_round(world):
     seen = await world.with_workers()
-    await world.change_workers(applied(world.manifest(seen, image="worker:2")), scaled(4))
+    await world.change_workers(ApplyDeployment(world.manifest(seen, image="worker:2")), ScaleDeployment(4))
     assert (world.look().deployment.replicas, world.look().deployment.image) == (4, "worker:2")
 
 

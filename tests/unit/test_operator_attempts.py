@@ -23,7 +23,7 @@ def resting() -> Observation:
 
 
 def test_all_workers_are_taken_away() -> None:
-    assert ScaleDeployment(0, "70") in planned(failed()).steps
+    assert ScaleDeployment(0) in planned(failed()).steps
     assert status_of(failed()).state == "Stalled"
 
 
@@ -57,7 +57,7 @@ def test_nothing_happens_while_nothing_changes() -> None:
 
 def test_one_worker_is_tried_when_a_secret_changed() -> None:
     seen = replace(resting(), secrets="11,13")
-    assert planned(seen).steps == (ClearProblem(1), ScaleDeployment(1, "70"))
+    assert planned(seen).steps == (ClearProblem(1), ScaleDeployment(1))
     assert status_of(seen).workers.desired == 1
 
 
@@ -68,8 +68,8 @@ def test_one_worker_is_tried_when_the_spec_changed() -> None:
 
 def test_one_worker_is_tried_every_ten_minutes() -> None:
     seen = resting()
-    assert planned(later(seen, 594)).steps[-1:] != (ScaleDeployment(1, "70"),)
-    assert planned(later(seen, 596)).steps[1:] == (ClearProblem(1), ScaleDeployment(1, "70"))
+    assert planned(later(seen, 594)).steps[-1:] != (ScaleDeployment(1),)
+    assert planned(later(seen, 596)).steps[1:] == (ClearProblem(1), ScaleDeployment(1))
 
 
 def test_a_problem_that_is_old_when_it_is_first_seen_is_tried_at_once() -> None:
@@ -86,7 +86,7 @@ def test_it_stays_alone_until_it_commits_something() -> None:
     assert (status_of(seen).workers.desired, planned(seen).steps) == (1, ())
     assert seen.progress is not None
     works = replace(seen, progress=replace(seen.progress, last_commit_at=NOW + timedelta(seconds=20)))
-    assert planned(later(works, 21)).steps == (ScaleDeployment(4, "70"),)
+    assert planned(later(works, 21)).steps == (ScaleDeployment(4),)
     assert status_of(later(works, 21)).attempt is None
 
 
@@ -109,7 +109,7 @@ def test_its_failure_takes_it_away_for_another_ten_minutes() -> None:
     assert seen.deployment is not None
     row = replace(seen.row, **{**PROBLEM, "problem_at": NOW + timedelta(seconds=18)})
     again = replace(later(seen, 20), row=row, deployment=replace(seen.deployment, ready=0))
-    assert planned(again).steps == (ScaleDeployment(0, "70"),)
+    assert planned(again).steps == (ScaleDeployment(0),)
     assert notes_of(again) == []
     assert ClearProblem(1) not in planned(later(settled(again), 570)).steps
     assert ClearProblem(1) in planned(later(settled(again), 581)).steps

@@ -123,7 +123,7 @@ def test_the_whole_move_is_told_once_and_comes_to_rest() -> None:
 
 def test_a_deployment_of_an_earlier_operator_is_adopted_and_its_pods_left_alone() -> None:
     seen = crawling(backends="here")
-    assert planned(seen).steps == (AdoptDeployment(1, "here", "70"),)
+    assert planned(seen).steps == (AdoptDeployment(1, "here"),)
     assert planned(settled(seen)).steps == ()
 
 

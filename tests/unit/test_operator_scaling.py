@@ -100,12 +100,12 @@ def test_the_users_number_wins_over_min_max_and_limit() -> None:
 
 def test_kubectl_scale_moves_the_deployment() -> None:
     seen = crawling({"workers": {"replicas": 3}})
-    assert planned(seen).steps == (ScaleDeployment(3, "70"),)
+    assert planned(seen).steps == (ScaleDeployment(3),)
     assert status_of(seen).workers.desired == 3
 
 
 def test_without_the_users_number_the_operator_chooses_again() -> None:
-    assert planned(crawling(workers={"replicas": 5})).steps == (ScaleDeployment(1, "70"),)
+    assert planned(crawling(workers={"replicas": 5})).steps == (ScaleDeployment(1),)
 
 
 def test_with_a_limit_for_each_node_all_workers_are_started() -> None:
@@ -211,4 +211,4 @@ def test_workers_that_are_made_anew_are_as_many_as_are_kept_at_first() -> None:
 )
 def test_workers_that_lost_their_labels_get_them_back(spec: dict[str, Any], row: dict[str, Any], workers: int) -> None:
     seen = crawling(spec, row=row, workers={"labelled": False})
-    assert AdoptDeployment(workers, "", "70") in planned(seen).steps
+    assert AdoptDeployment(workers, "") in planned(seen).steps

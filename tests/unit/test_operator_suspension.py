@@ -27,7 +27,7 @@ def suspended(**more: object) -> Observation:
 
 def test_suspending_takes_all_workers_away_and_says_so_once() -> None:
     seen = suspended()
-    assert planned(seen).steps == (ScaleDeployment(0, "70"),)
+    assert planned(seen).steps == (ScaleDeployment(0),)
     assert (status_of(seen).state, notes_of(seen), notes_of(told(seen))) == ("Suspended", ["Suspended"], [])
 
 
@@ -53,7 +53,7 @@ def test_a_killed_workers_lease_holds_nothing_up() -> None:
 
 def test_resuming_brings_them_back() -> None:
     seen = respec(settled(suspended()), {})
-    assert planned(seen).steps == (ScaleDeployment(1, "70"),)
+    assert planned(seen).steps == (ScaleDeployment(1),)
     assert notes_of(seen) == ["Resumed"]
     assert status_of(settled(seen)).state == "Crawling"
 
@@ -67,13 +67,13 @@ def test_a_job_that_is_applied_suspended_is_recorded_and_has_no_workers() -> Non
 def test_it_works_while_a_backend_is_away(permanent: bool) -> None:
     trouble = Trouble("LedgerUnavailable", "connection refused", permanent=permanent)
     seen = replace(suspended(), trouble=trouble, row=None, progress=None, frontier=None, bucket=None)
-    assert planned(seen).steps == (ScaleDeployment(0, "70"),)
+    assert planned(seen).steps == (ScaleDeployment(0),)
     assert status_of(seen).state == "Suspended"
 
 
 def test_the_users_number_does_not_keep_workers() -> None:
     seen = crawling({"suspend": True, "workers": {"replicas": 5}}, workers={"replicas": 5})
-    assert planned(seen).steps == (ScaleDeployment(0, "70"),)
+    assert planned(seen).steps == (ScaleDeployment(0),)
 
 
 def test_numbers_and_start_stay() -> None:

@@ -123,18 +123,18 @@ def _missing(case: Case, *, wanted: int | None, settings: WorkerSettings) -> tup
 def _present(case: Case, seen: DeploymentView, *, wanted: int, settings: WorkerSettings) -> tuple[Step, ...]:
     backends = case.seen.backends or seen.backends
     if not seen.labelled:
-        return (AdoptDeployment(wanted, backends, seen.resource_version),)
+        return (AdoptDeployment(wanted, backends),)
     if case.phase is Phase.FINISHED and seen.replicas == 0:
         # Only when its pods are gone, and so that a thousand finished jobs cost nothing.
         return () if seen.ready or not seen.observed else (DeleteDeployment(seen.uid),)
     if case.phase is not Phase.FINISHED and not is_current(case, seen):
         manifest = deployment(case.seen.crawljob, settings=settings, replicas=wanted, backends=backends)
-        return (ApplyDeployment(manifest, seen.resource_version),)
+        return (ApplyDeployment(manifest),)
     if backends != seen.backends and case.phase is not Phase.FINISHED:
         # An earlier operator made it, and wrote none: its pods count as where the Secret says now.
-        return (AdoptDeployment(wanted, backends, seen.resource_version),)
+        return (AdoptDeployment(wanted, backends),)
     if seen.replicas != wanted:
-        return (ScaleDeployment(wanted, seen.resource_version),)
+        return (ScaleDeployment(wanted),)
     return ()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from crawl_core.clock import Clock
 from crawl_core.errors import ConfigurationError
 from crawl_operator.kube.api import MERGE, Api, ApiError, ConflictError, ForbiddenError, Method, MissingError, path_of
 from crawl_operator.lead.elector import DURATION_S, LeaseConflictError, LeaseRecord, LeaseUnavailableError
@@ -24,8 +25,9 @@ _OURS = {"fieldManager": names.FIELD_MANAGER}
 class KubernetesLeases:
     """One Lease, by its name."""
 
-    def __init__(self, api: Api, *, namespace: str, name: str) -> None:
+    def __init__(self, api: Api, *, namespace: str, name: str, clock: Clock) -> None:
         self._api = api
+        self._clock = clock
         self._namespace = namespace
         self._name = name
 
@@ -38,7 +40,7 @@ class KubernetesLeases:
 
     async def create(self, holder: str) -> LeaseRecord:
         """Make it, held."""
-        spec = {**_held_by(holder), "acquireTime": _now(), "leaseTransitions": 0}
+        spec = {**self._held_by(holder), "acquireTime": self._now(), "leaseTransitions": 0}
         try:
             return await self._request("POST", {"metadata": {"name": self._name}, "spec": spec})
         except MissingError as error:
@@ -48,12 +50,14 @@ class KubernetesLeases:
 
     async def renew(self, record: LeaseRecord) -> LeaseRecord:
         """Write the time into our own, at its version."""
-        return await self._write(record, {"renewTime": _now()})
+        return await self._write(record, {"renewTime": self._now()})
 
     async def take(self, record: LeaseRecord, holder: str) -> LeaseRecord:
         """Make it ours, or (with an empty holder) nobody's, at its version."""
         transitions = record.transitions + (1 if holder else 0)
-        return await self._write(record, {**_held_by(holder), "acquireTime": _now(), "leaseTransitions": transitions})
+        return await self._write(
+            record, {**self._held_by(holder), "acquireTime": self._now(), "leaseTransitions": transitions}
+        )
 
     async def _write(self, record: LeaseRecord, spec: Mapping[str, Any]) -> LeaseRecord:
         try:
@@ -85,11 +89,12 @@ class KubernetesLeases:
             transitions=spec.get("leaseTransitions") or 0,
         )
 
+    def _held_by(self, holder: str) -> dict[str, Any]:
+        return {"holderIdentity": holder, "leaseDurationSeconds": int(DURATION_S), "renewTime": self._now()}
 
-def _held_by(holder: str) -> dict[str, Any]:
-    return {"holderIdentity": holder, "leaseDurationSeconds": int(DURATION_S), "renewTime": _now()}
+    def _now(self) -> str:
+        """As MicroTime takes it: always with microseconds, which isoformat leaves out when they are 0.
 
-
-def _now() -> str:
-    """As MicroTime takes it: always with microseconds, which isoformat leaves out when they are 0."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        For people alone: no operator compares it with its own clock.
+        """
+        return datetime.fromtimestamp(self._clock.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

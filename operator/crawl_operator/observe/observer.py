@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from redis.asyncio import Redis
 
@@ -271,22 +272,18 @@ async def _frontier(redis: Redis, uid: str) -> FrontierView:
     )
 
 
-class _limited:  # noqa: N801 - reads as a function
-    """Lets what takes too long count as a server that does not answer."""
-
-    def __init__(self, error: type[UnavailableError]) -> None:
-        self._error = error
-        self._timeout = asyncio.timeout(LOOK_S)
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *raised: Any) -> None:
-        try:
-            await self._timeout.__aexit__(*raised)
-        except TimeoutError:
-            count_given_up(self._error)
-            raise self._error(f"no answer within {LOOK_S:.0f} s") from None
+@asynccontextmanager
+async def _limited(unavailable: type[UnavailableError]) -> AsyncIterator[None]:
+    """Give what stands inside LOOK_S seconds; a server that takes longer counts as one that is down."""
+    limit = asyncio.timeout(LOOK_S)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        count_given_up(unavailable)
+        raise unavailable(f"no answer within {LOOK_S:.0f} s") from None
 
 
 def trouble_of(error: ArtistcrawlError, job: CrawlJob, key: str) -> Trouble:

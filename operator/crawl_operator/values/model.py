@@ -215,7 +215,6 @@ class ApplyDeployment:
     """Replace the workers' template, one pod at a time: server-side apply at the observed resourceVersion."""
 
     manifest: Mapping[str, Any]
-    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +222,6 @@ class ScaleDeployment:
     """Set how many workers there are, at the observed resourceVersion; nothing else changes."""
 
     replicas: int
-    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +230,6 @@ class AdoptDeployment:
 
     replicas: int
     backends: str
-    resource_version: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,15 +272,15 @@ def _acted(seen: Observation, step: Step) -> Observation:
         case SettleJob():
             assert row is not None
             return replace(seen, row=replace(row, finished_at=seen.now))
-        case CreateDeployment(manifest) | ApplyDeployment(manifest, _):
+        case CreateDeployment(manifest) | ApplyDeployment(manifest):
             backends = manifest["metadata"]["annotations"].get(names.ANNOTATION_BACKENDS, "")
             made = workers_of(view, replicas=manifest["spec"]["replicas"], backends=backends)
             return replace(seen, deployment=made)
-        case AdoptDeployment(replicas, backends, _):
+        case AdoptDeployment(replicas, backends):
             assert deployment is not None
             adopted = replace(deployment, replicas=replicas, ready=replicas, backends=backends, labelled=True)
             return replace(seen, deployment=adopted)
-        case ScaleDeployment(replicas, _):
+        case ScaleDeployment(replicas):
             assert deployment is not None
             return replace(seen, deployment=replace(deployment, replicas=replicas, ready=replicas))
         case DeleteDeployment():

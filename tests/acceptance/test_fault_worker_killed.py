@@ -34,8 +34,6 @@ async def kill_one(crawl: Crawl, crew: list[WorkerProcess], *, after: int) -> Wo
     await crawl.until(lambda: len(crawl.answered()) >= after)
     asked = {entry["client_id"] for entry in crawl.answered()}
     victim = random.choice([worker for worker in crew if worker.client_id in asked])
-        [worker for worker in crew if any(e["client_id"] == worker.client_id for e in crawl.answered())]
-    )
     victim.kill()
     crew[crew.index(victim)] = crawl.worker(client_id=f"worker-{len(crawl.workers)}")
     return victim

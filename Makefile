@@ -4,7 +4,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-WORKERS ?= auto
+# Test processes: two a core, for most tests wait most of the time. More would make each of them wait for the others.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$(( 2 * $(CORES) < 16 ? 2 * $(CORES) : 16 )))
+# A file's tests stay in one process, so that what they share is made once; the folder with the longest tests comes first.
+PARALLEL := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 export KIND_CLUSTER_NAME ?= artistcrawl
 # Not the user's own file: nodes are drained and killed in the cluster that it names.
 KIND_KUBECONFIG := $(abspath $(VENV))/kubeconfig
@@ -25,8 +29,12 @@ grafana: $(READY) ## Put data sources and boards into a Grafana (GRAFANA_URL=...
 ##@ Check
 
 .PHONY: test
-test: $(READY) ## Run the tests with coverage (about 5 minutes on 2 cores)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term
+test: $(READY) ## Run the tests (about 4 minutes on 2 cores)
+	$(BIN)/python -m pytest $(PARALLEL)
+
+.PHONY: coverage
+coverage: $(READY) ## Run the unit tests with coverage: what no other test needs to reach
+	$(BIN)/python -m pytest -n $(CORES) --cov --cov-report=term tests/unit
 
 .PHONY: test-slow
 test-slow: $(READY) ## Run the long forms of the promises (about an hour)
@@ -50,7 +58,7 @@ bench: $(READY) ## Measure ratios within one run; keeps tests/bench/results.md
 	$(BIN)/python -m tests.bench
 
 .PHONY: ci
-ci: lint types layers chart test e2e ## Everything CI runs; ends with pytest's summary
+ci: lint types layers chart coverage test e2e ## Everything CI runs; ends with pytest's summary
 
 ##@ Cluster
 
@@ -84,7 +92,7 @@ kind-down: ## End that cluster
 .PHONY: e2e
 e2e: $(READY) $(if $(KUBECONFIG),,e2e-cluster) ## Test in a cluster: $KUBECONFIG's, which has what e2e-load loads, else one of kind
 	KUBECONFIG=$${KUBECONFIG:-$(KIND_KUBECONFIG)} \
-	  $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "(control_plane or cluster) and not slow"
+	  $(BIN)/python -m pytest $(PARALLEL) -m "(control_plane or cluster) and not slow"
 
 .PHONY: e2e-slow
 e2e-slow: $(READY) $(if $(KUBECONFIG),,e2e-cluster) images-previous ## All that can happen to a crawl in a cluster (about half an hour)

@@ -75,7 +75,7 @@ async def _permits(server: Valkey, count: int) -> None:
     await _make(bucket)
     answered: list[tuple[str, int]] = []
     for _ in range(CALLS // count):
-        grant = await bucket.acquire(count, answered=answered)
+        grant = await bucket.request_permits(count, answered=answered)
         assert isinstance(grant, Grant)
         answered = [(permit_id, 100) for permit_id in grant.permits[::3]]
     await connection.aclose()
@@ -98,10 +98,10 @@ async def _client_rate(server: Valkey) -> list[Row]:
         await connection.evalsha(digest, 1, "key")  # type: ignore[misc]
 
     async def one() -> None:
-        await bucket.acquire(1)
+        await bucket.request_permits(1)
 
     async def ten() -> None:
-        await bucket.acquire(10)
+        await bucket.request_permits(10)
 
     rates = [[await _rate(connection, work) for work in (noop, one, ten)] for _ in range(ROUNDS)]
     nothing, single, tenfold = (sorted(column)[ROUNDS // 2] for column in zip(*rates, strict=True))

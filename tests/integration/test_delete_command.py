@@ -61,7 +61,9 @@ def test_it_deletes_the_jobs_rows_and_no_artist(crawled: str, capsys) -> None:
 
 def test_a_deleted_jobs_limit_binds_nobody(crawled: str) -> None:
     cli.main(["delete", "default/slow", "--yes", "--postgres", crawled])
-    row = in_ledger(crawled, lambda ledger: BucketRows(ledger).reconcile("credential:test", epoch=0, frozen_until_us=0))
+    row = in_ledger(
+        crawled, lambda ledger: BucketRows(ledger).merge_freeze("credential:test", epoch=0, frozen_until_us=0)
+    )
     assert (row.limits.requests, row.limits.window_s) == (10, 30)
 
 

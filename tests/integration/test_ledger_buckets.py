@@ -62,7 +62,7 @@ async def test_the_limits_are_computed_again_when_a_job_ends(ledger, rows, end):
     await record(ledger, limited("two", 50, "10s", "Burst"), uid="uid-2")
     await rows.ensure("credential:test")
     await end(ledger, strict)
-    row = await rows.reconcile("credential:test", epoch=0, frozen_until_us=0)
+    row = await rows.merge_freeze("credential:test", epoch=0, frozen_until_us=0)
     assert row.limits == BucketLimits(requests=50, window_s=10.0, request_timeout_s=10.0, even=False)
 
 
@@ -70,14 +70,14 @@ async def test_the_limits_stay_when_the_last_job_ends(ledger, rows):
     job = await record(ledger, limited("one", 7, "30s", "Even"))
     before, _ = await rows.ensure("credential:test")
     await ended_by_finish(ledger, job)
-    assert await rows.reconcile("credential:test", epoch=0, frozen_until_us=0) == before
+    assert await rows.merge_freeze("credential:test", epoch=0, frozen_until_us=0) == before
 
 
 async def test_a_changed_spec_changes_the_limits(ledger, rows):
     await record(ledger, limited("one", 7, "30s", "Even"))
     await rows.ensure("credential:test")
     await record(ledger, limited("one", 9, "30s", "Even"))
-    assert (await rows.reconcile("credential:test", epoch=0, frozen_until_us=0)).limits.requests == 9
+    assert (await rows.merge_freeze("credential:test", epoch=0, frozen_until_us=0)).limits.requests == 9
 
 
 async def test_every_node_has_the_limits_of_the_jobs_that_count_nodes(ledger, rows):
@@ -102,8 +102,8 @@ async def test_every_node_has_the_limits_of_the_jobs_that_count_nodes(ledger, ro
 async def test_the_higher_epoch_wins_and_on_a_tie_the_later_instant(ledger, rows, stored, told, expected):
     await record(ledger)
     await rows.ensure("credential:test")
-    await rows.reconcile("credential:test", epoch=stored[0], frozen_until_us=stored[1])
-    row = await rows.reconcile("credential:test", epoch=told[0], frozen_until_us=told[1])
+    await rows.merge_freeze("credential:test", epoch=stored[0], frozen_until_us=stored[1])
+    row = await rows.merge_freeze("credential:test", epoch=told[0], frozen_until_us=told[1])
     assert (row.epoch, row.frozen_until_us) == expected
     assert await buckets.all(ledger) == [row]
 
@@ -111,7 +111,7 @@ async def test_the_higher_epoch_wins_and_on_a_tie_the_later_instant(ledger, rows
 async def test_the_latest_of_many_freezes_at_once_stays(ledger, rows):
     await record(ledger)
     await rows.ensure("credential:test")
-    told = [rows.reconcile("credential:test", epoch=1, frozen_until_us=UNTIL_US + n) for n in range(20)]
+    told = [rows.merge_freeze("credential:test", epoch=1, frozen_until_us=UNTIL_US + n) for n in range(20)]
     await asyncio.gather(*told)
     assert (await buckets.all(ledger))[0].frozen_until_us == UNTIL_US + 19
 
@@ -119,15 +119,15 @@ async def test_the_latest_of_many_freezes_at_once_stays(ledger, rows):
 async def test_a_reconcile_that_changes_nothing_writes_nothing(ledger, rows):
     await record(ledger)
     await rows.ensure("credential:test")
-    await rows.reconcile("credential:test", epoch=1, frozen_until_us=UNTIL_US)
+    await rows.merge_freeze("credential:test", epoch=1, frozen_until_us=UNTIL_US)
     before = await value(ledger, "SELECT ctid::text FROM bucket")
-    await rows.reconcile("credential:test", epoch=1, frozen_until_us=UNTIL_US)
+    await rows.merge_freeze("credential:test", epoch=1, frozen_until_us=UNTIL_US)
     assert await value(ledger, "SELECT ctid::text FROM bucket") == before
 
 
 async def test_a_bucket_that_only_redis_knows_gets_its_row_and_its_freeze_with_the_first_comparison(ledger, rows):
     """The ledger was replaced or restored to before the bucket's first use."""
     await record(ledger, limited("one", 10, "30s", "Even"))
-    row = await rows.reconcile("credential:test", epoch=3, frozen_until_us=UNTIL_US)
+    row = await rows.merge_freeze("credential:test", epoch=3, frozen_until_us=UNTIL_US)
     assert (row.epoch, row.frozen_until_us, row.limits.requests) == (3, UNTIL_US, 10)
     assert await rows.ensure("credential:test") == (row, False)

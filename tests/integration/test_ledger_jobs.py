@@ -16,6 +16,7 @@ from support.fakes.ledgers import (
     taken_first_range,
     value,
 )
+from support.proofs.walks import size_of
 
 from crawl_core.backends.migrate import Migration, migrate, migrations
 from crawl_core.backends.queries import query
@@ -41,7 +42,7 @@ async def finish_all(ledger, job):
     """Crawl every open range of a job: each covers its strings."""
     for range_id in await ranges.open_ids(ledger, job.id, limit=1000):
         row, owner = await take(ledger, range_id)
-        covered = Counters(covered=job.crawl_job.spec.keyspace.to_keyspace().size_of(row))
+        covered = Counters(covered=size_of(job.crawl_job.spec.keyspace.to_keyspace(), row))
         assert await batches.commit(ledger, batch_of(row, owner, cursor=None, counters=covered)) is not None
 
 

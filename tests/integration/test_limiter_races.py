@@ -42,7 +42,7 @@ async def test_of_a_hundred_initialisers_one_makes_the_bucket(buckets: list[Buck
 
 async def test_a_hundred_clients_get_as_many_permits_as_there_are_slots(buckets: list[Bucket]) -> None:
     await buckets[0].init(ROW, asked=await ask(buckets[0]), fresh=True)
-    grants: list[Grant] = await all_at_once(*(bucket.acquire(1) for bucket in buckets))
+    grants: list[Grant] = await all_at_once(*(bucket.request_permits(1) for bucket in buckets))
     permits = [grant.permits[0] for grant in grants if grant.permits]
     assert len(permits) == len(set(permits)) == 30
 
@@ -50,17 +50,17 @@ async def test_a_hundred_clients_get_as_many_permits_as_there_are_slots(buckets:
 async def test_a_hundred_answers_to_one_permit_free_one_slot(buckets: list[Bucket]) -> None:
     row = BucketRow(ROW.name, BucketLimits(2, 0.05, 10.0, even=False), 0, 0)
     await buckets[0].init(row, asked=await ask(buckets[0]), fresh=True)
-    grant = await buckets[0].acquire(2)
+    grant = await buckets[0].request_permits(2)
     assert isinstance(grant, Grant)
-    await all_at_once(*(bucket.acquire(0, answered=[(grant.permits[0], 60_000)]) for bucket in buckets))
-    again: list[Grant] = await all_at_once(*(bucket.acquire(1) for bucket in buckets))
+    await all_at_once(*(bucket.request_permits(0, answered=[(grant.permits[0], 60_000)]) for bucket in buckets))
+    again: list[Grant] = await all_at_once(*(bucket.request_permits(1) for bucket in buckets))
     assert sum(bool(one.permits) for one in again) == 1
 
 
 async def test_a_hundred_429s_raise_the_epoch_a_hundred_times_and_freeze_once(buckets: list[Bucket]) -> None:
     await buckets[0].init(ROW, asked=await ask(buckets[0]), fresh=True)
     freezes = await all_at_once(
-        *(bucket.freeze(until_us=0, first_us=60_000_000, longest_us=10**9, epoch=0) for bucket in buckets)
+        *(bucket.write_freeze(first_us=60_000_000, longest_us=10**9, epoch=0) for bucket in buckets)
     )
     assert sorted(freeze.epoch for freeze in freezes) == list(range(1, CLIENTS + 1))
     assert max(freeze.frozen_until_us - freeze.now_us for freeze in freezes) <= 60_000_000
@@ -70,6 +70,8 @@ async def test_a_hundred_processes_that_bring_a_row_change_the_limits_once(bucke
     await buckets[0].init(ROW, asked=await ask(buckets[0]), fresh=True)
     views = await all_at_once(*(bucket.look() for bucket in buckets))
     raised = BucketRow(ROW.name, BucketLimits(40, 60.0, 10.0, even=False), 0, 0)
-    await all_at_once(*(bucket.bring(raised, read_us=view.now_us) for bucket, view in zip(buckets, views, strict=True)))
-    grants: list[Grant] = await all_at_once(*(bucket.acquire(1) for bucket in buckets))
+    await all_at_once(
+        *(bucket.apply_row(raised, read_us=view.now_us) for bucket, view in zip(buckets, views, strict=True))
+    )
+    grants: list[Grant] = await all_at_once(*(bucket.request_permits(1) for bucket in buckets))
     assert sum(bool(grant.permits) for grant in grants) == 30

@@ -113,7 +113,7 @@ def replay(bucket: SteeredBucket, limits: tuple[int, int, int, bool], steps: lis
             reference.bring(now, limit, window, timeout, even)
         elif kind == "freeze":
             reference.frozen = max(reference.frozen, now + rest[0])
-            reply = server.run_script("bucket_freeze", now, "1", 0, rest[0], rest[0], 0)
+            reply = server.run_script("bucket_freeze", now, "1", rest[0], rest[0], 0)
             assert reply[3] == reference.frozen
         elif kind == "unfreeze":
             server.run_script("bucket_unfreeze", now, "1", 0)

@@ -318,7 +318,7 @@ def test_a_freeze_rises_above_the_ledgers_epoch(bucket: SteeredBucket) -> None:
 
 def test_an_unknown_bucket_grants_nothing(bucket: SteeredBucket) -> None:
     assert bucket.acquire().kind == "unknown"
-    assert bucket.call("bucket_freeze", 0, 1, 1, 0)[0] == "unknown"
+    assert bucket.call("bucket_freeze", 1, 1, 0)[0] == "unknown"
     assert bucket.call("bucket_reconcile", 604800)[0] == "unknown"
 
 

@@ -112,7 +112,7 @@ async def freeze(ledger, redis_url: str, bucket: str, seconds: float) -> None:
     """As a worker does on a 429."""
     async with connect_redis(redis_url) as redis:
         record = BucketRecord(Bucket(redis, bucket), BucketRows(ledger), clock=SYSTEM_CLOCK)
-        await record.freeze(until_us=0, retry_after_s=seconds)
+        await record.record_freeze(retry_after_s=seconds)
 
 
 async def test_a_freeze_outlives_a_redis_that_lost_its_memory(made, clock, ledger_url, redis_url, redis_server):

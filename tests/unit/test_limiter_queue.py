@@ -42,7 +42,7 @@ def run(story: Callable[[PermitQueue, Callable[..., Permit], Keeper], Awaitable[
 
 def test_the_first_waiter_gets_the_first_permit() -> None:
     async def story(queue: PermitQueue, make: Callable[..., Permit], keeper: Keeper) -> None:
-        first, second = asyncio.create_task(queue.take()), asyncio.create_task(queue.take())
+        first, second = asyncio.create_task(queue.next_permit()), asyncio.create_task(queue.next_permit())
         await asyncio.sleep(0)
         queue.add([make("later", 1.0), make("sooner", 0.5)])
         assert [(await first).id, (await second).id] == ["sooner", "later"]
@@ -52,7 +52,7 @@ def test_the_first_waiter_gets_the_first_permit() -> None:
 
 def test_a_permit_is_handed_over_at_its_instant_and_not_before() -> None:
     async def story(queue: PermitQueue, make: Callable[..., Permit], keeper: Keeper) -> None:
-        waiter = asyncio.create_task(queue.take())
+        waiter = asyncio.create_task(queue.next_permit())
         await asyncio.sleep(0)
         permit = make("one", 1.5)
         queue.add([permit])
@@ -64,7 +64,7 @@ def test_a_permit_is_handed_over_at_its_instant_and_not_before() -> None:
 
 def test_a_cancelled_waiter_leaves_its_permit_to_the_next() -> None:
     async def story(queue: PermitQueue, make: Callable[..., Permit], keeper: Keeper) -> None:
-        first, second = asyncio.create_task(queue.take()), asyncio.create_task(queue.take())
+        first, second = asyncio.create_task(queue.next_permit()), asyncio.create_task(queue.next_permit())
         await asyncio.sleep(0)
         queue.add([make("one", 0.5)])
         first.cancel()
@@ -75,7 +75,7 @@ def test_a_cancelled_waiter_leaves_its_permit_to_the_next() -> None:
 
 def test_a_waiter_cancelled_in_the_moment_of_the_handover_loses_no_permit() -> None:
     async def story(queue: PermitQueue, make: Callable[..., Permit], keeper: Keeper) -> None:
-        first, second = asyncio.create_task(queue.take()), asyncio.create_task(queue.take())
+        first, second = asyncio.create_task(queue.next_permit()), asyncio.create_task(queue.next_permit())
         await asyncio.sleep(0)
         queue.add([make("one")])  # `first` has it now, and has not run yet.
         first.cancel()
@@ -86,7 +86,7 @@ def test_a_waiter_cancelled_in_the_moment_of_the_handover_loses_no_permit() -> N
 
 def test_a_permit_nobody_takes_is_given_back_when_it_is_too_late() -> None:
     async def story(queue: PermitQueue, make: Callable[..., Permit], keeper: Keeper) -> None:
-        waiter = asyncio.create_task(queue.take())
+        waiter = asyncio.create_task(queue.next_permit())
         await asyncio.sleep(0)
         queue.add([make("one", 0.1)])
         waiter.cancel()
@@ -100,7 +100,7 @@ def test_a_permit_nobody_takes_is_given_back_when_it_is_too_late() -> None:
 
 def test_a_freeze_takes_back_every_permit_that_is_not_handed_over() -> None:
     async def story(queue: PermitQueue, make: Callable[..., Permit], keeper: Keeper) -> None:
-        waiter = asyncio.create_task(queue.take())
+        waiter = asyncio.create_task(queue.next_permit())
         await asyncio.sleep(0)
         queue.add([make("one", 0.1), make("two", 0.2)])
         queue.withdraw()
@@ -113,7 +113,7 @@ def test_a_freeze_takes_back_every_permit_that_is_not_handed_over() -> None:
 def test_an_expired_permit_is_not_handed_over() -> None:
     async def story(queue: PermitQueue, make: Callable[..., Permit], keeper: Keeper) -> None:
         late, good = make("late", -1.0), make("good")
-        waiter = asyncio.create_task(queue.take())
+        waiter = asyncio.create_task(queue.next_permit())
         await asyncio.sleep(0)
         queue.add([late, good])
         assert (await waiter).id == "good"
@@ -124,7 +124,7 @@ def test_an_expired_permit_is_not_handed_over() -> None:
 
 def test_demand_counts_permits_that_wait_for_their_instant() -> None:
     async def story(queue: PermitQueue, make: Callable[..., Permit], keeper: Keeper) -> None:
-        waiters = [asyncio.create_task(queue.take()) for _ in range(3)]
+        waiters = [asyncio.create_task(queue.next_permit()) for _ in range(3)]
         await asyncio.sleep(0)
         queue.add([make("one", 1.0)])
         assert (queue.waiting, queue.granted, queue.demand) == (3, 1, 2)

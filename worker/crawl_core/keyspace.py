@@ -68,11 +68,6 @@ class Keyspace:
         return self.index_of(self.last) - self.index_of(self.first) + 1
 
     @property
-    def range_count(self) -> int:
-        """How many ranges `root_ranges` yields."""
-        return -(-self.root_count // self.range_size)
-
-    @property
     def total(self) -> int:
         """Strings of all lengths: what the coverage of a finished job sums to."""
         return self.root_count * self.subtree_size(self.min_length)
@@ -115,17 +110,6 @@ class Keyspace:
         # Below `last`, so some character before the highest ones at the end can still grow.
         head = string.rstrip(self.alphabet[-1])
         return head[:-1] + self._next[head[-1]] + self.alphabet[0] * (len(string) - len(head))
-
-    def strings_in(self, strings: StringRange) -> Iterator[str]:
-        """Every string of a range, in order."""
-        string: str | None = strings.first
-        while string is not None:
-            yield string
-            string = self.successor(string, strings.last)
-
-    def size_of(self, strings: StringRange) -> int:
-        """How many strings a range has."""
-        return self.index_of(strings.last) - self.index_of(strings.first) + 1
 
     def children(self, string: str) -> StringRange:
         """The extensions of a truncated string by one character. Raises ValueError where there are none."""

@@ -50,8 +50,8 @@ class _Rows:
     async def ensure(self, name: str) -> tuple[BucketRow, bool]:
         return await BucketRows(self.ledger).ensure(name)
 
-    async def reconcile(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
-        return await BucketRows(self.ledger).reconcile(name, epoch=epoch, frozen_until_us=frozen_until_us)
+    async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
+        return await BucketRows(self.ledger).merge_freeze(name, epoch=epoch, frozen_until_us=frozen_until_us)
 
 
 @dataclass(slots=True)
@@ -117,8 +117,8 @@ class Buckets:
                 return
             kept.rows.ledger = ledger
             before = kept.record.view
-            await kept.record.reconcile()
+            await kept.record.synchronize()
             if kept.record.view is before:
                 # Redis did not know the bucket. Now it does, with the freeze of the ledger's row.
-                await kept.record.reconcile()
+                await kept.record.synchronize()
             kept.looked_s = now_s

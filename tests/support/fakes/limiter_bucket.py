@@ -93,7 +93,7 @@ class SteeredBucket:
         return self.call("bucket_reconcile", 604800, read_us, epoch, frozen_us, *limits)
 
     def freeze(self, first_s: float, longest_s: float | None = None, *, epoch: int = 0) -> tuple[int, float]:
-        reply = self.call("bucket_freeze", 0, round(first_s * 1e6), round((longest_s or first_s) * 1e6), epoch)
+        reply = self.call("bucket_freeze", round(first_s * 1e6), round((longest_s or first_s) * 1e6), epoch)
         return reply[2], (reply[3] - START_US) / 1e6
 
     def free_at_s(self) -> list[float]:

@@ -173,7 +173,7 @@ class MemoryLedger:
         await self._wait()
         return row, inserted
 
-    async def reconcile(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
+    async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
         await self._wait()
         self.rows[name] = max(self.rows.get(name, (0, 0)), (epoch, frozen_until_us))
         row = self._row(name)

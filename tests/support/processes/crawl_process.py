@@ -22,6 +22,7 @@ from typing import Any
 
 import psycopg
 from support.processes.sandbox_process import SandboxProcess
+from support.proofs.walks import strings_in
 
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
@@ -201,7 +202,7 @@ class Crawl:
     def missing(self) -> set[str]:
         """Strings of the keyspace that no search and no dead letter answers for. Only for one length."""
         keyspace = self.job.spec.keyspace.to_keyspace()
-        wanted = {string for strings in keyspace.root_ranges() for string in keyspace.strings_in(strings)}
+        wanted = {string for strings in keyspace.root_ranges() for string in strings_in(keyspace, strings)}
         found = self.rows(
             f"SELECT string FROM search WHERE job_id = {self.id} UNION "
             f"SELECT string FROM dead_letter WHERE job_id = {self.id}"
@@ -237,7 +238,7 @@ class Crawl:
         redis = connect_redis(self.redis_url)
         try:
             record = BucketRecord(Bucket(redis, self.row.bucket), BucketRows(ledger), clock=SYSTEM_CLOCK)
-            await record.reconcile()
+            await record.synchronize()
             assert record.view is not None
             return record.view.limits
         finally:

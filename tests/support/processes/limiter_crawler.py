@@ -49,7 +49,7 @@ class FileLedger:
             state.setdefault("row", [0, 0])
             return self._row(name, state), inserted
 
-    async def reconcile(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
+    async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
         with self._locked() as state:
             state["row"] = max(state.get("row", [0, 0]), [epoch, frozen_until_us])
             return self._row(name, state)

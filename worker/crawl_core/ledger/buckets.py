@@ -23,17 +23,17 @@ class BucketRows:
             return inserted, True
         return await self._read(name), False
 
-    async def reconcile(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
+    async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
         """Merge a freeze into the row: the higher epoch wins, on a tie the later instant. The merged row.
 
         Its limits are the strictest of the jobs that are unfinished now; the last ones when there is none.
         """
         arguments = {"name": name, "epoch": epoch, "frozen_until_us": frozen_until_us}
-        await self._ledger.run("buckets.reconcile", arguments)
+        await self._ledger.run("buckets.merge_freeze", arguments)
         if await self._ledger.row("buckets.read", {"name": name}, into=_bucket) is None:
             # The ledger is another one, or older, than the Redis that knows the bucket.
             await self.ensure(name)
-            await self._ledger.run("buckets.reconcile", arguments)
+            await self._ledger.run("buckets.merge_freeze", arguments)
         return await self._read(name)
 
     async def _read(self, name: str) -> BucketRow:

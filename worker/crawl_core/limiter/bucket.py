@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from crawl_core.backends import keys
 from crawl_core.backends.scripts import Argument, Script
@@ -81,7 +83,7 @@ class Bucket:
         self._redis = redis
         self._keys = (keys.bucket_key(name, "slots"), keys.bucket_key(name, "state"))
 
-    async def acquire(
+    async def request_permits(
         self, count: int, *, answered: Sequence[tuple[str, int]] = (), unsent: Sequence[tuple[str, int, int]] = ()
     ) -> Grant | Unknown:
         """Take up to `count` permits. answered: (id, age_us); unsent: (id, free_us, window_us)."""
@@ -106,12 +108,12 @@ class Bucket:
         )  # fmt: skip
         return bool(reply[0] == "made")
 
-    async def freeze(self, *, until_us: int, first_us: int, longest_us: int, epoch: int) -> Freeze | Unknown:
+    async def write_freeze(self, *, first_us: int, longest_us: int, epoch: int) -> Freeze | Unknown:
         """Pause it, and raise its epoch above `epoch`."""
-        reply = await self._run(_FREEZE, [LAYOUT, until_us, first_us, longest_us, epoch])
+        reply = await self._run(_FREEZE, [LAYOUT, first_us, longest_us, epoch])
         return reply if isinstance(reply, Unknown) else Freeze(*reply[1:])
 
-    async def unfreeze(self, *, epoch: int) -> Freeze | Unknown:
+    async def lift_freeze(self, *, epoch: int) -> Freeze | Unknown:
         """Lift its freeze, and raise its epoch above `epoch`."""
         reply = await self._run(_UNFREEZE, [LAYOUT, epoch])
         return reply if isinstance(reply, Unknown) else Freeze(*reply[1:])
@@ -120,7 +122,17 @@ class Bucket:
         """What Redis has."""
         return _view(await self._run(_RECONCILE, [LAYOUT, keys.JOB_TTL_S]))
 
-    async def bring(self, row: BucketRow, *, read_us: int) -> BucketView | Unknown:
+    async def floor_s(self) -> float:
+        """Seconds since 1970 until which no permit is granted, since Redis lost its memory; 0 where there is none.
+
+        Also 0 where it cannot be read: it is only for people, who see by then that Redis is out of reach.
+        """
+        with suppress(RedisError, OSError, ValueError):
+            floor_us = await self._redis.hget(self._keys[1], "floor_us")
+            return int(floor_us or 0) / MICROSECONDS
+        return 0.0
+
+    async def apply_row(self, row: BucketRow, *, read_us: int) -> BucketView | Unknown:
         """Bring a row in that was read after the bucket's clock showed `read_us`."""
         args = [read_us, row.epoch, row.frozen_until_us, *_limits_args(row.limits)]
         return _view(await self._run(_RECONCILE, [LAYOUT, keys.JOB_TTL_S, *args]))

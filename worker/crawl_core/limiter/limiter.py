@@ -23,7 +23,7 @@ from crawl_core.errors import UnavailableError
 from crawl_core.limiter.bucket import MICROSECONDS, Bucket, Grant, Unknown
 from crawl_core.limiter.permit import SEND_DEADLINE_S, Permit
 from crawl_core.limiter.queue import PermitQueue
-from crawl_core.limiter.record import BucketRecord, unfreeze
+from crawl_core.limiter.record import BucketRecord
 from crawl_core.limiter.returns import Returns
 from crawl_core.limiter.state import LimiterState
 from crawl_core.logs import fields
@@ -69,7 +69,6 @@ class Limiter:
         settings: LimiterSettings = DEFAULT_SETTINGS,
     ) -> None:
         self._redis = redis
-        self._ledger = ledger
         self._clock = clock
         self._settings = settings
         self._queue = PermitQueue(clock, on_demand=self._on_demand)
@@ -102,31 +101,24 @@ class Limiter:
             return
         with suppress(UnavailableError, TimeoutError):
             async with asyncio.timeout(1.0):
-                await self._ask()
+                await self._call_bucket()
 
     async def acquire(self) -> Permit:
         """A permit, at its instant: first come, first served among this process's tasks."""
         if self._failure:
             raise self._failure
-        return await self._queue.take()
+        return await self._queue.next_permit()
 
-    async def freeze(self, *, until_us: int | None = None, retry_after_s: float | None = None) -> int:
-        """Pause the bucket for everybody, because of a 429. Returns until when, by Redis TIME.
+    async def freeze(self, *, retry_after_s: float | None) -> int:
+        """Pause the bucket for everybody, because of a 429. Returns until when, in us since 1970 by Redis TIME.
 
         Until Redis and the ledger both have it, this process takes no permit.
         """
-        frozen_until_us = await self._record.freeze(until_us=until_us or 0, retry_after_s=retry_after_s)
+        frozen_until_us = await self._record.record_freeze(retry_after_s=retry_after_s)
         if not self._record.recorded:
             self._unrecorded.set()
         self._wake()
         return frozen_until_us
-
-    async def unfreeze(self) -> None:
-        """Lift the freeze for everybody."""
-        await unfreeze(self._redis, self._ledger, self._record.bucket.name)
-        await self._record.reconcile()
-        self._ask_at_s = -math.inf
-        self._wake()
 
     def state(self) -> LimiterState:
         """What the process knows and has done."""
@@ -171,7 +163,7 @@ class Limiter:
         while True:
             await self._sleep_until_due()
             try:
-                await self._ask()
+                await self._call_bucket()
                 self._failures = 0
             except UnavailableError as error:
                 self._failures += 1
@@ -215,16 +207,16 @@ class Limiter:
         if self._alarm and not self._alarm.done():
             self._alarm.set_result(None)
 
-    async def _ask(self) -> None:
+    async def _call_bucket(self) -> None:
         """One call: tell what is to be told, and ask for what is needed."""
-        returns = self._returns.take()
+        returns = self._returns.drain()
         sent_s = self._clock.monotonic()
         contended = sent_s >= self._ask_at_s
         may_take = self._may_take_at_s(sent_s) <= sent_s
         count = min(self._queue.demand, self._settings.max_batch) if may_take else 0
         self._calls += 1
         try:
-            reply = await self._record.bucket.acquire(
+            reply = await self._record.bucket.request_permits(
                 count, answered=returns.answers_by_age(sent_s), unsent=returns.unsent_as_granted()
             )
         except BaseException:
@@ -283,7 +275,7 @@ class Limiter:
     async def _reconcile_always(self) -> None:
         while True:
             try:
-                await self._record.reconcile()
+                await self._record.synchronize()
                 self._wake()
             except UnavailableError as error:
                 log.info("bucket and row not compared: %s", error, extra=self._fields("limiter.reconcile_failed"))

@@ -45,7 +45,7 @@ class PermitQueue:
         """How many more permits are needed."""
         return max(0, len(self._waiting) - len(self._granted))
 
-    async def take(self) -> Permit:
+    async def next_permit(self) -> Permit:
         """The next permit, at its instant."""
         waiter: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)

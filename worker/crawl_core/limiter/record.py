@@ -69,7 +69,7 @@ class BucketRecord:
             self.epoch = epoch
             self._on_epoch()
 
-    async def freeze(self, *, until_us: int, retry_after_s: float | None) -> int:
+    async def record_freeze(self, *, retry_after_s: float | None) -> int:
         """Pause the bucket, in Redis at once and then in the ledger. Returns until when, by Redis TIME."""
         self.recorded = False
         window_s = self._window_s()
@@ -77,20 +77,18 @@ class BucketRecord:
         first_us, longest_us = round(first_s * MICROSECONDS), round(longest_s * MICROSECONDS)
         freeze: Freeze | Unknown | None = None
         try:
-            freeze = await self.bucket.freeze(
-                until_us=until_us, first_us=first_us, longest_us=longest_us, epoch=self.newest[0]
-            )
+            freeze = await self.bucket.write_freeze(first_us=first_us, longest_us=longest_us, epoch=self.newest[0])
         except RedisUnavailableError as error:
             log.warning("redis does not take the freeze: %s", error, extra=self._fields("limiter.freeze_alone"))
         if not isinstance(freeze, Freeze):
-            freeze = self._freeze_alone(retry_after_s, window_s, until_us)
+            freeze = self._freeze_alone(retry_after_s, window_s)
         self.recorded = False
         self.hear(freeze.epoch, freeze.frozen_until_us)
         seconds = (freeze.frozen_until_us - freeze.now_us) / MICROSECONDS
         extra = self._fields("limiter.frozen", epoch=freeze.epoch, seconds=seconds, retry_after_s=retry_after_s)
         log.warning("bucket frozen for %.0f s", seconds, extra=extra)
         try:
-            await self.reconcile()
+            await self.synchronize()
         except UnavailableError as error:
             log.warning("the freeze is not recorded yet: %s", error, extra=self._fields("limiter.unrecorded"))
         return self.newest[1]
@@ -101,17 +99,17 @@ class BucketRecord:
             return self.view.limits.window_s
         return _DEFAULT_WINDOW_S if self._last is None else self._last.window_us / MICROSECONDS
 
-    async def reconcile(self) -> None:
+    async def synchronize(self) -> None:
         """Bring bucket and row together, both ways: the higher epoch wins, on a tie the later freeze."""
         view = self._recent_view() or await self._look()
         if isinstance(view, Unknown):
             await self.introduce(view)
             return
         epoch, frozen_until_us = max(self.newest, (view.epoch, view.frozen_until_us))
-        row = await self._ledger.reconcile(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
+        row = await self._ledger.merge_freeze(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
         self.newest = max(self.newest, (row.epoch, row.frozen_until_us))
         if (row.epoch, row.frozen_until_us, row.limits) != (view.epoch, view.frozen_until_us, view.limits):
-            brought = await self.bucket.bring(row, read_us=view.now_us)
+            brought = await self.bucket.apply_row(row, read_us=view.now_us)
             if isinstance(brought, Unknown):
                 return
             view = brought
@@ -123,7 +121,7 @@ class BucketRecord:
             row, inserted = await self._ledger.ensure(self.bucket.name)
             if self.newest > (row.epoch, row.frozen_until_us):
                 epoch, frozen_until_us = self.newest
-                row = await self._ledger.reconcile(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
+                row = await self._ledger.merge_freeze(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
             if await self.bucket.init(row, asked=asked, fresh=inserted):
                 log.info("bucket made", extra=self._fields("limiter.bucket_made", fresh=inserted))
 
@@ -170,14 +168,14 @@ class BucketRecord:
             self._alone = 0
             self._paused_until_s = -math.inf
 
-    def _freeze_alone(self, retry_after_s: float | None, window_s: float, until_us: int) -> Freeze:
+    def _freeze_alone(self, retry_after_s: float | None, window_s: float) -> Freeze:
         """Without Redis this process pauses by its own clock, and hands the freeze to the ledger's row."""
         now_s, now_us = self._clock.monotonic(), self._now_us()
         if now_s >= self._paused_until_s:
             self._alone += 1
         duration_s = freeze_duration_s(retry_after_s, window_s, self._alone - 1)
         self._paused_until_s = max(self._paused_until_s, now_s + duration_s)
-        frozen_until_us = max(until_us, round(now_us + duration_s * MICROSECONDS), self.newest[1])
+        frozen_until_us = max(round(now_us + duration_s * MICROSECONDS), self.newest[1])
         return Freeze(round(now_us), self.newest[0] + 1, frozen_until_us)
 
     def _fields(self, action: str, **values: object) -> dict[str, object]:
@@ -187,7 +185,7 @@ class BucketRecord:
 async def unfreeze(redis: Redis, ledger: BucketLedger, name: str) -> None:
     """Lift the freeze of a bucket for everybody, in Redis and in the ledger."""
     row, _ = await ledger.ensure(name)
-    freeze = await Bucket(redis, name).unfreeze(epoch=row.epoch)
+    freeze = await Bucket(redis, name).lift_freeze(epoch=row.epoch)
     epoch = freeze.epoch if isinstance(freeze, Freeze) else row.epoch + 1
-    await ledger.reconcile(name, epoch=epoch, frozen_until_us=0)
+    await ledger.merge_freeze(name, epoch=epoch, frozen_until_us=0)
     log.info("bucket unfrozen", extra=fields("limiter.unfrozen", bucket=name, epoch=epoch))

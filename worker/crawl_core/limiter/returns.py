@@ -34,16 +34,16 @@ class Returns:
         self.unsent.append(permit)
         self.due_s = min(self.due_s, now_s + UNSENT_DELAY_S)
 
-    def take(self) -> Returns:
+    def drain(self) -> Returns:
         """Everything, leaving nothing."""
-        taken = Returns(self.answered, self.unsent, self.due_s)
+        drained = Returns(self.answered, self.unsent, self.due_s)
         self.answered, self.unsent, self.due_s = [], [], math.inf
-        return taken
+        return drained
 
-    def put_back(self, taken: Returns, *, due_s: float) -> None:
-        """The call that carried `taken` failed."""
-        self.answered[:0] = taken.answered
-        self.unsent[:0] = taken.unsent
+    def put_back(self, drained: Returns, *, due_s: float) -> None:
+        """The call that carried `drained` failed."""
+        self.answered[:0] = drained.answered
+        self.unsent[:0] = drained.unsent
         self.due_s = min(self.due_s, due_s)
 
     def answers_by_age(self, now_s: float) -> list[tuple[str, int]]:

@@ -1,11 +1,11 @@
 -- bucket_freeze: pause a bucket, because the upstream answered 429.
 -- KEYS[1] slots zset, unused   KEYS[2] bucket hash (see bucket_init)
--- ARGV    layout, until_us (0: not given), first_us: how long the first freeze lasts, longest_us: how long the doubled ones
---         may last (as long as the first: no doubling), epoch: the ledger's, where it is higher
+-- ARGV    layout, first_us: how long the first freeze lasts, longest_us: how long the doubled ones may last (as long as
+--         the first: no doubling), epoch: the ledger's, where it is higher
 -- RETURN  {"ok", now_us, epoch, frozen_us} | {"unknown", now_us, run_id} | {"layout", found}
 -- TIME    the server's TIME, never a client's clock
 local bucket_key = KEYS[2]
-local layout, until_us, first, longest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local layout, first, longest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
 local run_id = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
@@ -21,7 +21,7 @@ elseif now >= frozen then
   strikes = math.min(strikes + 1, 40)
 end
 local freeze = math.min(first * 2 ^ strikes, longest)
-frozen = math.floor(math.max(frozen, until_us, now + freeze))
-epoch = math.max(epoch, tonumber(ARGV[5])) + 1
+frozen = math.floor(math.max(frozen, now + freeze))
+epoch = math.max(epoch, tonumber(ARGV[4])) + 1
 redis.call("HSET", bucket_key, "frozen_us", frozen, "epoch", epoch, "strikes", strikes)
 return {"ok", now, epoch, frozen}

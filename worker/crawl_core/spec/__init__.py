@@ -1,6 +1,6 @@
 """The CrawlJob: its type, its rules, and the door through which files and API objects become one."""
 
-from crawl_core.spec.changes import Change, change_of, changed_fields, differences, fingerprint, identity, in_words
+from crawl_core.spec.changes import Change, change_of, differences, identity, in_words
 from crawl_core.spec.crawljob import API_VERSION, KIND, CrawlJob, Metadata, Spec
 from crawl_core.spec.reading import crawljob_of, parse_crawljob, read_crawljob
 from crawl_core.spec.sections import KeyspaceSpec, RateLimit, Retry, SecretRef, Source
@@ -22,10 +22,8 @@ __all__ = [
     "Toleration",
     "Workers",
     "change_of",
-    "changed_fields",
     "crawljob_of",
     "differences",
-    "fingerprint",
     "identity",
     "in_words",
     "parse_crawljob",

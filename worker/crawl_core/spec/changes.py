@@ -6,8 +6,6 @@ keeps a job's identity. It refuses to say what a change does: that is the operat
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -76,11 +74,6 @@ def identity(spec: Spec) -> dict[str, Any]:
     }
 
 
-def fingerprint(spec: Spec) -> str:
-    """A digest of the identity, for names and for a quick look. To decide, compare with `differences`."""
-    return hashlib.sha256(json.dumps(identity(spec), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
 def differences(stored: Mapping[str, Any], spec: Spec) -> dict[str, tuple[Any, Any]]:
     """What tells a stored identity from a spec's: {path: (stored, now)}; empty when both are the same job.
 
@@ -99,12 +92,6 @@ def differences(stored: Mapping[str, Any], spec: Spec) -> dict[str, tuple[Any, A
 def in_words(told_apart: Mapping[str, tuple[Any, Any]]) -> str:
     """What `differences` found, for a message."""
     return ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in told_apart.items())
-
-
-def changed_fields(old: Spec, new: Spec) -> dict[str, Change]:
-    """The fields in which two specs differ, and what each takes."""
-    before, now = (_flat(spec.model_dump(mode="python", by_alias=True)) for spec in (old, new))
-    return {path: change_of(path) for path in sorted(before.keys() | now.keys()) if before.get(path) != now.get(path)}
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

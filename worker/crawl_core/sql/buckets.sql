@@ -22,7 +22,7 @@ ON CONFLICT (name) DO NOTHING
 RETURNING
 -- include: bucket_row
 
--- name: reconcile
+-- name: merge_freeze
 -- Merge what a worker knows of a freeze into the row, and bring the row's limits up to date. The higher epoch wins, on
 -- a tie the later instant. Writes nothing when nothing changes: every worker calls this every 10 s.
 --

@@ -6,7 +6,6 @@ be tested, and used, with any durable record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,19 +23,6 @@ class BucketLimits:
     def allows_less_than(self, *, requests: int, window_s: float) -> bool:
         """Whether who may send `requests` in any `window_s` seconds is held back by these."""
         return self.requests < requests or self.window_s > window_s
-
-    @staticmethod
-    def strictest(many: Iterable[BucketLimits]) -> BucketLimits:
-        """The one that satisfies all: the fewest requests, the longest window and timeout, even where any is."""
-        limits = list(many)
-        if not limits:
-            raise ValueError("the strictest of no limits: give at least one")
-        return BucketLimits(
-            requests=min(one.requests for one in limits),
-            window_s=max(one.window_s for one in limits),
-            request_timeout_s=max(one.request_timeout_s for one in limits),
-            even=any(one.even for one in limits),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +44,7 @@ class BucketLedger(Protocol):
         """The row, inserted where it was missing. True: this call inserted it, so that nobody ever had a permit."""
         ...
 
-    async def reconcile(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
+    async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
         """Merge a freeze into the row: the higher epoch wins, on a tie the later instant. The merged row, with the
         limits of now."""
         ...

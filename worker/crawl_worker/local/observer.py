@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
-from redis.exceptions import RedisError
-
-from crawl_core.backends.keys import bucket_key
 from crawl_core.errors import ConfigurationError
 from crawl_core.job.reasons import NOTED_BY_WORKERS
 from crawl_core.job.snapshot import Snapshot, State
 from crawl_core.ledger import buckets, jobs
+from crawl_core.limiter.bucket import Bucket
 from crawl_core.spec import CrawlJob
 from crawl_core.values.limits import BucketRow
 from crawl_core.values.progress import Progress
@@ -55,7 +52,7 @@ class Observer:
         progress = await jobs.progress(opened.ledger, opened.row.id)
         bucket = await _bucket(opened)
         frozen_until_s = bucket.frozen_until_us / 1e6 if bucket is not None else 0.0
-        floor_s = await _floor_s(opened)
+        floor_s = await Bucket(opened.redis, opened.bucket).floor_s()
         self.progress, self.problem = progress, row.problem_reason or ""
         problem = f"{row.problem_reason}: {row.problem_message}" if row.problem_reason else ""
         self._tell_freeze(frozen_until_s, opened.bucket)
@@ -104,11 +101,3 @@ class Observer:
 async def _bucket(opened: Opened) -> BucketRow | None:
     """The row of the job's bucket; none before its first worker."""
     return next((row for row in await buckets.all(opened.ledger) if row.name == opened.bucket), None)
-
-
-async def _floor_s(opened: Opened) -> float:
-    """Before when nothing is granted, in seconds of the epoch; 0 where that cannot be said: it is only for people."""
-    with suppress(RedisError, OSError, ValueError):
-        found = await opened.redis.hget(bucket_key(opened.bucket, "state"), "floor_us")
-        return int(found or 0) / 1e6
-    return 0.0

@@ -12,7 +12,8 @@ import yaml
 
 from crawl_core.errors import LedgerUnavailableError, RedisUnavailableError
 from crawl_core.metrics import definitions as metrics
-from crawl_core.metrics.declared import Declaration, values_of
+from crawl_core.metrics.declared import Declaration
+from crawl_core.metrics.labels import values_of
 from crawl_core.spec import parse_crawljob
 from crawl_core.spec.status import ConditionType
 from crawl_operator.observe.observer import trouble_of

@@ -15,7 +15,8 @@ import yaml
 from support.proofs.boards import panels
 
 from crawl_core.metrics import definitions
-from crawl_core.metrics.declared import Declaration, values_of
+from crawl_core.metrics.declared import Declaration
+from crawl_core.metrics.labels import values_of
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 PATHS = sorted((GRAFANA / "dashboards").glob("*.json"))

@@ -9,8 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from crawl_core.metrics import definitions as metrics
-from crawl_core.metrics.declared import Declaration, Group, Samples, values_of
+from crawl_core.metrics.declared import Declaration, Group, Samples
 from crawl_core.metrics.exposition import Parsed, text_of
+from crawl_core.metrics.labels import LabelValue, values_of
 from crawl_core.metrics.page import page
 
 ALL = [declaration for group in metrics.GROUPS for declaration in group.declarations]
@@ -35,14 +36,19 @@ def test_no_two_families_share_a_name() -> None:
     assert sorted(set(families)) == sorted(families)
 
 
-def test_the_values_of_a_label_are_read_from_its_meaning() -> None:
-    assert values_of("won: a range was claimed; lost: it was somebody else's") == ["won", "lost"]
-    assert values_of("a number from 0 to concurrency - 1") == []
+class Kind(LabelValue):
+    GOOD = "good", "as it should be"
+    BAD = "bad", "as it should not"
+
+
+def test_a_label_has_the_values_of_its_enum_and_none_where_it_is_described_in_words() -> None:
+    assert values_of(Kind) == ["good", "bad"]
+    assert values_of("a number: from 0 to concurrency - 1") == []
 
 
 def test_a_counter_is_there_before_its_first_event() -> None:
     group = Group("A test", exported_by="a test")
-    group.counters("events_total", "Events.", kind="good: as it should be; bad: as it should not")
+    group.counters("events_total", "Events.", kind=Kind)
     series = [line for line in text_of(group.registry).decode().splitlines() if not line.startswith("#")]
     assert series == ['events_total{kind="good"} 0.0', 'events_total{kind="bad"} 0.0']
 
@@ -82,5 +88,5 @@ def test_the_page_has_every_metric_and_every_value_of_a_label() -> None:
     text = page()
     for declaration in ALL:
         assert f"`{declaration.name}`" in text
-        for meaning in declaration.labels.values():
-            assert all(f"`{value}`" in text for value in values_of(meaning))
+        for label in declaration.labels.values():
+            assert all(f"`{value}`" in text for value in values_of(label))

@@ -28,6 +28,7 @@ PURE = [
     "crawl_core.limiter.returns",
     "crawl_core.limiter.state",
     "crawl_core.logs",
+    "crawl_core.metrics.labels",
     "crawl_core.spec",
     "crawl_core.values",
     "crawl_core.wording",

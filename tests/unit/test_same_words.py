@@ -14,7 +14,7 @@ from crawl_core.job import snapshot
 from crawl_core.job.snapshot import Snapshot, line
 from crawl_core.job.terminal import render
 from crawl_core.metrics import definitions as metrics
-from crawl_core.metrics.declared import values_of
+from crawl_core.metrics.labels import values_of
 from crawl_core.spec import status
 from crawl_operator.plugin.picture import detail
 from crawl_worker.local.metrics import _STATES

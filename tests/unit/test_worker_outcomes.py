@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_core.metrics import definitions as metrics
-from crawl_core.metrics.declared import values_of
 from crawl_worker.client.outcomes import FailureClass, OutcomeLabel, class_of, label_of, name_of
 from crawl_worker.sources.outcomes import (
     InvalidBody,
@@ -29,11 +27,6 @@ FAILURES = [
     InvalidBody(""),
 ]
 PAGE = Page(count=0, total=0, has_next=False, artists=[])
-
-
-def test_the_labels_are_those_that_the_metrics_declare() -> None:
-    assert [label.value for label in OutcomeLabel] == values_of(metrics.OUTCOMES)
-    assert {failure.value for failure in FailureClass} == set(values_of(metrics.RETRY_CLASSES))
 
 
 def test_every_kind_of_outcome_has_a_label_of_its_own() -> None:

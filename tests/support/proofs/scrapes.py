@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from crawl_core.metrics.declared import Declaration, Group, values_of
+from crawl_core.metrics.declared import Declaration, Group
+from crawl_core.metrics.labels import values_of
 
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _SUFFIXES = ("_bucket", "_sum", "_count")

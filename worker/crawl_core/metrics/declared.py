@@ -14,11 +14,13 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from crawl_core.metrics.labels import Label, LabelValue, values_of
+
 # When a series began is told by its first sample; a second series for that doubles what is stored.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Kind = Literal["counter", "gauge", "histogram"]
-Labels = Mapping[str, str]
+Labels = Mapping[str, Label]
 """Names of labels, and what their values are."""
 
 
@@ -59,7 +61,7 @@ class Reading:
     value: float
 
 
-class Counters:
+class LabelledCounter:
     """A counter whose label has few values: each one's series is looked up once, and not at every event."""
 
     def __init__(self, counter: Counter, values: Iterable[str]) -> None:
@@ -93,31 +95,31 @@ class Group:
         self._declare(name, "counter", meaning, {})
         return Counter(name, meaning, registry=self.registry)
 
-    def counters(self, name: str, meaning: str, **label: str) -> Counters:
-        """Events of several kinds. The label's meaning is `value: what it means; ...`."""
+    def counters(self, name: str, meaning: str, **label: type[LabelValue]) -> LabelledCounter:
+        """Events of several kinds, told apart by one label."""
         self._declare(name, "counter", meaning, label)
         ((label_name, values),) = label.items()
-        return Counters(Counter(name, meaning, [label_name], registry=self.registry), values_of(values))
+        return LabelledCounter(Counter(name, meaning, [label_name], registry=self.registry), values_of(values))
 
     def open_counters(self, name: str, meaning: str, **labels: str) -> Counter:
         """Events of kinds that are not all known before, though there are few."""
         self._declare(name, "counter", meaning, labels)
         return Counter(name, meaning, list(labels), registry=self.registry)
 
-    def histogram(self, name: str, meaning: str, buckets: Sequence[float], **labels: str) -> Histogram:
+    def histogram(self, name: str, meaning: str, buckets: Sequence[float], **labels: type[LabelValue]) -> Histogram:
         """Durations in seconds, observed where they happen."""
         self._declare(name, "histogram", meaning, labels)
         made = Histogram(name, meaning, list(labels), buckets=buckets, registry=self.registry)
-        for meaning_of_values in labels.values():
-            for value in values_of(meaning_of_values):
+        for label in labels.values():
+            for value in values_of(label):
                 made.labels(value)  # There from the beginning, as a counter's.
         return made
 
-    def sampled_counter(self, name: str, meaning: str, **labels: str) -> Sampled:
+    def sampled_counter(self, name: str, meaning: str, **labels: Label) -> Sampled:
         """What is counted already, by whoever is read."""
         return Sampled(self._declare(name, "counter", meaning, labels))
 
-    def gauge(self, name: str, meaning: str, **labels: str) -> Sampled:
+    def gauge(self, name: str, meaning: str, **labels: Label) -> Sampled:
         """A state."""
         return Sampled(self._declare(name, "gauge", meaning, labels))
 
@@ -125,11 +127,6 @@ class Group:
         made = Declaration(name, kind, meaning, {**self.common, **labels})
         self.declarations.append(made)
         return made
-
-
-def values_of(meaning: str) -> list[str]:
-    """The values that a label's meaning lists; none where it is free within bounds."""
-    return [part.partition(":")[0].strip() for part in meaning.split(";")] if ":" in meaning else []
 
 
 class Samples(Collector):

@@ -6,6 +6,7 @@ Everything else is counted by the process that sees it. Durations are in seconds
 
 from __future__ import annotations
 
+from crawl_core.metrics import labels
 from crawl_core.metrics.declared import Group
 
 _JOB = {"namespace": "the CrawlJob's", "crawljob": "its name"}
@@ -23,15 +24,10 @@ WORKER = Group(
     served_with=_JOB | {"worker": "the pod's name; in a local run worker-1, worker-2, ..."},
 )
 
-OUTCOMES = (
-    "ok: a page; rate_limited: 429; unauthorized: 401; page_size_refused: 400 for the page's size; "
-    "rejected: another 4xx; http_5xx: an error of the server; not_connected: nothing was sent; "
-    "answer_timeout: no whole answer in time; answer_closed: the connection ended before; "
-    "answer_malformed: no HTTP; answer_error: another error of the network; invalid_body: 200 without a page; "
-    "other: anything else"
-)
 REQUESTS = WORKER.counters(
-    "artistcrawl_worker_requests_total", "Requests to the API that were answered or failed.", outcome=OUTCOMES
+    "artistcrawl_worker_requests_total",
+    "Requests to the API that were answered or failed.",
+    outcome=labels.OutcomeLabel,
 )
 REQUEST_DURATION = WORKER.histogram(
     "artistcrawl_worker_request_duration_seconds",
@@ -43,40 +39,30 @@ PERMIT_WAIT = WORKER.histogram(
     "Time that a task waited for its permit. Where the limit binds, this is most of the time.",
     WAIT_BUCKETS_S,
 )
-RETRY_CLASSES = (
-    "limit: 429, costs no attempt; credential: a refused token; page_size: a refused page size; "
-    "network: no connection or no whole answer; server: 5xx; answer: no page in it; rejected: another 4xx"
-)
 RETRIES = WORKER.counters(
     "artistcrawl_worker_retries_total",
     "Requests that failed, so that they are sent again or their string is given up.",
-    **{"class": RETRY_CLASSES},
+    **{"class": labels.FailureClass},
 )
 PAGES = WORKER.counters(
     "artistcrawl_worker_pages_total",
     "Pages of results taken.",
-    page="first: of a string; next: a further one",
+    page=labels.PageOrder,
 )
 SEARCHES = WORKER.counters(
     "artistcrawl_worker_searches_total",
     "Strings whose search is committed.",
-    result="found: with artists; empty: without; truncated: with more than can be paged to",
+    result=labels.SearchResult,
 )
 ARTISTS = WORKER.counters(
     "artistcrawl_worker_artists_total",
     "Artists committed, as often as they were returned; twice in one commit counts once.",
-    change=(
-        "new: not in the ledger before; updated: the ledger's row was written, for another value or after 24 h; "
-        "unchanged: as the ledger has it"
-    ),
+    change=labels.ArtistChange,
 )
 COMMITS = WORKER.counters(
     "artistcrawl_worker_commits_total",
     "Batches sent to the ledger.",
-    result=(
-        "committed: it is in the ledger; refused: for its data, and halved; fence_lost: the range is somebody else's; "
-        "unavailable: nobody knows, so it is sent again"
-    ),
+    result=labels.CommitResult,
 )
 COMMIT_DURATION = WORKER.histogram(
     "artistcrawl_worker_commit_duration_seconds",
@@ -86,25 +72,17 @@ COMMIT_DURATION = WORKER.histogram(
 DEAD_LETTERS = WORKER.counters(
     "artistcrawl_worker_dead_letters_total",
     "Strings given up.",
-    **{
-        "class": (
-            "credential: refused tokens; page_size: a refused page size; network: no connection or no whole answer; "
-            "server: 5xx; answer: no page in it; rejected: another 4xx; ledger: its artists cannot be stored"
-        )
-    },
+    **{"class": labels.DeadLetterClass},
 )
 LEASES = WORKER.counters(
     "artistcrawl_worker_leases_total",
     "What became of leases of ranges.",
-    event=(
-        "won: a range was claimed; completed: it is done; released: it was given back; "
-        "lost: it was somebody else's before we were done"
-    ),
+    event=labels.LeaseEvent,
 )
 TOKENS = WORKER.counters(
     "artistcrawl_worker_token_requests_total",
     "Requests for an access token.",
-    result="granted: a token came; failed: tried again; denied: a person must correct the credentials",
+    result=labels.TokenResult,
 )
 
 WORKER_INFO = WORKER.gauge("artistcrawl_worker_info", "Always 1.", version="of artistcrawl")
@@ -112,11 +90,7 @@ WORKER_START = WORKER.gauge("artistcrawl_worker_start_timestamp_seconds", "When 
 WORKER_STATE = WORKER.gauge(
     "artistcrawl_worker_state",
     "1 for the state it is in, 0 for the others.",
-    state=(
-        "starting: not all it needs is there; crawling: it has ranges; idle: there is none for it; "
-        "frozen: the API asked to pause; outage: nobody's requests succeed, one at a time is tried; "
-        "blocked: the ledger or Redis is out of reach; draining: it was told to stop"
-    ),
+    state=labels.WorkerState,
 )
 CONCURRENCY = WORKER.gauge("artistcrawl_worker_concurrency", "Ranges it may crawl at once.")
 IN_FLIGHT = WORKER.gauge("artistcrawl_worker_requests_in_flight", "Requests sent and not answered yet.")
@@ -142,7 +116,7 @@ ARRIVALS = WORKER.sampled_counter(
 PERMITS = WORKER.sampled_counter(
     "artistcrawl_limiter_permits_total",
     "Permits of this worker.",
-    event="granted: by Redis; confirmed: its request was answered; discarded: never used, and given back",
+    event=labels.PermitEvent,
 )
 LIMITER_CALLS = WORKER.sampled_counter("artistcrawl_limiter_calls_total", "Calls to Redis for permits.")
 LIMITER_WAITING = WORKER.gauge("artistcrawl_limiter_waiting", "Tasks that wait for a permit.")
@@ -159,7 +133,7 @@ BACKENDS = Group("Connections", exported_by="workers, operators and local runs",
 LEDGER_CONNECTIONS = BACKENDS.gauge(
     "artistcrawl_ledger_connections",
     "Connections to PostgreSQL.",
-    state="lent: a statement runs on it; idle: open, and nobody uses it",
+    state=labels.ConnectionState,
 )
 LEDGER_CONNECTIONS_LIMIT = BACKENDS.gauge(
     "artistcrawl_ledger_connections_limit", "Connections to PostgreSQL that this process may open."
@@ -183,10 +157,7 @@ JOB_INFO = JOB.gauge(
 JOB_STATE = JOB.gauge(
     "artistcrawl_job_state",
     "1 for the state it is in, 0 for the others.",
-    state=(
-        "Pending: not all is there yet; Crawling: requests are sent; Suspended: by its spec; "
-        "Frozen: the API asked to pause; Stalled: a person must act; Succeeded: every string is covered"
-    ),
+    state=labels.JobState,
 )
 JOB_CONDITION = JOB.gauge(
     "artistcrawl_job_condition",
@@ -218,17 +189,15 @@ JOB_ESTIMATE = JOB.gauge(
 JOB_DEADLINE = JOB.gauge("artistcrawl_job_deadline_timestamp_seconds", "When its deadline is; absent without one.")
 JOB_COMMIT = JOB.gauge("artistcrawl_job_last_commit_timestamp_seconds", "When a worker committed last; absent before.")
 JOB_OBSERVED = JOB.gauge("artistcrawl_job_observed_timestamp_seconds", "When it was looked at last.")
-JOB_WORKERS = JOB.gauge(
-    "artistcrawl_job_workers", "Its workers.", state="desired: that there should be; ready: that are up"
-)
+JOB_WORKERS = JOB.gauge("artistcrawl_job_workers", "Its workers.", state=labels.WorkersCounted)
 JOB_RANGES = JOB.gauge(
-    "artistcrawl_job_ranges", "Ranges in the ledger.", state="open: to be crawled; done: crawled"
+    "artistcrawl_job_ranges", "Ranges in the ledger.", state=labels.RangeState
 )  # fmt: skip
 
 FRONTIER_RANGES = JOB.gauge(
     "artistcrawl_frontier_ranges",
     "Ranges in Redis; absent while Redis is out of reach or does not know the job.",
-    state="pending: wait for a worker; leased: a worker has it; overdue: leased, and the worker is silent",
+    state=labels.FrontierState,
 )
 FRONTIER_EXPIRED = JOB.sampled_counter(
     "artistcrawl_frontier_expired_total", "Leases that were taken back from silent workers, since Redis was seeded."
@@ -262,7 +231,7 @@ LEADER = OPERATOR.gauge("artistcrawl_operator_leader", "1 where it leads, else 0
 RECONCILES = OPERATOR.counters(
     "artistcrawl_operator_reconciles_total",
     "Looks at a CrawlJob, with what followed from them.",
-    result="success: all was done; error: tried again, later each time; timeout: not within 30 s, tried again",
+    result=labels.ReconcileResult,
 )
 RECONCILE_DURATION = OPERATOR.histogram(
     "artistcrawl_operator_reconcile_duration_seconds", "Time of one look with what followed.", ROUND_BUCKETS_S
@@ -273,7 +242,7 @@ QUEUE_WAIT = OPERATOR.histogram(
 QUEUE_LENGTH = OPERATOR.gauge(
     "artistcrawl_operator_queue_length",
     "CrawlJobs to be looked at.",
-    state="due: now; planned: later, by themselves",
+    state=labels.QueueState,
 )
 RECONCILING = OPERATOR.gauge("artistcrawl_operator_reconciles_in_flight", "CrawlJobs that are looked at now.")
 STEPS = OPERATOR.open_counters(
@@ -293,18 +262,18 @@ API_DURATION = OPERATOR.histogram(
     "artistcrawl_operator_api_request_duration_seconds",
     "Time of a request to the Kubernetes API.",
     ROUND_BUCKETS_S,
-    verb="GET: read; POST: create; PATCH: change; DELETE: delete",
+    verb=labels.ApiVerb,
 )
 WATCH_EVENTS = OPERATOR.counters(
     "artistcrawl_operator_watch_events_total",
     "What the watches brought.",
-    resource="crawljobs: a CrawlJob; deployments: a workers' Deployment",
+    resource=labels.WatchedResource,
 )
 CRAWLJOBS = OPERATOR.gauge("artistcrawl_operator_crawljobs", "CrawlJobs that it watches.")
 TURNED = OPERATOR.gauge(
     "artistcrawl_operator_turn_timestamp_seconds",
     "When a part turned last; one that does not for 60 s is restarted.",
-    part="rounds: looks at CrawlJobs; lease: who leads",
+    part=labels.OperatorPart,
 )
 
 GROUPS = (WORKER, BACKENDS, JOB, OPERATOR)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crawl_core.metrics.declared import Declaration, Group
 from crawl_core.metrics.definitions import GROUPS
+from crawl_core.metrics.labels import Label
 
 HEAD = """# Metrics
 
@@ -33,14 +34,10 @@ def _section(group: Group) -> str:
 
 
 def _row(declaration: Declaration) -> str:
-    what = declaration.meaning + "".join(f"<br>{_label(name, meaning)}" for name, meaning in declaration.labels.items())
+    what = declaration.meaning + "".join(f"<br>{_label(name, label)}" for name, label in declaration.labels.items())
     return f"| `{declaration.name}` | {declaration.kind} | {what} |"
 
 
-def _label(name: str, meaning: str) -> str:
-    return f"`{name}`: " + "; ".join(_value(part) for part in meaning.split("; "))
-
-
-def _value(part: str) -> str:
-    value, listed, what = part.partition(": ")
-    return f"`{value}` {what}" if listed else part
+def _label(name: str, label: Label) -> str:
+    words = label if isinstance(label, str) else "; ".join(f"`{value}` {value.meaning}" for value in label)
+    return f"`{name}`: {words}"

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from crawl_core.metrics import definitions as metrics
-from crawl_core.metrics.declared import Reading, Sampled, values_of
+from crawl_core.metrics.declared import Reading, Sampled
+from crawl_core.metrics.labels import JobState, values_of
 from crawl_core.values.frontier import FrontierStats
 from crawl_core.values.progress import Progress
 
-STATES = tuple(values_of(metrics.JOB_STATE.declaration.labels["state"]))
+STATES = tuple(values_of(JobState))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crawl_worker.client.outcomes import FailureClass, class_of, name_of
+from crawl_core.metrics.labels import FailureClass
+from crawl_worker.client.outcomes import class_of, name_of
 from crawl_worker.client.retry import Attempts, RetryRules
 from crawl_worker.sources.outcomes import Outcome, Page, PageSizeRefused, RateLimited, Rejected, Unauthorized
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from crawl_core.metrics.labels import FailureClass, OutcomeLabel
 from crawl_worker.sources.outcomes import (
     InvalidBody,
     Lack,
@@ -16,37 +15,6 @@ from crawl_worker.sources.outcomes import (
     ServerFailed,
     Unauthorized,
 )
-
-
-class OutcomeLabel(StrEnum):
-    """Values of the label `outcome`. Each status of a server by itself would be a series for ever."""
-
-    OK = "ok"
-    RATE_LIMITED = "rate_limited"
-    UNAUTHORIZED = "unauthorized"
-    PAGE_SIZE_REFUSED = "page_size_refused"
-    REJECTED = "rejected"
-    HTTP_5XX = "http_5xx"
-    NOT_CONNECTED = "not_connected"
-    ANSWER_TIMEOUT = "answer_timeout"
-    ANSWER_CLOSED = "answer_closed"
-    ANSWER_MALFORMED = "answer_malformed"
-    ANSWER_ERROR = "answer_error"
-    INVALID_BODY = "invalid_body"
-    OTHER = "other"
-
-
-class FailureClass(StrEnum):
-    """Values of the label `class`: of a failed request, and of a dead letter."""
-
-    LIMIT = "limit"
-    CREDENTIAL = "credential"
-    PAGE_SIZE = "page_size"
-    NETWORK = "network"
-    SERVER = "server"
-    ANSWER = "answer"
-    REJECTED = "rejected"
-
 
 _LABEL_OF_LACK = {
     Lack.NOT_CONNECTED: OutcomeLabel.NOT_CONNECTED,

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from crawl_core.metrics.labels import FailureClass
 from crawl_core.values.rows import RequestRow
-from crawl_worker.client.outcomes import FailureClass
 
 
 class Session(Protocol):

@@ -10,11 +10,12 @@ from typing import Literal
 
 from crawl_core.limiter.state import LimiterState
 from crawl_core.metrics import definitions as metrics
-from crawl_core.metrics.declared import Reading, values_of
+from crawl_core.metrics.declared import Reading
+from crawl_core.metrics.labels import WorkerState, values_of
 from crawl_worker.crawl.view import WorkerView
 
 State = Literal["starting", "crawling", "idle", "frozen", "outage", "blocked", "draining"]
-STATES = tuple(values_of(metrics.WORKER_STATE.declaration.labels["state"]))
+STATES = tuple(values_of(WorkerState))
 
 
 def state_of(view: WorkerView | None) -> State:

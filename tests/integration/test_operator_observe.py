@@ -12,14 +12,15 @@ from support.fakes.operator_rounds import SecretsOnly, TurnedClock, backends, do
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.frontier.frontier import Frontier
+from crawl_core.job.look import FRESH_S
+from crawl_core.job.views import FrontierView
 from crawl_core.ledger import batches, jobs
 from crawl_core.ledger.buckets import BucketRows
 from crawl_core.limiter.bucket import Bucket
 from crawl_core.limiter.record import BucketRecord
 from crawl_core.values.rows import RequestRow
-from crawl_operator.connect.buckets import FRESH_S
 from crawl_operator.connect.secrets import KEPT_S
-from crawl_operator.values.model import FrontierView, Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze
+from crawl_operator.values.model import Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze
 
 RECORDED = (RecordJob(), SeedFrontier(force=False))
 

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from crawl_core.job.snapshot import Snapshot, line
 from crawl_core.job.terminal import render
-from crawl_worker.local.pace import Pace
 
 FULL = Snapshot(
     job="default/quickstart",
@@ -48,7 +47,7 @@ def shown(snapshot: Snapshot, *, width: int = 80) -> str:
     [
         "artistcrawl default/quickstart  Frozen",
         "1 min 23 s",
-        "42.31%",
+        "42.30%",
         "left 2 d 7 h",
         "710,592 of 1,679,616",
         "123,456 (120,001 new)",
@@ -87,7 +86,7 @@ def test_nothing_is_said_about_a_freeze_or_an_error_where_there_is_none() -> Non
 def test_a_plain_line_holds_the_same_and_no_control_characters() -> None:
     text = line(FULL)
     assert text.isprintable()
-    assert "42.31%" in text
+    assert "42.30%" in text
     assert "artists 123,456 (120,001 new)" in text
     assert "frozen until 08:12" in text
 
@@ -101,16 +100,11 @@ def test_a_job_that_has_not_begun_can_be_shown() -> None:
     assert "left ?" in shown(Snapshot(job="default/new"))
 
 
-def test_pace_is_of_the_last_minute() -> None:
-    pace = Pace(span_s=60)
-    for second in range(0, 130, 10):
-        pace.note(second, covered=second if second < 60 else 10 * second, requests=second)
-    assert pace.requests_per_minute == pytest.approx(60)
-    assert pace.eta_s(left=600) == pytest.approx(60)
+def test_what_is_nearly_done_is_not_called_done() -> None:
+    nearly = replace(FULL, covered=1_679_615)
+    assert "99.99%" in shown(nearly)
+    assert "100.00%" in shown(replace(nearly, state="Succeeded", covered=1_679_616))
 
 
-def test_pace_promises_nothing_before_it_has_seen_progress() -> None:
-    pace = Pace()
-    pace.note(0, covered=5, requests=5)
-    pace.note(10, covered=5, requests=6)
-    assert pace.eta_s(left=10) is None
+def test_a_clusters_share_is_shown_as_its_status_says_it() -> None:
+    assert Snapshot(job="default/artists", share=0.4231).percentage == "42.31%"

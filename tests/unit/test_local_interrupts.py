@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from crawl_worker.local.crawl import Interrupts
+from crawl_worker.local.interrupts import Interrupts
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from crawl_core.errors import UnknownJobError
 from crawl_core.spec import parse_crawljob
 from crawl_worker.data.backends import Urls
 from crawl_worker.local.crawl import LocalCrawl
+from crawl_worker.local.mending import Mender
 from crawl_worker.local.opened import Options
 
 JOB = "{apiVersion: artistcrawl.dev/v1alpha1, kind: CrawlJob, metadata: {name: artists}, spec: {}}"
@@ -50,11 +51,11 @@ async def test_what_may_pass_is_said_and_tried_again(error: Exception) -> None:
     crew = cast("Any", SimpleNamespace(refusal=""))
     crawl = crawl_in(SimpleNamespace(postgres=Failing(error)))
     assert await crawl._look_and_mend(crew) is None
-    (note,) = crawl._observer.snapshot.notes
+    (note,) = crawl._monitor.snapshot.notes
     assert note == f"{str(error).splitlines()[0]}; trying again"
     assert crew.refusal == ""
 
 
 def test_a_full_disk_does_not_end_the_crawl() -> None:
-    crawl = crawl_in(Failing(OSError(28, "No space left on device")))
-    crawl._remember(cast("Any", SimpleNamespace(ids=[])))
+    folder = cast("Any", Failing(OSError(28, "No space left on device")))
+    Mender(folder, Urls("", ""), event=lambda text: None).remember([])

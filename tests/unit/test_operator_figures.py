@@ -20,10 +20,11 @@ from support.fakes.observations import (
 )
 
 from crawl_core.job.bucket_name import bucket_of
+from crawl_core.job.views import FrontierView
 from crawl_core.readings.job import JobFigures
 from crawl_operator.expose.job_metrics import Figures, figures_of
 from crawl_operator.values import names
-from crawl_operator.values.model import FrontierView, Key, Observation, Trouble
+from crawl_operator.values.model import Key, Observation, Trouble
 
 LEDGER_DOWN = Trouble("LedgerUnavailable", "PostgreSQL cannot be reached", permanent=False)
 REDIS_DOWN = Trouble("RedisUnavailable", "redis does not answer", permanent=False)

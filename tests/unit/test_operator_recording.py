@@ -22,8 +22,9 @@ from support.fakes.observations import (
     view_of,
 )
 
+from crawl_core.job.views import FrontierView
 from crawl_operator.decide.plan import plan
-from crawl_operator.values.model import FrontierView, Memory, RecordJob, SeedFrontier, SettleJob, Trouble
+from crawl_operator.values.model import Memory, RecordJob, SeedFrontier, SettleJob, Trouble
 
 LOST = FrontierView(known=False)
 

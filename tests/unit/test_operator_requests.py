@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from support.fakes.observations import NOW, crawling, fresh, notes_of, planned, said, settled, status_of, told
 
+from crawl_core.job.views import FrontierView
 from crawl_operator.values import names
-from crawl_operator.values.model import FrontierView, Observation, ReplayDeadLetters, Trouble, Unfreeze
+from crawl_operator.values.model import Observation, ReplayDeadLetters, Trouble, Unfreeze
 
 RETRY, UNFREEZE = names.ANNOTATION_RETRY_DEAD_LETTERS, names.ANNOTATION_UNFREEZE
 

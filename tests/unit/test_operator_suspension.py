@@ -18,7 +18,8 @@ from support.fakes.observations import (
     told,
 )
 
-from crawl_operator.values.model import FrontierView, Observation, ScaleDeployment, Trouble
+from crawl_core.job.views import FrontierView
+from crawl_operator.values.model import Observation, ScaleDeployment, Trouble
 
 
 def suspended(**more: object) -> Observation:

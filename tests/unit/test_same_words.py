@@ -17,7 +17,6 @@ from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.labels import values_of
 from crawl_core.spec import status
 from crawl_operator.plugin.picture import detail
-from crawl_worker.local.metrics import _STATES
 
 LOCAL = Snapshot(
     job="music/artists", state="Frozen", covered=10, strings=100, searches=10, requests=12, artists=7, artists_new=3,
@@ -62,7 +61,7 @@ def test_states_are_the_crawljobs_in_metrics_and_boards() -> None:
     assert [state for state in states if f'"{state}"' not in crawl] == []
 
 
-def test_a_runs_own_states_become_the_crawljobs() -> None:
-    own = set(get_args(snapshot.State)) - set(get_args(status.State))
-    assert own == set(_STATES)
-    assert set(_STATES.values()) <= set(get_args(status.State))
+def test_a_run_shows_the_crawljobs_states_and_three_of_its_own() -> None:
+    own = set(get_args(snapshot.ShownState)) - set(get_args(status.State))
+    assert own == {"Starting", "Draining", "Interrupted"}
+    assert set(get_args(status.State)) < set(get_args(snapshot.ShownState))

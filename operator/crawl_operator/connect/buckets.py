@@ -1,28 +1,20 @@
 """The buckets of unfinished CrawlJobs, each kept alike in Redis and in the ledger, so that a freeze outlives either.
 
-One record a bucket, however many CrawlJobs share it. It refuses to freeze, and to take permits.
+One look a bucket, however many CrawlJobs share it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
 
 from crawl_core.clock import Clock
-from crawl_core.ledger.buckets import BucketRows
+from crawl_core.job.look import FRESH_S, BucketLook
+from crawl_core.job.views import BucketStatus
 from crawl_core.ledger.ledger import Ledger
-from crawl_core.limiter.bucket import Bucket
-from crawl_core.limiter.record import BucketRecord
-from crawl_core.values.limits import BucketRow
 from crawl_operator.connect.secrets import Given
-from crawl_operator.values.model import BucketStatus
 
-FRESH_S = 5.0
-"""Seconds for which a bucket that was looked at is not looked at again."""
 USED_S = 600.0
 """Seconds after which a bucket that no CrawlJob asked for is forgotten."""
 
@@ -41,26 +33,12 @@ class BucketKey:
         return cls(given.postgres_url, given.redis_url, name)
 
 
-class _Rows:
-    """The ledger's rows, through whatever connections are open now."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    async def ensure(self, name: str) -> tuple[BucketRow, bool]:
-        return await BucketRows(self.ledger).ensure(name)
-
-    async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
-        return await BucketRows(self.ledger).merge_freeze(name, epoch=epoch, frozen_until_us=frozen_until_us)
-
-
 @dataclass(slots=True)
-class _Kept:
-    record: BucketRecord
-    rows: _Rows
+class _UsedBucket:
+    """A bucket, and when a CrawlJob asked for it last."""
+
+    look: BucketLook
     used_s: float
-    looked_s: float = -math.inf
-    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Buckets:
@@ -68,57 +46,31 @@ class Buckets:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: dict[BucketKey, _Kept] = {}
+        self._used: dict[BucketKey, _UsedBucket] = {}
 
     async def status(self, key: BucketKey, ledger: Ledger, redis: Redis) -> BucketStatus | None:
         """A bucket as it is now. None where Redis lost it while we looked: ask again."""
-        kept = self._keep(key, ledger, redis)
-        kept.used_s = self._clock.monotonic()
-        await self._reconcile(kept, ledger)
-        view = kept.record.view
-        if view is None:
-            return None
-        row = BucketRow(key.name, view.limits, view.frozen_until_us, view.epoch)
-        # By Redis's clock, which set the end; this machine's may be another.
-        seen_at_s = self._clock.time() - (self._clock.monotonic() - kept.looked_s)
-        left = timedelta(microseconds=view.frozen_until_us - view.now_us)
-        until = datetime.fromtimestamp(seen_at_s, UTC) + left
-        frozen = left > timedelta() and until > datetime.fromtimestamp(self._clock.time(), UTC)
-        return BucketStatus(
-            row=row, frozen_until=until.replace(microsecond=0) if frozen else None, slots_free=view.slots_free
-        )
+        bucket = self._bucket(key, ledger, redis)
+        bucket.used_s = self._clock.monotonic()
+        return await bucket.look.status(ledger)
 
     def doubt(self, key: BucketKey) -> None:
         """Look anew at the next asking: something was written."""
-        if key in self._kept:
-            self._kept[key].looked_s = -math.inf
+        if key in self._used:
+            self._used[key].look.doubt()
 
     def due(self) -> list[BucketKey]:
         """The buckets to be looked at, since nobody did lately; what was not asked for is forgotten."""
         now_s = self._clock.monotonic()
-        self._kept = {key: kept for key, kept in self._kept.items() if now_s - kept.used_s < USED_S}
-        return [key for key, kept in self._kept.items() if now_s - kept.looked_s > 2 * FRESH_S]
+        self._used = {key: bucket for key, bucket in self._used.items() if now_s - bucket.used_s < USED_S}
+        return [key for key, bucket in self._used.items() if now_s - bucket.look.looked_s > 2 * FRESH_S]
 
     async def bring_together(self, key: BucketKey, ledger: Ledger, redis: Redis) -> None:
         """Reconcile bucket and row."""
-        await self._reconcile(self._keep(key, ledger, redis), ledger)
+        await self._bucket(key, ledger, redis).look.reconcile(ledger)
 
-    def _keep(self, key: BucketKey, ledger: Ledger, redis: Redis) -> _Kept:
-        if key not in self._kept:
-            rows = _Rows(ledger)
-            record = BucketRecord(Bucket(redis, key.name), rows, clock=self._clock)
-            self._kept[key] = _Kept(record, rows, used_s=self._clock.monotonic())
-        return self._kept[key]
-
-    async def _reconcile(self, kept: _Kept, ledger: Ledger) -> None:
-        async with kept.looking:
-            now_s = self._clock.monotonic()
-            if now_s - kept.looked_s < FRESH_S:
-                return
-            kept.rows.ledger = ledger
-            before = kept.record.view
-            await kept.record.synchronize()
-            if kept.record.view is before:
-                # Redis did not know the bucket. Now it does, with the freeze of the ledger's row.
-                await kept.record.synchronize()
-            kept.looked_s = now_s
+    def _bucket(self, key: BucketKey, ledger: Ledger, redis: Redis) -> _UsedBucket:
+        if key not in self._used:
+            look = BucketLook(redis, ledger, key.name, clock=self._clock)
+            self._used[key] = _UsedBucket(look, used_s=self._clock.monotonic())
+        return self._used[key]

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from crawl_core.job.bucket_name import bucket_of
-from crawl_core.readings.job import BucketFigures, JobFigures
+from crawl_core.job.figures import bucket_figures, frontier_figures
+from crawl_core.readings.job import JobFigures
 from crawl_core.spec.status import Status, WorkerCounts
-from crawl_core.values.frontier import FrontierStats
 from crawl_operator.values import names
 from crawl_operator.values.instants import instant_of
-from crawl_operator.values.model import BucketStatus, FrontierView, Key, Observation
+from crawl_operator.values.model import Key, Observation
 from crawl_operator.values.stored_status import last_status
 
 
@@ -45,8 +45,8 @@ def figures_of(seen: Observation, status: Status | None) -> JobFigures:
         deadline_at_s=None if deadline is None or started_at_s is None else started_at_s + deadline.seconds,
         workers_desired=workers.desired,
         workers_ready=workers.ready,
-        frontier=None if paused else _frontier(seen.frontier),
-        bucket=None if paused else _bucket(seen.bucket),
+        frontier=None if paused else frontier_figures(seen.frontier),
+        bucket=None if paused else bucket_figures(seen.bucket),
     )
 
 
@@ -69,33 +69,6 @@ def _workers(seen: Observation) -> WorkerCounts:
     if there is None or there.owner_uid not in ("", seen.crawljob.uid):
         return WorkerCounts()
     return WorkerCounts(desired=there.replicas, ready=there.ready)
-
-
-def _frontier(view: FrontierView | None) -> FrontierStats | None:
-    if view is None or not view.known:
-        return None
-    return FrontierStats(
-        epoch=view.epoch,
-        pending=view.pending,
-        leased=view.leased,
-        overdue=view.overdue,
-        completed=view.completed,
-        expired=view.expired,
-    )
-
-
-def _bucket(status: BucketStatus | None) -> BucketFigures | None:
-    if status is None:
-        return None
-    row = status.row
-    return BucketFigures(
-        name=row.name,
-        requests=row.limits.requests,
-        window_s=row.limits.window_s,
-        slots_free=status.slots_free,
-        frozen_until_s=0.0 if status.frozen_until is None else status.frozen_until.timestamp(),
-        epoch=row.epoch,
-    )
 
 
 @dataclass(slots=True)

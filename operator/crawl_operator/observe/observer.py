@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from redis.asyncio import Redis
-
 from crawl_core.clock import Clock
 from crawl_core.errors import (
     ArtistcrawlError,
@@ -24,9 +22,8 @@ from crawl_core.errors import (
     SchemaVersionError,
     SpecError,
     UnavailableError,
-    UnknownJobError,
 )
-from crawl_core.frontier.frontier import Frontier
+from crawl_core.job.look import counted, frontier_view
 from crawl_core.job.throughput import Throughput
 from crawl_core.ledger import buckets, jobs
 from crawl_core.ledger.ledger import Ledger
@@ -48,7 +45,6 @@ from crawl_operator.values.model import (
     CrawlJobView,
     DeploymentView,
     Feedback,
-    FrontierView,
     Key,
     Memory,
     Observation,
@@ -198,7 +194,7 @@ class Observer:
         row = seen.row
         try:
             async with self._backends.redis(given.redis_url) as redis, _limited(RedisUnavailableError):
-                seen = replace(seen, frontier=await _frontier(redis, seen.crawljob.uid))
+                seen = replace(seen, frontier=await frontier_view(redis, seen.crawljob.uid))
                 if row is None or row.bucket is None:
                     return seen
                 status = await self._buckets.status(BucketKey.of(given, row.bucket), ledger, redis)
@@ -230,12 +226,9 @@ async def _with_row(seen: Observation, job: CrawlJob, ledger: Ledger) -> Observa
 
 async def _with_counts(seen: Observation, row: JobRow, ledger: Ledger) -> Observation:
     try:
-        progress = await jobs.progress(ledger, row.id)
+        progress, missing = await counted(ledger, row.id, frontier=seen.frontier)
     except KeyError:
         return replace(seen, row=None)  # deleted and reaped in this very moment
-    frontier = seen.frontier
-    # Counted after Redis: what a worker completed in between is gone from both.
-    missing = frontier is not None and progress.open_ranges > frontier.pending + frontier.leased
     return replace(seen, progress=progress, latency_s=progress.latency_s, open_missing=missing)
 
 
@@ -254,22 +247,6 @@ def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
     said = f"The ledger has a job {full_name} that crawls something else ({in_words(told_apart)})"
     remedies = "apply it with another metadata.name, or with the recorded values to go on with that crawl"
     return Trouble("NameTaken", f"{said}; {remedies}", permanent=True)
-
-
-async def _frontier(redis: Redis, uid: str) -> FrontierView:
-    try:
-        stats = await Frontier(redis, uid).stats()
-    except UnknownJobError:
-        return FrontierView(known=False)
-    return FrontierView(
-        known=True,
-        pending=stats.pending,
-        leased=stats.leased,
-        overdue=stats.overdue,
-        completed=stats.completed,
-        expired=stats.expired,
-        epoch=stats.epoch,
-    )
 
 
 @asynccontextmanager

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from crawl_core.job.views import BucketStatus, FrontierView
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
 from crawl_core.values.jobs import JobRow
-from crawl_core.values.limits import BucketRow
 from crawl_core.values.progress import Progress
 
 
@@ -98,33 +98,6 @@ class Trouble:
     message: str
     permanent: bool
     """Whether a person must act; False: it may pass (a backend out of reach)."""
-
-
-@dataclass(frozen=True, slots=True)
-class FrontierView:
-    """The job's frontier. `known` is False where Redis lost it or never had it."""
-
-    known: bool
-    pending: int = 0
-    leased: int = 0
-    overdue: int = 0
-    completed: int = 0
-    expired: int = 0
-    epoch: str = ""
-    """Since which Redis counts `completed` and `expired`."""
-
-
-@dataclass(frozen=True, slots=True)
-class BucketStatus:
-    """The job's bucket: its row of the ledger, reconciled with Redis. Limits are the strictest of its jobs."""
-
-    row: BucketRow
-    frozen_until: datetime | None
-    """None where it is not frozen now."""
-    slots_free: int | None = None
-    """Requests that may be sent now; None where that is not known."""
-    strictest_job: str = ""
-    """The job whose limit is in force where that is not this one's own; NAMESPACE/NAME, or empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from crawl_core.job.bucket_name import bucket_of
+from crawl_core.job.views import BucketStatus, FrontierView
 from crawl_core.spec import CrawlJob, crawljob_of
 from crawl_core.spec.status import Condition, Status
 from crawl_core.values.jobs import JobRow
@@ -22,14 +23,12 @@ from crawl_operator.values import names
 from crawl_operator.values.model import (
     AdoptDeployment,
     ApplyDeployment,
-    BucketStatus,
     ClearProblem,
     CrawlJobView,
     CreateDeployment,
     DeleteCrawlJob,
     DeleteDeployment,
     DeploymentView,
-    FrontierView,
     Key,
     MarkDeleted,
     Memory,

@@ -1,6 +1,6 @@
-"""What a person sees of a crawl, as plain values and in words: the same for a local run and for a cluster.
+"""What a person sees of a crawl, as plain values and in words: the same for a local run and for a cluster. Pure.
 
-It refuses to ask anybody: whoever shows a crawl fills it in, and the views only read it.
+Whoever shows a crawl fills a Snapshot in; the views only read it.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from crawl_core.job.time_left import percentage
+from crawl_core.spec.status import State
 from crawl_core.wording import duration, number
 
-State = Literal[
-    "Starting", "Pending", "Crawling", "Frozen", "Draining", "Succeeded", "Suspended", "Interrupted", "Stalled"
-]
+ShownState = Literal[State, "Starting", "Draining", "Interrupted"]
+"""A CrawlJob's state, or one that only a local run has."""
 
 _LONGEST_ERROR = 200
 """Characters of an error in a log's line."""
@@ -23,10 +24,10 @@ class Snapshot:
     """One moment of one job."""
 
     job: str
-    state: State = "Starting"
+    state: ShownState = "Starting"
     elapsed_s: float = 0.0
     share: float | None = None
-    """The share covered, 0 to 1, of a CrawlJob's status: that counts no covered strings, retries and 429s."""
+    """The share covered, 0 to 1, of a CrawlJob's status: that has no counts of covered strings, retries and 429s."""
     covered: int = 0
     strings: int = 0
     searches: int = 0
@@ -54,12 +55,19 @@ class Snapshot:
             return self.share
         return self.covered / self.strings if self.strings else 0.0
 
+    @property
+    def percentage(self) -> str:
+        """The same in words, as a CrawlJob's status says it: 100.00% only when the job is done."""
+        if self.share is not None:
+            return f"{self.share:.2%}"
+        return percentage(covered=self.covered, total=self.strings, finished=self.state == "Succeeded")
+
 
 def line(snapshot: Snapshot) -> str:
     """All of it as one line of a log."""
     parts = [
         f"{snapshot.state:<9}",
-        f"{snapshot.progress:7.2%}",
+        f"{snapshot.percentage:>7}",
         f"searches {number(snapshot.searches)}",
         f"artists {artists(snapshot)}",
         f"requests {number(snapshot.requests)}",

@@ -1,6 +1,6 @@
-"""The live view of a crawl: pure rendering of a Snapshot for a terminal, in the local run and in `kubectl crawl`.
+"""The live view of a crawl: a Snapshot drawn for a terminal, in the local run and in `kubectl crawl`. Pure.
 
-It refuses to ask for anything: what is not in the Snapshot is not shown. It alone needs rich.
+Nothing else here needs rich, which a worker's image does not have.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from crawl_core.job import snapshot as words
-from crawl_core.job.snapshot import Snapshot, State
+from crawl_core.job.snapshot import ShownState, Snapshot
 from crawl_core.wording import duration, number
 
-_COLOURS: dict[State, str] = {
+_COLOURS: dict[ShownState, str] = {
     "Crawling": "green",
     "Succeeded": "bold green",
     "Frozen": "yellow",
@@ -44,7 +44,7 @@ def _bar(snapshot: Snapshot) -> RenderableType:
     grid.add_column(justify="right", no_wrap=True)
     grid.add_column(justify="right", no_wrap=True)
     bar = ProgressBar(total=1.0, completed=snapshot.progress)
-    grid.add_row(bar, f"{snapshot.progress:.2%}", f"left {words.left(snapshot)}")
+    grid.add_row(bar, snapshot.percentage, f"left {words.left(snapshot)}")
     return grid
 
 

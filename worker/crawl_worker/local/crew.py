@@ -25,6 +25,7 @@ class _Place:
     tail: LogTail
     child: Child | None = None
     backoff: Backoff = field(default_factory=Backoff)
+    started_s: float = 0.0
     not_before_s: float = 0.0
 
 
@@ -91,7 +92,7 @@ class Crew:
                 self._bury(place, place.child, now_s)
                 changed = True
             if place.child is None and now_s >= place.not_before_s and not (self._draining or self.refusal):
-                place.child = self._start(place)
+                place.child, place.started_s = self._start(place), now_s
                 changed = True
         return changed
 
@@ -118,7 +119,7 @@ class Crew:
         if status == EXIT_CONFIGURATION:
             self.refusal = self.refusal or place.tail.last_message or f"{place.name} exited {status}"
         elif not self._draining:
-            delay_s = place.backoff.after(now_s - child.started_at_s)
+            delay_s = place.backoff.after(now_s - place.started_s)
             place.not_before_s = now_s + delay_s
             when = f"in {delay_s:.0f} s" if delay_s >= 1 else "now"
             said = f", saying: {place.tail.last_message}" if status and status > 0 and place.tail.last_message else ""

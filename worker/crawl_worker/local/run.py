@@ -19,8 +19,9 @@ from crawl_worker.commands.output import program, remark, say, say_json
 from crawl_worker.data.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.local.again import data_words, run_words
-from crawl_worker.local.crawl import LocalCrawl, Outcome
+from crawl_worker.local.crawl import LocalCrawl
 from crawl_worker.local.opened import Options, credentials
+from crawl_worker.local.outcome import Outcome
 from crawl_worker.local.summary import as_object, as_text
 from crawl_worker.local.view import View, open_view
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from crawl_core.wording import duration, number
 from crawl_worker.data.backends import Urls, masked
-from crawl_worker.local.crawl import Outcome
+from crawl_worker.local.outcome import Outcome
 
 
 def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> dict[str, Any]:

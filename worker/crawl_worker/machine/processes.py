@@ -77,7 +77,6 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self.log = log
-        self.started_at_s = time.monotonic()
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
                 list(command),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from crawl_core.backends.scripts import connect_redis
+from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import ConfigurationError
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.ledger import jobs
@@ -18,7 +19,8 @@ from crawl_core.limiter.bucket import Bucket, Unknown
 from crawl_core.spec import CrawlJob, crawljob_of
 from crawl_core.values.jobs import JobRow
 from crawl_worker.data.backends import Urls
-from crawl_worker.local.observer import Observer
+from crawl_worker.local.judgement import Workers
+from crawl_worker.local.monitor import JobMonitor
 from crawl_worker.local.opened import Opened
 from crawl_worker.sources.credentials import Credentials
 
@@ -47,8 +49,11 @@ async def opened(ledger_url: str, redis_url: str) -> AsyncIterator[Opened]:
     await ledger.close()
 
 
-def observer() -> Observer:
-    return Observer(crawl_job("mine"), event=lambda text: None)
+def monitor() -> JobMonitor:
+    return JobMonitor(crawl_job("mine"), event=lambda text: None, clock=SYSTEM_CLOCK)
+
+
+ONE = Workers(desired=1, alive=1)
 
 
 async def make_bucket(opened: Opened, *, fresh: bool) -> None:
@@ -62,8 +67,8 @@ async def make_bucket(opened: Opened, *, fresh: bool) -> None:
 async def test_the_limit_shown_is_the_one_in_force(opened: Opened) -> None:
     await recorded(opened.ledger, crawl_job("strict", requests=2))
     await make_bucket(opened, fresh=True)
-    looking = observer()
-    await looking.look(opened)
+    looking = monitor()
+    await looking.renew(opened, workers=ONE)
     assert looking.snapshot.limit_per_minute == 120
     (note,) = looking.snapshot.notes
     assert note == "the limit in force is 2 per 1 s, not 10 per 1 s: bucket shared is shared with a stricter job"
@@ -71,26 +76,26 @@ async def test_the_limit_shown_is_the_one_in_force(opened: Opened) -> None:
 
 async def test_a_bucket_that_was_made_again_is_waited_for(opened: Opened) -> None:
     await make_bucket(opened, fresh=False)
-    looking = observer()
-    await looking.look(opened)
+    looking = monitor()
+    await looking.renew(opened, workers=ONE)
     (note,) = looking.snapshot.notes
     assert note.startswith("waiting ")
 
 
 async def test_a_job_that_never_ran_waits_for_nothing(opened: Opened) -> None:
     await make_bucket(opened, fresh=True)
-    looking = observer()
-    await looking.look(opened)
+    looking = monitor()
+    await looking.renew(opened, workers=ONE)
     assert looking.snapshot.notes == ()
 
 
 async def test_a_job_that_somebody_deletes_ends_the_run_with_the_reason(opened: Opened) -> None:
     await jobs.mark_deleted(opened.ledger, opened.row.id)
     with pytest.raises(ConfigurationError, match="was deleted while it ran"):
-        await observer().look(opened)
+        await monitor().renew(opened, workers=ONE)
 
 
 async def test_a_job_that_is_gone_ends_the_run_with_the_reason(opened: Opened) -> None:
     gone = replace(opened, row=replace(opened.row, id=999))
     with pytest.raises(ConfigurationError, match="was deleted while it ran"):
-        await observer().look(gone)
+        await monitor().renew(gone, workers=ONE)

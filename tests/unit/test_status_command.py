@@ -10,7 +10,8 @@ import pytest
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.limits import BucketLimits, BucketRow
 from crawl_core.values.progress import Progress
-from crawl_worker.commands.status import detail, status_of, table
+from crawl_worker.commands.job_status import status_of
+from crawl_worker.commands.status_text import detail, table
 
 NOW_S = 1_800_000_000.0
 JOB = JobRow(
@@ -59,7 +60,7 @@ def bucket(name: str = "credential:abc", *, frozen_until_s: float = 0.0) -> Buck
 
 
 def status(job: JobRow = JOB, progress: Progress = PROGRESS, *, frozen_until_s: float = 0.0):
-    return status_of(job, progress, known=[bucket(frozen_until_s=frozen_until_s)], now_s=NOW_S)
+    return status_of(job, progress, buckets=[bucket(frozen_until_s=frozen_until_s)], now_s=NOW_S)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,17 @@ def test_a_job_with_a_problem_that_never_committed_is_stalled() -> None:
     assert status(TROUBLED, replace(QUIET, last_commit_at=None)).state == "Stalled"
 
 
+def test_a_problem_that_was_noted_since_the_last_commit_is_a_stall_at_once() -> None:
+    noted = replace(TROUBLED, problem_at=datetime.fromtimestamp(NOW_S - 0.5, UTC))
+    assert status(noted).state == "Stalled"
+
+
+def test_a_quota_that_was_exceeded_is_a_remark_and_no_stall() -> None:
+    quota = replace(TROUBLED, problem_reason="QuotaExceeded")
+    assert status(quota, QUIET).state == "Paused"
+    assert "QuotaExceeded: m" in table([status(quota, QUIET)])
+
+
 def test_a_freeze_explains_why_nobody_commits_in_spite_of_a_problem() -> None:
     assert status(TROUBLED, QUIET, frozen_until_s=NOW_S + 60).state == "Frozen"
 
@@ -111,12 +123,12 @@ def test_a_frozen_job_says_until_when_and_how_to_lift_it() -> None:
 
 
 def test_a_job_with_a_bucket_a_node_names_the_node_that_is_frozen_the_longest() -> None:
-    known = [
+    frozen_buckets = [
         bucket("node:10.0.0.1", frozen_until_s=NOW_S + 60),
         bucket("node:10.0.0.2", frozen_until_s=NOW_S + 3_600),
         bucket(frozen_until_s=NOW_S + 7_200),
     ]
-    frozen = status_of(replace(JOB, bucket=None, bucket_scope="Node"), PROGRESS, known=known, now_s=NOW_S)
+    frozen = status_of(replace(JOB, bucket=None, bucket_scope="Node"), PROGRESS, buckets=frozen_buckets, now_s=NOW_S)
     assert frozen.state == "Frozen"
     assert f"node:10.0.0.2 frozen until {frozen.frozen_until}" in detail(frozen)
     assert "artistcrawl unfreeze node:10.0.0.2" in detail(frozen)
@@ -126,7 +138,7 @@ SLOW = replace(JOB, id=2, name="slow", spec={"rateLimit": {"requests": 2, "windo
 
 
 def test_a_stricter_job_on_the_same_bucket_is_named_with_the_limit_in_force() -> None:
-    shown = detail(status_of(JOB, PROGRESS, known=[], now_s=NOW_S, beside=[JOB, SLOW]))
+    shown = detail(status_of(JOB, PROGRESS, buckets=[], now_s=NOW_S, jobs=[JOB, SLOW]))
     assert "limited to 2 requests in 1 min 30 s instead of its own 10 in 30 s: default/slow shares its bucket" in shown
     assert "artistcrawl delete default/slow" in shown
 
@@ -140,7 +152,7 @@ def test_a_stricter_job_on_the_same_bucket_is_named_with_the_limit_in_force() ->
     ],
 )
 def test_a_job_that_binds_nobody_is_not_named(other: JobRow) -> None:
-    assert status_of(JOB, PROGRESS, known=[], now_s=NOW_S, beside=[JOB, other]).stricter == ""
+    assert status_of(JOB, PROGRESS, buckets=[], now_s=NOW_S, jobs=[JOB, other]).stricter == ""
 
 
 def test_a_freeze_that_is_over_is_not_mentioned() -> None:
@@ -149,6 +161,20 @@ def test_a_freeze_that_is_over_is_not_mentioned() -> None:
 
 def test_the_time_left_is_at_the_pace_of_the_last_minute() -> None:
     assert status().seconds_left == 84_000
+
+
+def test_a_job_that_has_just_begun_is_given_no_time_left() -> None:
+    begun = replace(JOB, started_at=datetime.fromtimestamp(NOW_S - 30, UTC))
+    assert status(begun).seconds_left is None
+
+
+def test_nothing_left_takes_no_time() -> None:
+    assert status(progress=replace(PROGRESS, covered=PROGRESS.total)).seconds_left == 0.0
+
+
+def test_a_job_that_is_nearly_done_is_not_called_done() -> None:
+    nearly = status(progress=replace(PROGRESS, covered=PROGRESS.total - 1))
+    assert "99.99%" in table([nearly])
 
 
 def test_without_requests_no_time_is_promised() -> None:

@@ -1,0 +1,155 @@
+"""What a job's rows mean to whoever asks for its status, by the model that the operator goes by. Pure.
+
+Whether workers run is not known here: the ledger knows what they committed, and when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from crawl_core.job.time_left import seconds_left
+from crawl_core.job.verdicts import misconfigured, problem_stands
+from crawl_core.spec import RateLimit
+from crawl_core.values.bucket_names import node_bucket
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.limits import BucketRow
+from crawl_core.values.progress import Progress
+from crawl_core.wording import duration, instant
+from crawl_worker.commands.jobs import full_name
+
+QUIET_AFTER_S = 120.0
+"""Seconds without a commit after which nobody seems to crawl: limits as slow as one request a minute are rare."""
+
+_NODE_BUCKETS = node_bucket("")
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """What is shown of one job."""
+
+    job: str
+    state: str
+    progress: float
+    strings: int
+    covered: int
+    searches: int
+    requests: int
+    artists: int
+    artists_new: int
+    truncated: int
+    dead_letters: int
+    retries: int
+    rate_limited: int
+    requests_per_minute: int
+    seconds_left: float | None
+    frozen_until: str
+    bucket: str
+    problem: str
+    problem_s: float | None
+    """Seconds since the problem's reason was noted first; None where there is none."""
+    frozen_bucket: str
+    stricter: str
+    """The limit in force, where it is not the job's own, and the unfinished jobs that bring it."""
+
+
+def status_of(
+    row: JobRow, progress: Progress, *, buckets: Sequence[BucketRow], now_s: float, jobs: Sequence[JobRow] = ()
+) -> JobStatus:
+    """What a job's rows mean, now; `buckets` and `jobs` are all that the ledger has."""
+    bucket = _longest_frozen(row, buckets)
+    frozen = bucket is not None and bucket.frozen_until_us / 1e6 > now_s and row.finished_at is None
+    troubled = bool(row.problem_reason) and row.finished_at is None
+    return JobStatus(
+        job=full_name(row),
+        state=_state(row, progress, frozen=frozen, now_s=now_s),
+        progress=round(progress.covered / progress.total, 6) if progress.total else 1.0,
+        strings=progress.total,
+        covered=progress.covered,
+        searches=progress.searches,
+        requests=progress.requests,
+        artists=progress.artists,
+        artists_new=progress.artists_new,
+        truncated=progress.truncated,
+        dead_letters=progress.dead_letters,
+        retries=progress.retries,
+        rate_limited=progress.rate_limited,
+        requests_per_minute=progress.requests_last_minute,
+        seconds_left=_seconds_left(row, progress, now_s=now_s),
+        frozen_until=instant(bucket.frozen_until_us / 1e6, now_s=now_s) if bucket is not None and frozen else "",
+        bucket=row.bucket or "one a node",
+        problem=f"{row.problem_reason}: {row.problem_message}" if troubled else "",
+        problem_s=round(now_s - row.problem_at.timestamp(), 1) if troubled and row.problem_at else None,
+        frozen_bucket=bucket.name if bucket is not None and frozen else "",
+        stricter=_stricter(row, jobs),
+    )
+
+
+def _longest_frozen(row: JobRow, buckets: Sequence[BucketRow]) -> BucketRow | None:
+    """Of the job's buckets (one, or one a node) the one that is frozen the longest."""
+    own = [bucket for bucket in buckets if bucket.name == row.bucket or (row.bucket is None and _is_a_nodes(bucket))]
+    return max(own, key=lambda bucket: bucket.frozen_until_us, default=None)
+
+
+def _is_a_nodes(bucket: BucketRow) -> bool:
+    return bucket.name.startswith(_NODE_BUCKETS)
+
+
+def _stricter(row: JobRow, jobs: Sequence[JobRow]) -> str:
+    """A bucket's limit is the strictest of the unfinished jobs on it: the fewest requests in the longest window."""
+    if row.finished_at is not None:
+        return ""
+    own = row.crawl_job.spec.rate_limit
+    others = {full_name(job): job.crawl_job.spec.rate_limit for job in jobs if _shares_bucket(row, job)}
+    stricter = {
+        name: limit
+        for name, limit in others.items()
+        if limit.requests < own.requests or limit.window.seconds > own.window.seconds
+    }
+    if not stricter:
+        return ""
+    requests = min(own.requests, *(limit.requests for limit in stricter.values()))
+    window_s = max(own.window.seconds, *(limit.window.seconds for limit in stricter.values()))
+    share = "shares" if len(stricter) == 1 else "share"
+    return (
+        f"limited to {requests} requests in {duration(window_s)} instead of its own {_limit(own)}: "
+        f"{', '.join(stricter)} {share} its bucket; to end it: artistcrawl delete {next(iter(stricter))}"
+    )
+
+
+def _limit(limit: RateLimit) -> str:
+    return f"{limit.requests} in {duration(limit.window.seconds)}"
+
+
+def _shares_bucket(row: JobRow, other: JobRow) -> bool:
+    return other.id != row.id and other.finished_at is None and other.bucket == row.bucket
+
+
+def _state(row: JobRow, progress: Progress, *, frozen: bool, now_s: float) -> str:
+    """A CrawlJob's state, or Paused: something was committed once, and nobody seems to go on."""
+    if row.finished_at is not None:
+        return "Succeeded"
+    if row.spec.get("suspend"):
+        return "Suspended"
+    if frozen:
+        return "Frozen"
+    # Who is up is not known, so a worker that found its configuration wrong counts for all until one commits.
+    wrong = misconfigured(row, progress, now=_at(now_s), ready=0)
+    if wrong or problem_stands(row, progress):
+        return "Stalled"
+    if progress.last_commit_at is None:
+        return "Pending"
+    return "Crawling" if now_s - progress.last_commit_at.timestamp() < QUIET_AFTER_S else "Paused"
+
+
+def _seconds_left(row: JobRow, progress: Progress, *, now_s: float) -> float | None:
+    """At the pace of the last minute; None where there was none."""
+    if progress.covered >= progress.total:
+        return 0.0
+    left_s = seconds_left(progress, covered_per_s=None, age=_at(now_s) - row.started_at)
+    return None if left_s is None else round(left_s, 1)
+
+
+def _at(now_s: float) -> datetime:
+    return datetime.fromtimestamp(now_s, UTC)

@@ -1,0 +1,87 @@
+"""What `artistcrawl status` prints of its jobs: a table of all, or one in full. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crawl_core.job.time_left import percentage
+from crawl_core.wording import duration, number
+from crawl_worker.commands.job_status import JobStatus
+
+
+def table(statuses: Sequence[JobStatus]) -> str:
+    """One line a job, and a line more for what needs attention."""
+    if not statuses:
+        return "no jobs yet; start one with: artistcrawl run FILE"
+    heads = ("JOB", "STATE", "PROGRESS", "ARTISTS", "REQUESTS", "A MINUTE", "LEFT")
+    rows = [heads, *(_cells(status) for status in statuses)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    lines = []
+    for number_of_row, row in enumerate(rows):
+        cells = [
+            cell.ljust(width) if at < 2 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+        if number_of_row:
+            lines.extend(f"  {remark}" for remark in _attention(statuses[number_of_row - 1]))
+    return "\n".join(lines)
+
+
+def detail(status: JobStatus) -> str:
+    """All about one job."""
+    shown: dict[str, Any] = {
+        "state": status.state,
+        "progress": f"{_percentage(status)} ({number(status.covered)} of {number(status.strings)} strings)",
+        "searches": number(status.searches),
+        "requests": f"{number(status.requests)}, {number(status.requests_per_minute)} in the last minute",
+        "artists": f"{number(status.artists)} ({number(status.artists_new)} new to the ledger)",
+        "truncated": number(status.truncated),
+        "dead letters": number(status.dead_letters),
+        "retries": number(status.retries),
+        "429s": number(status.rate_limited),
+        "time left": _left(status),
+        "bucket": status.bucket,
+    }
+    lines = [status.job, *(f"  {name:<13} {value}" for name, value in shown.items())]
+    return "\n".join([*lines, *(f"  {remark}" for remark in _attention(status))])
+
+
+def _cells(status: JobStatus) -> tuple[str, ...]:
+    return (
+        status.job,
+        status.state,
+        _percentage(status),
+        number(status.artists),
+        number(status.requests),
+        number(status.requests_per_minute),
+        _left(status),
+    )
+
+
+def _percentage(status: JobStatus) -> str:
+    return percentage(covered=status.covered, total=status.strings, finished=status.state == "Succeeded")
+
+
+def _left(status: JobStatus) -> str:
+    return "?" if status.seconds_left is None else duration(status.seconds_left) if status.seconds_left else "-"
+
+
+def _attention(status: JobStatus) -> list[str]:
+    remarks = []
+    if status.problem:
+        age = "" if status.problem_s is None else f" (noted {duration(max(status.problem_s, 0.0))} ago)"
+        remarks.append(f"{status.problem}{age}")
+    if status.frozen_until:
+        of_a_node = f"{status.frozen_bucket} " if status.frozen_bucket != status.bucket else ""
+        remarks.append(
+            f"{of_a_node}frozen until {status.frozen_until}; to lift it: artistcrawl unfreeze {status.frozen_bucket}"
+        )
+    if status.stricter:
+        remarks.append(status.stricter)
+    if status.dead_letters:
+        remarks.append(
+            f"{number(status.dead_letters)} dead letters: artistcrawl retry-dead-letters --list {status.job}"
+        )
+    return remarks

@@ -1,6 +1,6 @@
-"""The bucket's scripts, typed. One call a method, one round trip a call, no rule of its own.
+"""The bucket's scripts, typed: one method a script, one round trip a call.
 
-It refuses to retry: a repeated acquire would take a second permit.
+Nothing is tried again here. A call that timed out may have run, and a repeated one would take a second permit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from crawl_core.errors import SchemaVersionError
 from crawl_core.values.limits import BucketLimits, BucketRow
 
 LAYOUT = "1"
-"""Of the bucket's keys. A process that meets another one drains: it would misread the slots."""
+"""Version of the bucket's keys. A process that meets another version drains: it would misread the slots."""
 MICROSECONDS = 1_000_000
 
 _ACQUIRE = Script("bucket_acquire")
@@ -32,31 +32,33 @@ _RECONCILE = Script("bucket_reconcile")
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Redis has no such bucket, or has lost part of it, or is another server than the one that made it."""
+    """The answer of a Redis that cannot be trusted with this bucket: it has none, lost part of it, or is another run of
+    the server than the one that made it. `BucketRecord.introduce` makes the bucket with what the answer says."""
 
     now_us: int
     run_id: str
 
 
 class Grant(NamedTuple):
-    """What acquire answered: `permits` is (id, delay_us, free_us) flat."""
+    """Permits that were granted: `permits` is flat, three values each: id, delay_us until its instant, free_us when its
+    slot was free before. Instants are Redis's TIME, in us since 1970."""
 
     now_us: int
     epoch: int
     frozen_until_us: int
     configured_us: int
-    """When the limits were set last: as in a view, whose limits are then still in force."""
+    """When the limits were set last. Where it equals a view's, the view's limits are still in force."""
     window_us: int
     timeout_us: int
     horizon_us: int
     wait_us: int
-    """When to ask for more, -1 where everything asked for was granted."""
+    """How long to wait before asking for the rest; -1 where everything asked for was granted."""
     permits: Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A bucket's freeze: epochs order records of it."""
+    """A bucket's freeze. Each 429 and each unfreeze raises the epoch, so the higher epoch is the newer word."""
 
     now_us: int
     epoch: int
@@ -65,7 +67,7 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class BucketView:
-    """A bucket as Redis has it."""
+    """A bucket as Redis has it. Instants are Redis's TIME, in us since 1970."""
 
     now_us: int
     epoch: int
@@ -86,19 +88,26 @@ class Bucket:
     async def request_permits(
         self, count: int, *, answered: Sequence[tuple[str, int]] = (), unsent: Sequence[tuple[str, int, int]] = ()
     ) -> Grant | Unknown:
-        """Take up to `count` permits. answered: (id, age_us); unsent: (id, free_us, window_us)."""
+        """Ask for up to `count` permits, and tell what became of earlier ones.
+
+        answered: (permit id, age of the answer in us). unsent: (permit id, free_us, window_us) of permits that were
+        never used, as they were granted.
+        """
         args: list[Argument] = [LAYOUT, count, len(answered)]
-        for one in answered:
-            args.extend(one)
-        for other in unsent:
-            args.extend(other)
+        for answer in answered:
+            args.extend(answer)
+        for permit in unsent:
+            args.extend(permit)
         reply = await self._run(_ACQUIRE, args)
         if isinstance(reply, Unknown):
             return reply
         return Grant._make((*reply[1:9], reply[9:]))
 
     async def init(self, row: BucketRow, *, asked: Unknown, fresh: bool) -> bool:
-        """Make the bucket from its row. False where somebody else made it, or too much happened since `asked`."""
+        """Make the bucket from its row. False where another process made it, or `asked` is too old to stand on.
+
+        fresh: this process inserted the row, so no permit can be on its way and the bucket starts without a floor.
+        """
         reply = await self._run(
             _INIT,
             [
@@ -109,17 +118,17 @@ class Bucket:
         return bool(reply[0] == "made")
 
     async def write_freeze(self, *, first_us: int, longest_us: int, epoch: int) -> Freeze | Unknown:
-        """Pause it, and raise its epoch above `epoch`."""
+        """Pause the bucket for at least first_us, doubling up to longest_us; raise its epoch above `epoch`."""
         reply = await self._run(_FREEZE, [LAYOUT, first_us, longest_us, epoch])
         return reply if isinstance(reply, Unknown) else Freeze(*reply[1:])
 
     async def lift_freeze(self, *, epoch: int) -> Freeze | Unknown:
-        """Lift its freeze, and raise its epoch above `epoch`."""
+        """Lift the bucket's freeze, and raise its epoch above `epoch`."""
         reply = await self._run(_UNFREEZE, [LAYOUT, epoch])
         return reply if isinstance(reply, Unknown) else Freeze(*reply[1:])
 
     async def look(self) -> BucketView | Unknown:
-        """What Redis has."""
+        """The bucket as it stands. Renews the life of its keys."""
         return _view(await self._run(_RECONCILE, [LAYOUT, keys.JOB_TTL_S]))
 
     async def floor_s(self) -> float:
@@ -133,7 +142,7 @@ class Bucket:
         return 0.0
 
     async def apply_row(self, row: BucketRow, *, read_us: int) -> BucketView | Unknown:
-        """Bring a row in that was read after the bucket's clock showed `read_us`."""
+        """Bring the ledger's row into the bucket. read_us: Redis's TIME of a look before the row was read."""
         args = [read_us, row.epoch, row.frozen_until_us, *_limits_args(row.limits)]
         return _view(await self._run(_RECONCILE, [LAYOUT, keys.JOB_TTL_S, *args]))
 

@@ -1,6 +1,6 @@
 """How long a 429 pauses a bucket. Pure; the bucket's script counts how often 429s go on.
 
-It refuses to trust Retry-After blindly: APIs answer 0, text, nothing, or days.
+Retry-After is not trusted blindly: APIs answer 0, text, nothing, or days.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import math
 
 LONGEST_RETRY_AFTER_S = 48 * 3600.0
-"""Seconds: a longer Retry-After is taken for this. A day is seen in practice, a week would be a mistake."""
+"""Seconds that a longer Retry-After is cut to. APIs do ask for a day; a week would be a mistake that stops a crawl."""
 LONGEST_DOUBLED_S = 3600.0
-"""Seconds that freezes without a usable Retry-After grow to."""
+"""Longest freeze, in seconds, that doubling leads to where there is no usable Retry-After."""
 
 
 def parse_retry_after(text: str | None) -> float | None:
-    """The seconds a Retry-After header says, None where it says nothing usable (missing, 0, negative, text)."""
+    """A Retry-After header in seconds; None where it is not usable: missing, 0, negative or text."""
     try:
         seconds = float(text) if text is not None else math.nan
     except ValueError:
@@ -23,7 +23,7 @@ def parse_retry_after(text: str | None) -> float | None:
 
 
 def freeze_bounds_s(retry_after_s: float | None, window_s: float) -> tuple[float, float]:
-    """How long the first freeze lasts, and how long it may grow while 429s go on. Equal: it does not grow."""
+    """Seconds that the first freeze lasts, and that it may grow to while 429s go on. Equal: it does not grow."""
     if retry_after_s is not None and (seconds := _usable(retry_after_s)) is not None:
         exact = min(seconds, LONGEST_RETRY_AFTER_S)
         return exact, exact
@@ -32,7 +32,7 @@ def freeze_bounds_s(retry_after_s: float | None, window_s: float) -> tuple[float
 
 
 def freeze_duration_s(retry_after_s: float | None, window_s: float, consecutive: int) -> float:
-    """How long a 429 freezes that comes after `consecutive` others, each soon after the freeze before it had ended."""
+    """Seconds that a 429 freezes the bucket after `consecutive` others, each soon after the freeze before it ended."""
     first, longest = freeze_bounds_s(retry_after_s, window_s)
     return min(first * 2.0 ** min(consecutive, 40), longest)
 

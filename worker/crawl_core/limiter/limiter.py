@@ -1,7 +1,10 @@
 """The limiter of one process: takes permits from the bucket for all tasks, and tells it what became of them.
 
-One task talks to the bucket, so that a process makes one call at a time however many tasks wait. It refuses to grant
-anything on its own: without Redis, without the ledger's row, or with a freeze that is not recorded, tasks wait.
+One task talks to the bucket, so that a process makes one call at a time however many tasks wait. Nothing is granted
+without the bucket: tasks wait while Redis is away, while the ledger has no row, and while a freeze that this process
+caused is not in Redis and in the ledger.
+
+Waits here end by an event or a timer of the event loop; the injected clock says how late it is.
 """
 
 from __future__ import annotations
@@ -34,23 +37,23 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LimiterSettings:
-    """How a process deals with its bucket. None of it changes what is allowed."""
+    """How often a process talks to its bucket. None of it changes what is allowed."""
 
     max_batch: int = 100
-    """Permits asked for in one call at most: a larger share would be unfair to other processes."""
+    """The most permits that one call asks for: a larger share would be unfair to other processes."""
     reconcile_s: float = 10.0
-    """Seconds between comparisons of bucket and row: how late a freeze or a limit set elsewhere may be heard of."""
+    """Seconds between comparisons of bucket and row: how late a freeze or limit that was set elsewhere is heard of."""
     unrecorded_retry_s: float = 1.0
     """Seconds between attempts to record a freeze that Redis or the ledger did not take."""
     warn_round_trip_s: float = 0.1
-    """Seconds of a Redis round trip that are worth a warning; above 0.25 every permit is too late to be used."""
+    """Redis round trips longer than this are worth a warning, in seconds. Above 0.25 every permit comes too late."""
     backoff_s: float = 0.05
-    """Seconds until an unreachable backend is asked again, doubling."""
+    """Seconds until an unreachable backend is asked again. Doubles with each failure, up to backoff_max_s."""
     backoff_max_s: float = 2.0
     poll_s: float = 0.1
     """Seconds between looks at a freeze that is not recorded yet."""
     linger_s: float = 0.02
-    """Seconds for which demand is collected at most, while permits are reserved ahead anyway."""
+    """The longest that demand is collected for one call, in seconds, while permits in hand are still to come."""
 
 
 DEFAULT_SETTINGS = LimiterSettings()
@@ -87,7 +90,7 @@ class Limiter:
     async def __aenter__(self) -> Limiter:
         await self._check_memory_policy()
         running = (self._acquire_always, self._reconcile_always)
-        self._tasks = [asyncio.create_task(self._guard(one)) for one in running]
+        self._tasks = [asyncio.create_task(self._guard(always)) for always in running]
         return self
 
     async def __aexit__(
@@ -104,7 +107,10 @@ class Limiter:
                 await self._call_bucket()
 
     async def acquire(self) -> Permit:
-        """A permit, at its instant: first come, first served among this process's tasks."""
+        """A permit, at its instant; first come, first served among this process's tasks.
+
+        Raises what ended the task that talks to the bucket, such as SchemaVersionError.
+        """
         if self._failure:
             raise self._failure
         return await self._queue.next_permit()
@@ -121,7 +127,7 @@ class Limiter:
         return frozen_until_us
 
     def state(self) -> LimiterState:
-        """What the process knows and has done."""
+        """What the process knows of its bucket, and has done so far."""
         view = self._record.view
         return LimiterState(
             limits=view.limits if view else None,
@@ -140,19 +146,21 @@ class Limiter:
 
     @property
     def epoch(self) -> int:
-        """The freeze epoch last heard of: what permits compare theirs with."""
+        """The freeze epoch last heard of. A permit of another epoch is void."""
         return self._record.epoch
 
     def give_back(self, permit: Permit) -> None:
-        """A permit was never used: cancel it."""
+        """Cancel a permit that was never used."""
         self._discarded += 1
         self._returns.add_unsent(permit, now_s=self._clock.monotonic())
         self._wake()
 
     def confirm(self, permit: Permit, answered_at_s: float) -> None:
-        """A permit's request has arrived, not later than this instant."""
+        """The permit's request has arrived, not later than this instant of the monotonic clock."""
         self._confirmed += 1
-        # Nobody needs the slot before a window has passed. Where this process asks soon anyway, that call carries it.
+        # The slot is of no use to anybody before a window has passed, so there is time: where this process asks for
+        # permits soon anyway, that call carries the answer. Otherwise it goes by itself, so that an idle process does
+        # not keep slots from the others (test_an_idle_process_confirms_on_its_own).
         due_s = self._clock.monotonic() + self._horizon_s * (2 if self._queue.demand else 0.5)
         earlier = due_s < self._returns.due_s
         self._returns.add_answer(permit, answered_at_s, due_s=due_s)
@@ -191,12 +199,14 @@ class Limiter:
                     timer.cancel()
 
     def _may_take_at_s(self, now_s: float) -> float:
+        """When permits may be asked for: now, or not before a freeze that is not recorded has been."""
         paused_until_s = self._record.paused_until_s()
         if self._record.recorded and now_s >= paused_until_s:
             return now_s
         return max(paused_until_s, now_s + self._settings.poll_s)
 
     def _on_demand(self) -> None:
+        """A task waits. The first one lingers a moment for others, so that one call asks for all of them."""
         if self._queue.demand == 1:
             now_s = self._clock.monotonic()
             ahead_s = self._ahead_until_s - now_s
@@ -208,7 +218,12 @@ class Limiter:
             self._alarm.set_result(None)
 
     async def _call_bucket(self) -> None:
-        """One call: tell what is to be told, and ask for what is needed."""
+        """One call: say what became of earlier permits, and ask for those that are needed now.
+
+        What a failed call carried is carried again by the next one. The clock is read before and after: a permit's
+        instant counts from `received_s`, its deadline from `sent_s`. Redis read its clock somewhere between the two,
+        so both err on the safe side (test_the_model_finds_a_process_that_sends_late).
+        """
         returns = self._returns.drain()
         sent_s = self._clock.monotonic()
         contended = sent_s >= self._ask_at_s
@@ -234,7 +249,8 @@ class Limiter:
         if reply.wait_us >= 0:
             self._wait(reply.wait_us / MICROSECONDS, received_s, won=bool(permits), contended=contended)
         if permits and received_s - sent_s > SEND_DEADLINE_S:
-            # Every one is too late already. Asking at once would only hold slots from those whose Redis is near.
+            # All of them are too late already. Asking again at once would hold slots that processes near Redis can use
+            # (test_a_worker_whose_redis_is_too_far_sends_nothing_and_keeps_nobody_else_from_it).
             self._ask_at_s = max(self._ask_at_s, received_s + 4 * (received_s - sent_s))
             for permit in permits:
                 permit.unused()
@@ -261,10 +277,11 @@ class Limiter:
         return permits
 
     def _wait(self, wait_s: float, received_s: float, *, won: bool, contended: bool) -> None:
-        """Ask again at the instant common to all, or a little later: those who lost most often ask first.
+        """Ask again at the instant that Redis named to all, or a little later: who lost most often asks first.
 
-        Without that the process nearest to Redis would win every race. A permit is granted a horizon before its
-        instant, so that a quarter of the horizon costs nothing.
+        If all asked at that instant, the process nearest to Redis would win every race
+        (test_the_nearest_process_does_not_win_every_race). A permit is granted a horizon before its own instant, so
+        waiting for a quarter of the horizon costs nothing.
         """
         if won:
             self._losses = 0
@@ -280,7 +297,7 @@ class Limiter:
             except UnavailableError as error:
                 log.info("bucket and row not compared: %s", error, extra=self._fields("limiter.reconcile_failed"))
             if self._record.view and self._record.recorded:
-                # Spread over processes that started together.
+                # Processes that started together must not compare together for ever.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._settings.reconcile_s * random.uniform(0.8, 1.0)):
                         await self._unrecorded.wait()
@@ -303,7 +320,7 @@ class Limiter:
                 log.warning("redis may evict buckets and leases: set its maxmemory-policy to noeviction", extra=extra)
 
     async def _guard(self, running: Callable[[], Coroutine[None, None, None]]) -> None:
-        """Nothing goes on without its acquirer: an unexpected error reaches everybody who waits."""
+        """Run a task that the limiter cannot do without; its unexpected end reaches every task that waits."""
         try:
             await running()
         except asyncio.CancelledError:

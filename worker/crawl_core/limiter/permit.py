@@ -1,8 +1,15 @@
 """A permit: the right to send one request at one instant.
 
-Its holder calls `use` right before the bytes leave, then exactly one of `answered` and nothing (a request that timed
-out holds its slot to the end), or `unused` where nothing was ever written. It refuses a second write, a late write, and
-a write after the bucket was frozen.
+    granted ── use ──> used ── answered ──> done
+       └────── unused ──> returned
+
+Its holder calls `use` right before the bytes leave, and `answered` when the whole answer is in. A request that timed
+out calls neither: it may still arrive, so its slot stays held to the end. `unused` gives a permit back that was never
+used.
+
+`use` raises PermitExpiredError for a second write (HTTP clients send a GET again whose connection closed), for a late
+write (a process may have been stopped meanwhile: test_a_stopped_process_finds_its_permit_expired), and for a write
+after a freeze (test_a_permit_from_before_a_freeze_is_void).
 """
 
 from __future__ import annotations
@@ -13,13 +20,15 @@ from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError
 
 SEND_DEADLINE_S = 0.25
-"""Seconds after its instant until which a permit may be used. HOLD in the scripts counts on it."""
+"""Seconds after its instant for which a permit may be used. The scripts hold each slot for 0.5 s more than timeout and
+window: this deadline, and as much again for the write."""
 CLOSED_MARGIN_S = 0.25
-"""Seconds a request may still be on its way when its connection is found closed without an answer."""
+"""Seconds that a request may still be on its way when its connection is found closed without an answer: the close can
+overtake it."""
 
 
 class PermitExpiredError(ArtistcrawlError):
-    """The permit may not be used: too late, frozen since, or used before. Take another one; this is no failure."""
+    """The permit may not be used: too late, frozen since, or used before. Acquire another one; this is no failure."""
 
 
 class PermitKeeper(Protocol):
@@ -31,11 +40,11 @@ class PermitKeeper(Protocol):
         ...
 
     def give_back(self, permit: Permit) -> None:
-        """The permit was never used: cancel it."""
+        """Cancel the permit, which was never used."""
         ...
 
     def confirm(self, permit: Permit, answered_at_s: float) -> None:
-        """Its request has arrived, not later than this instant."""
+        """The permit's request has arrived, not later than this instant."""
         ...
 
 
@@ -78,7 +87,7 @@ class Permit:
         self.request_timeout_s = request_timeout_s
         """The longest the request may take: the slot is held only as long as that."""
         self.free_us = free_us
-        """When the slot was free before it was taken, by Redis TIME: what cancelling restores."""
+        """When the slot was free before this permit took it, in us since 1970 by Redis TIME: `unused` restores it."""
         self.window_us = window_us
 
     def __repr__(self) -> str:
@@ -90,7 +99,7 @@ class Permit:
         return self._state in ("used", "done")
 
     def use(self) -> None:
-        """Call right before the write, on an open connection. Raises PermitExpiredError: nothing may be written."""
+        """Call right before the write, on an open connection. Where it raises PermitExpiredError, write nothing."""
         if self._state != "granted":
             raise PermitExpiredError(f"permit {self.id} was {self._state} before: one permit, one write")
         if self.epoch != self._keeper.epoch:
@@ -103,15 +112,14 @@ class Permit:
         self._state = "used"
 
     def answered(self, *, closed: bool = False) -> None:
-        """The whole answer is in. closed: instead of an answer the peer closed the connection, perhaps before the
-        request reached it."""
+        """The whole answer is in. closed: instead the peer closed the connection, perhaps before the request came."""
         if self._state != "used":
             raise ValueError(f"permit {self.id} is {self._state}: only a used one is answered, and only once")
         self._state = "done"
         self._keeper.confirm(self, self._clock.monotonic() + (CLOSED_MARGIN_S if closed else 0.0))
 
     def unused(self) -> None:
-        """Nothing was ever written, and nothing will be: the slot is free as it was before."""
+        """Give the permit back: nothing was written, nothing will be, and its slot is free as it was before."""
         if self._state == "returned":
             return
         if self._state != "granted":

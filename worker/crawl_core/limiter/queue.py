@@ -1,7 +1,8 @@
 """Hands permits to waiting tasks: the first permit to the first waiter, at the permit's instant.
 
-It refuses to lose a permit: one whose waiter was cancelled goes to the next, and one that nobody takes in time is
-given back.
+No permit is lost, since each is a slot of the shared budget. One whose waiter was cancelled goes to the next waiter,
+even where both happen in the same turn of the event loop
+(test_a_waiter_cancelled_in_the_moment_of_the_handover_loses_no_permit); one that nobody takes in time is given back.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def _instant(permit: Permit) -> float:
 
 
 class PermitQueue:
-    """The waiters of one process, in order, and the permits that have been granted to it but not handed out."""
+    """The waiters of one process, in order, and the permits that it was granted and has not handed out."""
 
     def __init__(self, clock: Clock, *, on_demand: Callable[[], None]) -> None:
         self._clock = clock
@@ -60,25 +61,25 @@ class PermitQueue:
                 with suppress(ValueError):
                     self._waiting.remove(waiter)
             elif waiter.exception() is None:
-                # It was handed over in the moment of the cancellation: the next waiter may have it.
+                # The permit was handed over before this task could see its cancellation: the next waiter has it.
                 self.add([waiter.result()])
             raise
 
     def add(self, permits: Iterable[Permit]) -> None:
-        """Permits were granted."""
+        """Take in permits that were granted, and hand out those whose instant has come."""
         for permit in permits:
             insort(self._granted, permit, key=_instant)
         self._hand_out()
 
     def withdraw(self) -> None:
-        """Give every permit back that is not handed out: they were granted before a freeze."""
+        """Give back every permit that is not handed out: a freeze made them void."""
         granted, self._granted = self._granted, []
         for permit in granted:
             permit.unused()
         self._hand_out()
 
     def fail(self, error: BaseException) -> None:
-        """Nothing will be granted any more: every waiter gets `error`."""
+        """End every wait with `error`: nothing will be granted any more."""
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():
@@ -99,7 +100,7 @@ class PermitQueue:
             late.unused()
         while self._granted and self._waiting and self._granted[0].not_before_s <= now_s:
             waiter = self._waiting.popleft()
-            if not waiter.done():  # A cancelled one whose task has not resumed yet.
+            if not waiter.done():  # Else it was cancelled, and its task has not run since.
                 waiter.set_result(self._granted.pop(0))
         self._arm(now_s)
 
@@ -110,6 +111,6 @@ class PermitQueue:
         if self._granted:
             first = self._granted[0]
             due_s = first.not_before_s if first.not_before_s > now_s and self._waiting else first.send_by_s
-            # Event loops round timers to a millisecond, either way; a little late is right, a little early is not.
+            # Event loops round timers to a millisecond, either way. A permit may be used a little late, never early.
             delay_s = max(due_s - now_s, 0.0) + 0.0005
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._hand_out)

@@ -1,7 +1,9 @@
 """What this process knows of its bucket, and how bucket and ledger row are kept alike.
 
-It refuses to let a freeze be forgotten: until Redis and the ledger both have it, `recorded` is false and the process
-takes no permit.
+A freeze is forgotten by nobody. Redis can lose its memory and the ledger can be away, so until both have a freeze
+`recorded` is false, and the process takes no permit
+(test_a_process_that_cannot_record_its_freeze_takes_no_permit_until_it_has). Freezes are compared as pairs (epoch, until
+when): the higher epoch wins, though its end be earlier, since lifting a freeze is the newer word.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ from crawl_core.values.limits import BucketLedger
 log = logging.getLogger(__name__)
 
 RECENT_S = 10.0
-"""Seconds for which a reply to acquire is as good as a look."""
+"""Seconds for which a grant says as much as a look: processes that crawl need not look."""
 LOOK_S = 3600.0
-"""Seconds after which a process looks all the same: a look keeps the bucket's keys from expiring."""
+"""Seconds after which a process looks all the same: only a look renews the life of the bucket's keys."""
 _DEFAULT_WINDOW_S = 30.0
-"""Seconds a 429 freezes that comes before the bucket was ever seen."""
+"""The window, in seconds, of a bucket that this process never saw: how long a 429 freezes that comes first of all."""
 
 
 class BucketRecord:
@@ -41,11 +43,11 @@ class BucketRecord:
         self.epoch = 0
         """The freeze epoch of the last reply. Permits of another one are void."""
         self.newest = (0, 0)
-        """The newest freeze ever heard of: (epoch, frozen until, us). Redis may have forgotten it."""
+        """The newest freeze ever heard of: (epoch, until when in us since 1970). Redis may have forgotten it."""
         self.view: BucketView | None = None
         self.recorded = True
         self.clock_offset_us: float | None = None
-        """Redis TIME less this process's monotonic clock."""
+        """Redis TIME minus this process's monotonic clock; None before the first grant."""
         self._ledger = ledger
         self._clock = clock
         self._on_epoch = on_epoch
@@ -56,21 +58,25 @@ class BucketRecord:
         self._last_s = self._looked_s = -math.inf
 
     def hear_grant(self, grant: Grant, *, received_s: float) -> None:
-        """A reply to acquire tells much of what a look does."""
+        """Take in a grant, which says most of what a look does."""
         self.clock_offset_us = grant.now_us - received_s * MICROSECONDS
         self._last = grant
         self._last_s = received_s
         self.hear(grant.epoch, grant.frozen_until_us)
 
     def hear(self, epoch: int, frozen_until_us: int) -> None:
-        """A reply of the bucket carried this freeze."""
+        """Take in the freeze of a reply. Another epoch makes the permits that were not used void."""
         self.newest = max(self.newest, (epoch, frozen_until_us))
         if epoch != self.epoch:
             self.epoch = epoch
             self._on_epoch()
 
     async def record_freeze(self, *, retry_after_s: float | None) -> int:
-        """Pause the bucket, in Redis at once and then in the ledger. Returns until when, by Redis TIME."""
+        """Pause the bucket: in Redis at once, so that others stop, then in the ledger, which outlives Redis.
+
+        Returns until when, in us since 1970 by Redis TIME. Where either is away the pause holds this process alone, and
+        `synchronize` records it later.
+        """
         self.recorded = False
         window_s = self._window_s()
         first_s, longest_s = freeze_bounds_s(retry_after_s, window_s)
@@ -94,13 +100,16 @@ class BucketRecord:
         return self.newest[1]
 
     def _window_s(self) -> float:
-        """The bucket's window: as last seen, else as the permit's grant said, which came before any look."""
+        """The bucket's window in seconds: as last seen, else as a grant said, which may come before a look."""
         if self.view is not None:
             return self.view.limits.window_s
         return _DEFAULT_WINDOW_S if self._last is None else self._last.window_us / MICROSECONDS
 
     async def synchronize(self) -> None:
-        """Bring bucket and row together, both ways: the higher epoch wins, on a tie the later freeze."""
+        """Make bucket and row alike: the higher epoch wins, on a tie the later end, and the limits are the row's.
+
+        Raises UnavailableError where either cannot be reached.
+        """
         view = self._recent_view() or await self._look()
         if isinstance(view, Unknown):
             await self.introduce(view)
@@ -116,7 +125,10 @@ class BucketRecord:
         self._see(view)
 
     async def introduce(self, asked: Unknown) -> None:
-        """Redis does not know the bucket: make it from the ledger's row."""
+        """Make a bucket that Redis does not know, from the ledger's row and what this process remembers of its freeze.
+
+        One task at a time: the right to start free belongs to the one call that inserted the row.
+        """
         async with self._introducing:
             row, inserted = await self._ledger.ensure(self.bucket.name)
             if self.newest > (row.epoch, row.frozen_until_us):
@@ -133,7 +145,7 @@ class BucketRecord:
         return view
 
     def _recent_view(self) -> BucketView | None:
-        """What the last replies to acquire say, where that is enough: processes that crawl need not look."""
+        """The last view, with what grants said since; None where that is not enough and a look is due."""
         now_s = self._clock.monotonic()
         last, view = self._last, self.view
         if last is None or view is None or last.configured_us != view.configured_us:
@@ -143,15 +155,15 @@ class BucketRecord:
         return replace(view, now_us=last.now_us, epoch=last.epoch, frozen_until_us=last.frozen_until_us)
 
     def paused_until_s(self) -> float:
-        """Until when this process may not ask, on the monotonic clock."""
+        """Until when this process may not ask for permits, on the monotonic clock; -inf where it may."""
         return self._paused_until_s
 
     def frozen_s(self) -> float:
-        """Seconds that the newest freeze lasts from now, by Redis's clock; 0 where there is none."""
+        """How much longer the newest freeze lasts, in seconds by Redis's clock; 0 where there is none."""
         return max(0.0, (self.newest[1] - self._now_us()) / MICROSECONDS)
 
     def _now_us(self) -> float:
-        """Redis TIME, as well as this process can tell."""
+        """Redis TIME, as well as this process can tell: from its last grant, before that by its own clock."""
         if self.clock_offset_us is None:
             return self._clock.time() * MICROSECONDS
         return self._clock.monotonic() * MICROSECONDS + self.clock_offset_us
@@ -169,7 +181,11 @@ class BucketRecord:
             self._paused_until_s = -math.inf
 
     def _freeze_alone(self, retry_after_s: float | None, window_s: float) -> Freeze:
-        """Without Redis this process pauses by its own clock, and hands the freeze to the ledger's row."""
+        """A freeze while Redis is away: this process pauses by its own clock, and the ledger tells the others.
+
+        Doubling counts the freezes that this process saw alone. Those of requests in flight are one event, as in the
+        script: the count rises only once the pause before has ended.
+        """
         now_s, now_us = self._clock.monotonic(), self._now_us()
         if now_s >= self._paused_until_s:
             self._alone += 1
@@ -183,7 +199,10 @@ class BucketRecord:
 
 
 async def unfreeze(redis: Redis, ledger: BucketLedger, name: str) -> None:
-    """Lift the freeze of a bucket for everybody, in Redis and in the ledger."""
+    """Lift the freeze of a bucket for everybody: in Redis, and in the ledger under a higher epoch.
+
+    Raises UnavailableError where either cannot be reached, ConfigurationError where no job uses such a bucket.
+    """
     row, _ = await ledger.ensure(name)
     freeze = await Bucket(redis, name).lift_freeze(epoch=row.epoch)
     epoch = freeze.epoch if isinstance(freeze, Freeze) else row.epoch + 1

@@ -9,15 +9,15 @@ from crawl_core.values.limits import BucketLimits
 
 @dataclass(frozen=True, slots=True)
 class LimiterState:
-    """What status, metrics and the live view show."""
+    """A moment of one process's limiter."""
 
     limits: BucketLimits | None
-    """As last seen in the bucket; None before the first look."""
+    """The bucket's limits as last seen; None before the first look."""
     epoch: int
     frozen_until_us: int
-    """Epoch microseconds by Redis TIME; 0 where no freeze is known."""
+    """In us since 1970 by Redis TIME; 0 where no freeze is known."""
     frozen_s: float
-    """Seconds that the freeze lasts from now; 0 where there is none."""
+    """How much longer the freeze lasts, in seconds; 0 where there is none."""
     waiting: int
     granted: int
     """Permits that wait for their instant."""

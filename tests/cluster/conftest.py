@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from support.cluster.kube import Cluster, connect
@@ -28,7 +28,9 @@ def release(cluster: Cluster) -> Iterator[Release]:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add pods, events and logs to a failed test's report, while they are there."""
     report = yield
     if report.when == "call" and report.failed and isinstance(item, pytest.Function):

@@ -72,8 +72,9 @@ def namespace(kube: client.ApiClient) -> Iterator[str]:
     """A namespace of this test's own. Its end is asked for, not waited for."""
     api = client.CoreV1Api(kube)
     made = api.create_namespace({"metadata": {"generateName": "artistcrawl-test-"}})
-    yield made.metadata.name
-    api.delete_namespace(made.metadata.name)
+    name = str(made.metadata.name)
+    yield name
+    api.delete_namespace(name)
 
 
 @pytest.fixture

@@ -61,7 +61,8 @@ class CrawlJobs:
         self._api.create_namespaced_custom_object(*self._where, body)
 
     def get(self, name: str = "artists") -> dict[str, Any]:
-        return self._api.get_namespaced_custom_object(*self._where, name)
+        crawljob: Any = self._api.get_namespaced_custom_object(*self._where, name)
+        return dict(crawljob)
 
     def tell(self, name: str = "artists", **status: Any) -> None:
         merge = {"_content_type": "application/merge-patch+json"}

@@ -52,7 +52,7 @@ class Reference:
         if count:
             self.drop_surplus(now)
         horizon = min(2 * S, self.window // 10)
-        permits = []
+        permits: list[tuple[str, int, int]] = []
         for _ in range(min(count, self.limit)):
             at = self.instant(now)
             if at - now > horizon:

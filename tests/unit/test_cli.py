@@ -53,10 +53,15 @@ def test_an_unknown_command_is_answered_with_the_nearest_one(capsys) -> None:
 
 
 def test_a_command_gets_its_own_arguments(command) -> None:
-    seen = []
-    command(lambda argv: seen.extend(argv) or 5)
+    given: list[str] = []
+
+    def five(argv: list[str]) -> int:
+        given.extend(argv)
+        return 5
+
+    command(five)
     assert cli.main(["status", "--json", "artists"]) == 5
-    assert seen == ["--json", "artists"]
+    assert given == ["--json", "artists"]
 
 
 def test_a_configuration_error_is_one_message_and_status_78(command, capsys) -> None:

@@ -37,6 +37,6 @@ def test_a_link_that_somebody_put_there_is_refused(runtime: Path, tmp_path: Path
 
 def test_somebody_elses_folder_is_refused(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runtime.mkdir()
-    monkeypatch.setattr(wheel.os, "geteuid", lambda: runtime.stat().st_uid + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: runtime.stat().st_uid + 1)
     with pytest.raises(ConfigurationError, match="must be a folder of yours"):
         wheel.make_private(runtime)

@@ -226,7 +226,8 @@ def test_the_same_picture_makes_the_same_plan(seen: Observation) -> None:
 
 def test_a_whole_life() -> None:
     """From nothing to the end: each thing told once, in the order in which it happened."""
-    seen, told_of = fresh({"workers": {"max": 2}}), []
+    seen = fresh({"workers": {"max": 2}})
+    told_of: list[Any] = []
 
     def rounds(seen: Observation) -> Observation:
         for _ in range(6):

@@ -82,11 +82,12 @@ def test_only_what_can_be_reached_is_kept_but_all_is_counted() -> None:
 def test_the_real_catalogue_needs_as_many_requests_and_shows_as_many_artists_as_known(real_catalogue: Path) -> None:
     artists = catalogue.load(real_catalogue)
     index = WordIndex(artists.names)
-    strings = defaultdict(int)
+    strings: defaultdict[str, int] = defaultdict(int)
     for name in artists.names:
         for prefix in {word[:4] for word in words(name) if re.match(r"[0-9a-z]{4}", word)}:
             strings[prefix] += 1
-    requests, reached = 36**4, set()
+    requests = 36**4
+    reached: set[int] = set()
     for string, count in strings.items():
         found = index.find((string,))
         assert found.total == count

@@ -69,14 +69,16 @@ class ScriptedSource:
 
     def read(self, answer: HttpAnswer) -> Meaning:
         assert isinstance(answer, ScriptedAnswer)
-        return answer.meaning
+        meaning: Meaning = answer.meaning
+        return meaning
 
     def token_request(self) -> HttpRequest:
         return HttpRequest("POST", "token", {})
 
     def read_token(self, answer: HttpAnswer) -> TokenOutcome:
         assert isinstance(answer, ScriptedAnswer)
-        return answer.meaning
+        outcome: TokenOutcome = answer.meaning
+        return outcome
 
 
 class ScriptedApi:

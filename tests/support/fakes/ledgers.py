@@ -93,7 +93,7 @@ async def table_counts(ledger: Ledger) -> dict[str, int]:
     async with ledger.transaction() as connection:
         found = {}
         for table in tables:
-            cursor = await connection.execute(f"SELECT count(*) FROM {table}")  # type: ignore[arg-type]
+            cursor = await connection.execute(f"SELECT count(*) FROM {table}".encode())
             row = await cursor.fetchone()
             found[table] = 0 if row is None else row[0]
     return found
@@ -102,5 +102,5 @@ async def table_counts(ledger: Ledger) -> dict[str, int]:
 async def value(ledger: Ledger, sql: str) -> Any:
     """The only value of an ad-hoc query."""
     async with ledger.transaction() as connection:
-        row = await (await connection.execute(sql)).fetchone()  # type: ignore[arg-type]
+        row = await (await connection.execute(sql.encode())).fetchone()
     return None if row is None else row[0]

@@ -98,6 +98,7 @@ class SteeredBucket:
 
     def free_at_s(self) -> list[float]:
         """When each slot is free, those that nobody took yet included."""
-        unused, floor_us = self.client.hmget(self.server.keys[1], "unused", "floor_us")
-        scores = [score for _, score in self.client.zrange(self.server.keys[0], 0, -1, withscores=True)]
+        client: Any = self.client
+        unused, floor_us = client.hmget(self.server.keys[1], "unused", "floor_us")
+        scores = [score for _, score in client.zrange(self.server.keys[0], 0, -1, withscores=True)]
         return sorted(round((score - START_US) / 1e6, 6) for score in [*scores, *[float(floor_us)] * int(unused)])

@@ -67,7 +67,7 @@ class SteeredServer:
 
     def call(self, digest: str, now_us: int, *keys_and_args: Any) -> Any:
         with self.client.pipeline(transaction=False) as pipe:
-            steer = {"s": now_us // 1_000_000, "us": now_us % 1_000_000, "info": f"run_id:{self.run}"}
+            steer: dict[Any, Any] = {"s": now_us // 1_000_000, "us": now_us % 1_000_000, "info": f"run_id:{self.run}"}
             pipe.hset("steer", mapping=steer)
             pipe.evalsha(self._digests[digest], 2, *keys_and_args)
             return pipe.execute()[1]
@@ -411,9 +411,8 @@ class World:
         self._memory_lost()
 
     async def _snapshot(self) -> None:
-        self._snapshots.append(
-            [self.server.client.execute_command("DUMP", key, NEVER_DECODE=True) for key in self.server.keys]
-        )
+        dump: Any = self.server.client.execute_command
+        self._snapshots.append([dump("DUMP", key, NEVER_DECODE=True) for key in self.server.keys])
 
     async def _restore(self) -> None:
         """The server dies, and comes back with what an older snapshot holds, or with all it had."""

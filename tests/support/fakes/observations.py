@@ -288,11 +288,11 @@ def _acted(seen: Observation, step: Step) -> Observation:
             return replace(seen, row=None, progress=None)
         case ReplayDeadLetters():
             assert row is not None
-            counts = seen.progress
-            if counts is None or not counts.dead_letters:
+            before = seen.progress
+            if before is None or not before.dead_letters:
                 return seen
-            counts = replace(counts, open_ranges=counts.dead_letters)
-            return replace(seen, row=replace(row, finished_at=None), progress=counts)
+            replayed = replace(before, open_ranges=before.dead_letters)
+            return replace(seen, row=replace(row, finished_at=None), progress=replayed)
         case Unfreeze():
             return replace(seen, bucket=None if seen.bucket is None else replace(seen.bucket, frozen_until=None))
         case ClearProblem():

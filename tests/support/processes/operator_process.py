@@ -182,7 +182,7 @@ class Scene:
         """The first value of a query on the ledger; None before there is a schema."""
         try:
             with psycopg.connect(self.postgres_url, connect_timeout=5) as connection:
-                row = connection.execute(statement).fetchone()  # type: ignore[call-overload]
+                row = connection.execute(statement.encode()).fetchone()
         except psycopg.errors.UndefinedTable:
             return None
         return row[0] if row else None

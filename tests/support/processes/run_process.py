@@ -117,8 +117,8 @@ class RunProcess:
         url = f"postgresql://postgres@/artistcrawl?host={server.socket_folder}"
         try:
             with psycopg.connect(url, autocommit=True) as connection:
-                row = connection.execute(statement).fetchone()  # type: ignore[call-overload]
-                return int(row[0])
+                row = connection.execute(statement.encode()).fetchone()
+                return int(row[0]) if row is not None and row[0] is not None else 0
         except psycopg.Error:
             return 0
 

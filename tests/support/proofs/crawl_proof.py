@@ -129,7 +129,7 @@ def bound(crawl: Crawl, worker: WorkerProcess) -> int:
 def _within(answer: dict[str, Any], worker: WorkerProcess, deaf_s: float) -> bool:
     # What it had written when it broke, a busy sandbox reads a little later.
     since_s = answer["received_at_s"] - worker.broken_at_s
-    return answer["client_id"] == worker.client_id and -FLUSH_INTERVAL_S - GRACE_S <= since_s <= deaf_s + GRACE_S
+    return bool(answer["client_id"] == worker.client_id) and -FLUSH_INTERVAL_S - GRACE_S <= since_s <= deaf_s + GRACE_S
 
 
 def most_in_a_window(crawl: Crawl, *, window_s: float) -> int:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from crawl_core.job.snapshot import Snapshot, State
+from crawl_core.job.snapshot import Snapshot
+from crawl_core.spec.status import State
 from crawl_worker.data.backends import Urls
-from crawl_worker.local.crawl import Outcome
+from crawl_worker.local.outcome import Outcome
 from crawl_worker.local.summary import as_object, as_text
 
 LOCAL = Urls("", "")

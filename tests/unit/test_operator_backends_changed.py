@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from support.fakes.observations import after, crawling, fresh, notes, planned, said, settled, status_of, steps_of
 
+from crawl_core.job.views import FrontierView
 from crawl_operator.connect.addresses import backends_digest
 from crawl_operator.values import names
 from crawl_operator.values.model import (
     AdoptDeployment,
     CreateDeployment,
     DeleteDeployment,
-    FrontierView,
     Observation,
     Plan,
     Trouble,

@@ -20,10 +20,10 @@ from support.fakes.observations import (
     view_of,
 )
 
+from crawl_core.job.views import FrontierView
 from crawl_operator.values.model import (
     DeleteCrawlJob,
     DeleteDeployment,
-    FrontierView,
     MarkDeleted,
     Observation,
     SetFinalizers,

@@ -22,6 +22,7 @@ from support.fakes.observations import (
     told,
 )
 
+from crawl_core.job.views import FrontierView
 from crawl_core.spec.status import Status
 from crawl_operator.decide.plan import plan
 from crawl_operator.values.model import (
@@ -29,7 +30,6 @@ from crawl_operator.values.model import (
     ApplyDeployment,
     CreateDeployment,
     DeleteCrawlJob,
-    FrontierView,
     Memory,
     Observation,
     Plan,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_worker.client.outcomes import FailureClass, OutcomeLabel, class_of, label_of, name_of
+from crawl_core.metrics.labels import FailureClass, OutcomeLabel
+from crawl_worker.client.outcomes import class_of, label_of, name_of
 from crawl_worker.sources.outcomes import (
     InvalidBody,
     Lack,

@@ -19,7 +19,7 @@ from crawl_core.limiter.bucket import Bucket, Unknown
 from crawl_core.spec import CrawlJob, crawljob_of
 from crawl_core.values.jobs import JobRow
 from crawl_worker.data.backends import Urls
-from crawl_worker.local.judgement import Workers
+from crawl_worker.local.judgement import WorkerCount
 from crawl_worker.local.monitor import JobMonitor
 from crawl_worker.local.opened import Opened
 from crawl_worker.sources.credentials import Credentials
@@ -53,7 +53,7 @@ def monitor() -> JobMonitor:
     return JobMonitor(crawl_job("mine"), event=lambda text: None, clock=SYSTEM_CLOCK)
 
 
-ONE = Workers(desired=1, alive=1)
+ONE = WorkerCount(desired=1, alive=1)
 
 
 async def make_bucket(opened: Opened, *, fresh: bool) -> None:

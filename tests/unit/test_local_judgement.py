@@ -13,11 +13,11 @@ from crawl_core.job.views import BucketStatus, FrontierView
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.limits import BucketLimits, BucketRow
 from crawl_core.values.progress import Progress
-from crawl_worker.local.judgement import Judgement, Workers, judge, out_of_reach
-from crawl_worker.local.look import JobLook
+from crawl_worker.local.job_look import JobLook
+from crawl_worker.local.judgement import Judgement, WorkerCount, judge, out_of_reach
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ONE = Workers(desired=1, alive=1)
+ONE = WorkerCount(desired=1, alive=1)
 ROW = JobRow(
     id=1, namespace="music", name="artists", uid="u", spec={}, total=100, bucket="b", bucket_scope="Named",
     page_size=None, problem_reason=None, problem_message=None, started_at=NOW - timedelta(hours=2), finished_at=None,
@@ -34,7 +34,7 @@ FROZEN = replace(FREE, frozen_until=NOW + timedelta(hours=1))
 LOOK = JobLook(NOW, ROW, PROGRESS, FrontierView(known=True, pending=5), FREE, floor_s=0.0)
 
 
-def judged(look: JobLook = LOOK, *, workers: Workers = ONE, before: Judgement | None = None) -> Judgement:
+def judged(look: JobLook = LOOK, *, workers: WorkerCount = ONE, before: Judgement | None = None) -> Judgement:
     return judge(look, workers=workers, covered_per_s=1.0, before=before or Judgement())
 
 
@@ -65,14 +65,17 @@ def test_a_job_that_goes_on_crawls_within_its_limit_and_has_an_end() -> None:
             ("False", "Unauthorized"),
         ),
         (
-            {"row": replace(ROW, problem_reason="Misconfigured", problem_at=NOW)}, Workers(1, 0), "Stalled",
+            {"row": replace(ROW, problem_reason="Misconfigured", problem_at=NOW)}, WorkerCount(1, 0), "Stalled",
             ("False", "Misconfigured"),
         ),
-        ({"progress": replace(PROGRESS, last_commit_at=None)}, Workers(1, 0), "Pending", ("False", "WorkersStarting")),
+        (
+            {"progress": replace(PROGRESS, last_commit_at=None)}, WorkerCount(1, 0), "Pending",
+            ("False", "WorkersStarting"),
+        ),
     ],
 )  # fmt: skip
 def test_a_state_has_its_reason(
-    change: dict[str, Any], workers: Workers, state: str, progressing: tuple[str, str]
+    change: dict[str, Any], workers: WorkerCount, state: str, progressing: tuple[str, str]
 ) -> None:
     judgement = judged(replace(LOOK, **change), workers=workers)
     assert (judgement.state, conditions(judgement)["Progressing"]) == (state, progressing)

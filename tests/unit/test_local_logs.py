@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crawl_worker.local import logs
-from crawl_worker.local.logs import LogTail
+from crawl_worker.crew import logs
+from crawl_worker.crew.logs import LogTail
 
 
 def write(path: Path, *lines: str) -> None:

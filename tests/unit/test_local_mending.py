@@ -10,9 +10,9 @@ import pytest
 
 from crawl_core.errors import UnknownJobError
 from crawl_core.spec import parse_crawljob
+from crawl_worker.crew.mending import Mender
 from crawl_worker.data.backends import Urls
 from crawl_worker.local.crawl import LocalCrawl
-from crawl_worker.local.mending import Mender
 from crawl_worker.local.opened import Options
 
 JOB = "{apiVersion: artistcrawl.dev/v1alpha1, kind: CrawlJob, metadata: {name: artists}, spec: {}}"

@@ -11,8 +11,8 @@ from crawl_core.readings.job import JobFigures
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.limits import BucketLimits, BucketRow
 from crawl_core.values.progress import Progress
-from crawl_worker.local.judgement import Judgement, Workers, judge, out_of_reach
-from crawl_worker.local.look import JobLook
+from crawl_worker.local.job_look import JobLook
+from crawl_worker.local.judgement import Judgement, WorkerCount, judge, out_of_reach
 from crawl_worker.local.metrics import LocalMetrics, figures_of, without_counts
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ LOOK = JobLook(
     BucketStatus(BucketRow("b", LIMITS, frozen_until_us=0, epoch=1), frozen_until=None, slots_free=4),
     floor_s=0.0,
 )  # fmt: skip
-WORKERS = Workers(desired=2, alive=1)
+WORKERS = WorkerCount(desired=2, alive=1)
 
 
 def figures(look: JobLook = LOOK, *, before: Judgement | None = None) -> JobFigures:

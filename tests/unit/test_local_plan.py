@@ -8,8 +8,9 @@ import pytest
 
 from crawl_core.spec import CrawlJob, parse_crawljob
 from crawl_core.values.limits import BucketLimits
-from crawl_worker.local.plan import Backoff, floor_note, limit_per_minute, process_count, shared_note
-from crawl_worker.local.sandbox import sandbox_arguments
+from crawl_worker.crew.backoff import Backoff
+from crawl_worker.crew.sandbox import sandbox_arguments
+from crawl_worker.local.plan import floor_note, limit_per_minute, process_count, shared_note
 
 
 def job(spec: str = "{}") -> CrawlJob:

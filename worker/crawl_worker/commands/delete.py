@@ -18,8 +18,9 @@ from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.progress import Progress
 from crawl_core.wording import number
+from crawl_worker.commands.job_names import full_name
 from crawl_worker.commands.job_status import QUIET_AFTER_S
-from crawl_worker.commands.jobs import full_name, named
+from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import remark, say
 from crawl_worker.data.backends import add_flags, backends
 

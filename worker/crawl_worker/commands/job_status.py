@@ -17,7 +17,7 @@ from crawl_core.values.jobs import JobRow
 from crawl_core.values.limits import BucketRow
 from crawl_core.values.progress import Progress
 from crawl_core.wording import duration, instant
-from crawl_worker.commands.jobs import full_name
+from crawl_worker.commands.job_names import full_name
 
 QUIET_AFTER_S = 120.0
 """Seconds without a commit after which nobody seems to crawl: limits as slow as one request a minute are rare."""

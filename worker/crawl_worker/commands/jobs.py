@@ -1,7 +1,4 @@
-"""Finds the job that a command is about. Names are `name` or `namespace/name`.
-
-It refuses to guess between several jobs.
-"""
+"""Finds the job that a command is about. Names are `name` or `namespace/name`; of several jobs none is guessed."""
 
 from __future__ import annotations
 
@@ -9,11 +6,7 @@ from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import jobs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.jobs import JobRow
-
-
-def full_name(row: JobRow) -> str:
-    """namespace/name."""
-    return f"{row.namespace}/{row.name}"
+from crawl_worker.commands.job_names import full_name
 
 
 async def named(ledger: Ledger, name: str | None) -> JobRow:

@@ -17,19 +17,19 @@ from crawl_core.ledger import jobs, requests
 from crawl_core.serving.address import LOOPBACK
 from crawl_core.serving.metrics import serving_metrics
 from crawl_core.spec import CrawlJob
+from crawl_worker.crew.crew import Crew
+from crawl_worker.crew.mending import Mender
+from crawl_worker.crew.sandbox import SandboxProcess
+from crawl_worker.crew.worker_command import worker_command, worker_environment
 from crawl_worker.data.data_folder import DataFolder
-from crawl_worker.local.crew import Crew
 from crawl_worker.local.interrupts import Interrupts
-from crawl_worker.local.judgement import Workers
-from crawl_worker.local.mending import Mender
+from crawl_worker.local.judgement import WorkerCount
 from crawl_worker.local.metrics import LocalMetrics, figures_of, without_counts
 from crawl_worker.local.monitor import JobMonitor
-from crawl_worker.local.opened import Options, open_all
+from crawl_worker.local.opened import NODE, Options, open_all
 from crawl_worker.local.outcome import Outcome
 from crawl_worker.local.plan import process_count
-from crawl_worker.local.sandbox import SandboxProcess
 from crawl_worker.local.view import View
-from crawl_worker.local.worker_command import worker_command, worker_environment
 
 _TICK_S = 0.2
 _DRAINING_TICK_S = 0.05
@@ -88,7 +88,7 @@ class LocalCrawl:
         return Outcome(state, self._monitor.snapshot, message, finished_before)
 
     async def _outcome(self, stack: AsyncExitStack) -> Outcome:
-        await self._monitor.renew(self._opened, workers=Workers())
+        await self._monitor.renew(self._opened, workers=WorkerCount())
         if await self._finished():
             return self._ended("Succeeded", finished_before=True)
         if self._job.spec.suspend:
@@ -116,12 +116,18 @@ class LocalCrawl:
         self._view.event(f"a sandbox stands in for the Spotify Web API at {sandbox.url}")
 
     def _crew(self, stack: AsyncExitStack) -> Crew:
-        serves_metrics = self._options.metrics.port is not None
+        sandbox = self._mender.sandbox
+        command = worker_command(
+            self._monitor.snapshot.job,
+            node=NODE,
+            sandbox_url=None if sandbox is None else sandbox.url,
+            serves_metrics=self._options.metrics.port is not None,
+        )
         crew = Crew(
-            worker_command(self._opened, sandbox=self._mender.sandbox, serves_metrics=serves_metrics),
+            command,
             size=process_count(self._job.spec, cpus=os.cpu_count() or 1, asked=self._options.processes),
             logs=self._folder.logs,
-            environment=worker_environment(self._opened),
+            environment=worker_environment(self._opened.urls, self._opened.credentials),
             event=self._view.event,
         )
         stack.callback(crew.kill)
@@ -242,5 +248,5 @@ class LocalCrawl:
         self._show(crew, state)
 
 
-def _workers(crew: Crew) -> Workers:
-    return Workers(desired=crew.desired, alive=crew.alive)
+def _workers(crew: Crew) -> WorkerCount:
+    return WorkerCount(desired=crew.desired, alive=crew.alive)

@@ -13,13 +13,13 @@ from crawl_core.job.verdicts import Standing, Verdict
 from crawl_core.spec.status import State
 from crawl_core.values.capacity import limits_of
 from crawl_core.values.limits import BucketLimits
-from crawl_worker.local.look import JobLook
+from crawl_worker.local.job_look import JobLook
 
 _SEEDED, _PROGRESSING, _RATE_LIMITED = "Seeded", "Progressing", "RateLimited"
 
 
 @dataclass(frozen=True, slots=True)
-class Workers:
+class WorkerCount:
     """The worker processes of a run."""
 
     desired: int = 0
@@ -40,7 +40,7 @@ class Judgement:
         return tuple((kind, held.verdict.status, held.verdict.reason) for kind, held in self.conditions.items())
 
 
-def judge(look: JobLook, *, workers: Workers, covered_per_s: float | None, before: Judgement) -> Judgement:
+def judge(look: JobLook, *, workers: WorkerCount, covered_per_s: float | None, before: Judgement) -> Judgement:
     """What the look means; `before` is what the one before it meant."""
     if look.redis_error is not None:
         return out_of_reach(look.redis_error, now=look.now, before=before)
@@ -69,7 +69,7 @@ def out_of_reach(error: ArtistcrawlError, *, now: datetime, before: Judgement) -
     return replace(before, conditions=_standing(conditions, now=now, before=before))
 
 
-def _progressing(look: JobLook, *, workers: Workers, before: Judgement) -> tuple[State, Verdict]:
+def _progressing(look: JobLook, *, workers: WorkerCount, before: Judgement) -> tuple[State, Verdict]:
     row, progress = look.row, look.progress
     if row.finished_at is not None:
         return "Succeeded", Verdict("False", reasons.COMPLETED)

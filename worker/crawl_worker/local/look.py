@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crawl_core.clock import Clock
 from crawl_core.errors import ConfigurationError, RedisUnavailableError
 from crawl_core.job.look import BucketLook, counted, frontier_view
-from crawl_core.job.views import BucketStatus, FrontierView
 from crawl_core.ledger import jobs
 from crawl_core.limiter.bucket import Bucket
 from crawl_core.values.jobs import JobRow
-from crawl_core.values.progress import Progress
+from crawl_worker.local.job_look import JobLook
 from crawl_worker.local.opened import Opened
-
-
-@dataclass(frozen=True, slots=True)
-class JobLook:
-    """What is there. `redis_error` is why frontier and bucket are not known, where Redis is out of reach."""
-
-    now: datetime
-    row: JobRow
-    progress: Progress
-    frontier: FrontierView | None
-    bucket: BucketStatus | None
-    floor_s: float
-    """Seconds since 1970 until which a bucket that was made anew grants nothing; 0 where it need not wait."""
-    redis_error: RedisUnavailableError | None = None
 
 
 async def look_at(opened: Opened, bucket: BucketLook, *, clock: Clock) -> JobLook:

@@ -19,8 +19,8 @@ from crawl_core.metrics.declared import Reading, Samples
 from crawl_core.metrics.exposition import Parsed, text_of
 from crawl_core.readings.backends import backends_readings
 from crawl_core.readings.job import JobFigures
-from crawl_worker.local.judgement import Judgement, Workers
-from crawl_worker.local.look import JobLook
+from crawl_worker.local.job_look import JobLook
+from crawl_worker.local.judgement import Judgement, WorkerCount
 
 WORKER_TIMEOUT_S = 1.0
 """For a worker's answer: one that is stopped must not hold up the others'."""
@@ -61,7 +61,7 @@ class LocalMetrics:
         return answers
 
 
-def figures_of(look: JobLook, judgement: Judgement, *, workers: Workers, bucket: str) -> JobFigures:
+def figures_of(look: JobLook, judgement: Judgement, *, workers: WorkerCount, bucket: str) -> JobFigures:
     """What one look has found; `bucket` is the bucket's name, also where it could not be read."""
     row, deadline = look.row, look.row.crawl_job.spec.deadline
     finished = judgement.state == "Succeeded"

@@ -13,8 +13,9 @@ from crawl_core.job.snapshot import ShownState, Snapshot
 from crawl_core.job.throughput import Throughput
 from crawl_core.spec import CrawlJob
 from crawl_core.wording import instant
-from crawl_worker.local.judgement import Judgement, Workers, judge, out_of_reach
-from crawl_worker.local.look import JobLook, look_at
+from crawl_worker.local.job_look import JobLook
+from crawl_worker.local.judgement import Judgement, WorkerCount, judge, out_of_reach
+from crawl_worker.local.look import look_at
 from crawl_worker.local.opened import Opened
 from crawl_worker.local.plan import floor_note, limit_per_minute, shared_note
 
@@ -38,7 +39,7 @@ class JobMonitor:
         self._throughput = Throughput()
         self._bucket: BucketLook | None = None
 
-    async def renew(self, opened: Opened, *, workers: Workers) -> JobLook:
+    async def renew(self, opened: Opened, *, workers: WorkerCount) -> JobLook:
         """Look, and renew snapshot and judgement. Raises ConfigurationError where somebody has deleted the job."""
         if self._bucket is None:
             self._bucket = BucketLook(
@@ -70,7 +71,7 @@ class JobMonitor:
             self.look = replace(self.look, frontier=None, bucket=None, redis_error=redis_error)
         self.snapshot = replace(self.snapshot, notes=(f"{error}; trying again",))
 
-    def show(self, state: ShownState, *, elapsed_s: float, workers: Workers, last_error: str) -> Snapshot:
+    def show(self, state: ShownState, *, elapsed_s: float, workers: WorkerCount, last_error: str) -> Snapshot:
         """The snapshot with what the run itself knows."""
         self.snapshot = replace(
             self.snapshot,

@@ -1,22 +1,12 @@
-"""What the local run decides: how many workers, and how soon a dead one is replaced. Pure.
-
-It refuses to start anything.
-"""
+"""What a local run decides: how many workers, and which remarks on its limit people see. Pure."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from crawl_core.spec import RateLimit, Spec
 from crawl_core.values.capacity import limits_of, need
 from crawl_core.values.limits import BucketLimits
-
-_STEADY_S = 30.0
-"""Seconds after which a worker that died counts as having worked: its successor starts at once again."""
-
-_FIRST_DELAY_S = 0.5
-_LONGEST_DELAY_S = 30.0
 
 
 def process_count(spec: Spec, *, cpus: int, asked: int | None = None) -> int:
@@ -51,18 +41,3 @@ def floor_note(wait_s: float) -> str:
     if wait_s <= 0:
         return ""
     return f"waiting {math.ceil(wait_s)} s: what may have been sent before must leave the rate limit's window"
-
-
-@dataclass(slots=True)
-class Backoff:
-    """When the successor of a process that died may start: at once, then later and later while they keep dying."""
-
-    delay_s: float = 0.0
-
-    def after(self, lived_s: float) -> float:
-        """Seconds to wait after a process that lived so long."""
-        if lived_s >= _STEADY_S:
-            self.delay_s = 0.0
-        waited = self.delay_s
-        self.delay_s = min(_LONGEST_DELAY_S, max(_FIRST_DELAY_S, 2 * self.delay_s))
-        return waited

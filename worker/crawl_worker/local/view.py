@@ -42,11 +42,11 @@ def open_view(*, json: bool, colour: bool) -> View:
     """The view that fits what the output is. With `json`, stdout is left to the one object at the end."""
     stream = sys.stderr if json else sys.stdout
     if stream.isatty():
-        return TerminalView(Console(file=stream, no_color=not colour or None, highlight=False))
+        return RedrawnView(Console(file=stream, no_color=not colour or None, highlight=False))
     return PlainView(stream)
 
 
-class TerminalView:
+class RedrawnView:
     """Redrawn in place; events scroll above."""
 
     def __init__(self, console: Console) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.spec import CrawlJob
-from crawl_worker.local.logs import LogTail
+from crawl_worker.crew.logs import LogTail
 from crawl_worker.machine.processes import Child, own_command
 
 START_TIMEOUT_S = 60.0

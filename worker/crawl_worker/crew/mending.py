@@ -9,10 +9,10 @@ from contextlib import suppress
 import psycopg
 
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError, RedisUnavailableError
+from crawl_worker.crew.sandbox import SandboxProcess
 from crawl_worker.data.backends import Urls
 from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
-from crawl_worker.local.sandbox import SandboxProcess
 from crawl_worker.machine.processes import ProcessId
 
 

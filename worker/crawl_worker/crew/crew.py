@@ -1,7 +1,7 @@
 """The worker processes of a run: started, replaced when they die, drained at the end.
 
 Workers are replaced whatever ended them, but for one thing: a worker that exits 78 found the configuration wrong, and
-its successor would, too. It refuses to judge whether the job is done.
+its successor would, too. Whether the job is done is the run's to find out.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crawl_core.errors import EXIT_CONFIGURATION
-from crawl_worker.local.logs import LogTail
-from crawl_worker.local.plan import Backoff
+from crawl_worker.crew.backoff import Backoff
+from crawl_worker.crew.logs import LogTail
 from crawl_worker.machine.processes import Child, ProcessId
 
 
 @dataclass(slots=True)
-class _Place:
-    """One worker's place: who works there now, and when a successor may start."""
+class _Post:
+    """One worker's post: the process that holds it now, and when a successor may start."""
 
     name: str
     tail: LogTail
@@ -45,15 +45,15 @@ class Crew:
         self._environment = dict(environment)
         self._event = event
         names = [f"worker-{number}" for number in range(1, size + 1)]
-        self._places = [_Place(name, LogTail(logs / f"{name}.jsonl")) for name in names]
+        self._posts = [_Post(name, LogTail(logs / f"{name}.jsonl")) for name in names]
         self._draining = False
         self.refusal = ""
-        """What a worker said that found the configuration wrong; nobody is replaced after that."""
+        """The last message of a worker that found the configuration wrong; no worker is replaced after that."""
 
     @property
     def desired(self) -> int:
         """Workers that should run."""
-        return len(self._places)
+        return len(self._posts)
 
     @property
     def alive(self) -> int:
@@ -63,67 +63,72 @@ class Crew:
     @property
     def children(self) -> list[Child]:
         """The processes, dead ones included until they are replaced."""
-        return [place.child for place in self._places if place.child is not None]
+        return [post.child for post in self._posts if post.child is not None]
 
     @property
     def ids(self) -> list[ProcessId]:
-        """What the next run would recognise them by."""
+        """What the next run recognises them by."""
         return [child.id for child in self.children]
 
     @property
     def metrics_ports(self) -> list[int]:
         """Where workers that live serve their metrics, on this machine alone."""
-        found = [place.tail.metrics_port for place in self._places if place.child is not None]
-        return [port for port in found if port is not None]
+        ports = [post.tail.metrics_port for post in self._posts if post.child is not None]
+        return [port for port in ports if port is not None]
 
     @property
     def last_error(self) -> str:
         """The last warning or error that any worker logged."""
-        errors = [f"{place.name}: {place.tail.last_error}" for place in self._places if place.tail.last_error]
+        errors = [f"{post.name}: {post.tail.last_error}" for post in self._posts if post.tail.last_error]
         return errors[-1] if errors else ""
 
     def tick(self, now_s: float) -> bool:
-        """Read the logs, note who died, start who is missing; True where processes have changed."""
+        """Read the logs, note which workers died, start those that are missing; True where processes have changed.
+
+        `now_s` is of any one monotonic clock.
+        """
         changed = False
-        for place in self._places:
-            place.tail.read()
-            place.tail.bound()
-            if place.child is not None and not place.child.alive:
-                self._bury(place, place.child, now_s)
+        for post in self._posts:
+            post.tail.read()
+            post.tail.bound()
+            if post.child is not None and not post.child.alive:
+                self._bury(post, post.child, now_s)
                 changed = True
-            if place.child is None and now_s >= place.not_before_s and not (self._draining or self.refusal):
-                place.child, place.started_s = self._start(place), now_s
+            if post.child is None and now_s >= post.not_before_s and not (self._draining or self.refusal):
+                post.child, post.started_s = self._start(post), now_s
                 changed = True
         return changed
 
     def drain(self) -> None:
-        """Ask all to finish their request, commit and go. Nobody is replaced from now on."""
+        """Ask all workers to finish their request, commit and go. None is replaced from now on."""
         self._draining = True
         for child in self.children:
             child.terminate()
 
     def kill(self) -> None:
-        """End all now."""
+        """End all workers now."""
         self._draining = True
         for child in self.children:
             child.kill()
 
-    def _start(self, place: _Place) -> Child:
-        command = [*self._command, "--worker-name", place.name]
-        return Child(place.name, command, log=place.tail.path, environment=self._environment)
+    def _start(self, post: _Post) -> Child:
+        command = [*self._command, "--worker-name", post.name]
+        return Child(post.name, command, log=post.tail.path, environment=self._environment)
 
-    def _bury(self, place: _Place, child: Child, now_s: float) -> None:
+    def _bury(self, post: _Post, child: Child, now_s: float) -> None:
         status = child.exit_status
-        place.tail.read()
-        place.child = place.tail.metrics_port = None
+        post.tail.read()
+        post.child = post.tail.metrics_port = None
         if status == EXIT_CONFIGURATION:
-            self.refusal = self.refusal or place.tail.last_message or f"{place.name} exited {status}"
+            self.refusal = self.refusal or post.tail.last_message or f"{post.name} exited {status}"
         elif not self._draining:
-            delay_s = place.backoff.after(now_s - place.started_s)
-            place.not_before_s = now_s + delay_s
+            delay_s = post.backoff.after(now_s - post.started_s)
+            post.not_before_s = now_s + delay_s
             when = f"in {delay_s:.0f} s" if delay_s >= 1 else "now"
-            said = f", saying: {place.tail.last_message}" if status and status > 0 and place.tail.last_message else ""
-            self._event(f"{place.name} {_end(status)}{said}; a new one starts {when} (log: {place.tail.path})")
+            last_words = (
+                f", saying: {post.tail.last_message}" if status and status > 0 and post.tail.last_message else ""
+            )
+            self._event(f"{post.name} {_end(status)}{last_words}; a new one starts {when} (log: {post.tail.path})")
 
 
 def _end(status: int | None) -> str:

@@ -98,7 +98,7 @@ class World:
         await self.act(seen, CreateDeployment(self.manifest(seen, replicas=replicas)))
         return self.look()
 
-    async def change_workers(self, *steps_of):
+    async def change_workers(self, *steps):
         """Change the Deployment, again where its controller wrote first. The picture before the change."""
         while True:
             seen = self.look()

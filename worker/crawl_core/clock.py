@@ -1,6 +1,6 @@
-"""Time, injected: nothing else reads a clock, so that tests can turn it.
+"""Time, injected: whoever waits or measures is given a clock, so that tests can turn it.
 
-It refuses to compare clocks of two machines; Redis TIME and PostgreSQL now() are asked for that.
+A clock speaks of one machine. What several machines must agree on is an instant of Redis's TIME or PostgreSQL's now().
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What a process needs to know about time."""
+    """What a process reads time from."""
 
     def monotonic(self) -> float:
         """Seconds on a clock that never steps. Only differences mean anything."""
         ...
 
     def time(self) -> float:
-        """Seconds since the Unix epoch, as this machine believes."""
+        """Seconds since 1970, as this machine believes."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -40,7 +40,7 @@ class SystemClock:
         return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
 
     def time(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Seconds since 1970."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:

@@ -1,8 +1,8 @@
 """Durations as people write them in Kubernetes: `30s`, `5m`, `1h30m`, `500ms`.
 
 Only what a CRD's pattern can check is accepted, so that a file which runs here is also accepted by a cluster: whole
-numbers and the units ms, s, m, h. It refuses days and weeks (their length is a matter of calendars), fractions and
-bare numbers, and offers for each of them what to write instead.
+numbers and the units ms, s, m, h. Days and weeks (whose length is a matter of calendars), fractions and bare numbers
+are refused, each with what to write instead.
 """
 
 from __future__ import annotations
@@ -90,11 +90,11 @@ def suggestion(value: object) -> str | None:
     """What somebody meant who wrote `30`, `1.5h`, `2 days` or `30S`; None when that cannot be told."""
     if isinstance(value, bool):
         return None
-    found = _MEANT.fullmatch(str(value))
-    size_ms = _MEANT_MS.get(found[2].lower()) if found else None
-    if found is None or size_ms is None:
+    number_and_unit = _MEANT.fullmatch(str(value))
+    size_ms = _MEANT_MS.get(number_and_unit[2].lower()) if number_and_unit else None
+    if number_and_unit is None or size_ms is None:
         return None
-    meant = written(round(float(found[1]) * size_ms))
+    meant = written(round(float(number_and_unit[1]) * size_ms))
     return meant if len(meant) <= MAX_LENGTH else None
 
 

@@ -12,7 +12,7 @@
     ├── FenceLostError              the range belongs to somebody else now: drop what is not committed
     └── BatchRefusedError           the ledger refused a batch for its data (SQLSTATE class 22 or 21000)
 
-It refuses to hold errors of one module only, such as an expired permit: those live where they are raised.
+An error of one module only, such as an expired permit, stands where it is raised.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The ordered set of search strings, and how it is cut into ranges. Pure arithmetic.
 
 String order is keyspace order because the alphabet is sorted, so SQL (with COLLATE "C"), Python and this module agree
-on what comes next. Coverage is counted in strings: a string that was not truncated answers for its whole subtree.
-It refuses to know what a search returns.
+on what comes next. Coverage is counted in strings: a string that was not truncated answers for its whole subtree, all
+strings that begin with it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MAX_RANGES = 100_000
-"""Rows that are inserted in one transaction and pushed to the frontier: a few seconds' work."""
+"""The most ranges of a job. They are recorded in one transaction and pushed to the frontier: a few seconds' work."""
 
 MIN_DEFAULT_RANGE_SIZE = 36
 MAX_DEFAULT_RANGE_SIZE = 1296
 DEFAULT_RANGES = 256
-"""Ranges aimed at when no size is given: enough for every worker, and few lost strings' worth of work in each."""
+"""Ranges aimed at when no size is given: enough for every worker, and small enough to lose little with one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class Keyspace:
 
     @property
     def root_count(self) -> int:
-        """Strings that are searched whatever the answers are: those of `min_length`."""
+        """How many strings are searched whatever the answers are: those of `min_length`."""
         return self.index_of(self.last) - self.index_of(self.first) + 1
 
     @property
     def total(self) -> int:
-        """Strings of all lengths: what the coverage of a finished job sums to."""
+        """How many strings of all lengths there are: what the coverage of a finished job sums to."""
         return self.root_count * self.subtree_size(self.min_length)
 
     def root_ranges(self) -> Iterator[StringRange]:
@@ -122,16 +122,16 @@ class Keyspace:
         return len(string) < self.max_length
 
     def subtree_size(self, length: int) -> int:
-        """Strings of the keyspace that begin with a given string of `length`, itself included."""
+        """How many strings of the keyspace begin with a given string of `length`, itself included."""
         return int(sum(len(self.alphabet) ** extra for extra in range(self.max_length - length + 1)))
 
     def covered_by(self, string: str, *, truncated: bool) -> int:
-        """Strings that a finished search of `string` answers for."""
+        """How many strings a finished search of `string` answers for."""
         return 1 if truncated and self.may_descend(string) else self.subtree_size(len(string))
 
 
 def default_range_size(root_count: int) -> int:
-    """Strings a range when the job does not say."""
+    """Strings in a range when the job does not say."""
     return min(max(root_count // DEFAULT_RANGES, MIN_DEFAULT_RANGE_SIZE), MAX_DEFAULT_RANGE_SIZE)
 
 

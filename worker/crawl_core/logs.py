@@ -1,7 +1,7 @@
 """Structured logs: one event a line, with stable fields, as JSON or for a person's eye.
 
 Call `log.info("range claimed", extra=fields("range.claimed", range=7))`. `action` is API: dashboards and runbooks
-match on it. It refuses to print a field whose name says that it holds a secret.
+match on it. The value of a field whose name speaks of a secret is printed as ***.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How numbers, spans and instants are said to people: one place, so that every face says them alike.
-
-It refuses to know what is said about what.
-"""
+"""How numbers, spans of time and instants are written for people, so that every view writes them alike."""
 
 from __future__ import annotations
 
@@ -24,6 +21,6 @@ def duration(seconds: float) -> str:
 
 
 def instant(epoch_s: float, *, now_s: float | None = None) -> str:
-    """A point in time as a clock on the wall shows it, with the day unless it is today."""
-    there, here = time.localtime(epoch_s), time.localtime(now_s)
-    return time.strftime("%H:%M:%S" if there[:3] == here[:3] else "%b %d %H:%M", there)
+    """An instant (seconds since 1970) as a clock on the wall shows it, with the day unless it is today."""
+    local, today = time.localtime(epoch_s), time.localtime(now_s)
+    return time.strftime("%H:%M:%S" if local[:3] == today[:3] else "%b %d %H:%M", local)

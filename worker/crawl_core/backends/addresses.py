@@ -1,8 +1,8 @@
-"""What can be told of a backend's URL before anybody is asked: whether it can be meant.
+"""Checks a backend's URL before it is used.
 
-The drivers try what cannot be meant (a port of 0, half a password as the host) and then say so with a piece of the
-password in their words. It refuses to quote any part of a URL, since whoever forgot to escape a character does not know
-where the password ends.
+The drivers try what cannot be meant (a port of 0, half a password as the host) and then quote a piece of the password
+in their message. No message here quotes any part of a URL: where a character was not escaped, nobody can tell where the
+password ends.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ POSTGRES = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 REDIS = "redis://:PASSWORD@HOST:6379/0"
 
 _UNREADABLE = (
-    # What libpq says, what to write.
+    # A part of libpq's message, and what to write.
     ("spaces", "write %20 for each space in it"),
     ("percent-encoded", "write %25 for each % in the user name and the password"),
     ("query parameter", "correct what comes after the ?, and write %26 for each & in the password"),
@@ -31,7 +31,7 @@ _PORT = "the {} URL has no port between 1 and 65535: write {}; in the password w
 
 
 def check_postgres(url: str) -> dict[str, str]:
-    """The URL (or libpq's words) as libpq reads it. Raises ConfigurationError with what to write."""
+    """The URL (or libpq's key=value form) as libpq reads it. Raises ConfigurationError with what to write."""
     _, separator, rest = url.partition("://")
     if separator:
         authority, _, path = rest.partition("/")
@@ -42,7 +42,7 @@ def check_postgres(url: str) -> dict[str, str]:
     try:
         words = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     except psycopg.ProgrammingError as error:
-        remedy = next((f"; {remedy}" for said, remedy in _UNREADABLE if said in str(error)), "")
+        remedy = next((f"; {remedy}" for part, remedy in _UNREADABLE if part in str(error)), "")
         # Neither libpq's text nor the cause may be shown: it quotes what it cannot read.
         raise ConfigurationError(f"the PostgreSQL URL cannot be read: write {POSTGRES}{remedy}") from None
     if "@" in words.get("host", ""):
@@ -53,7 +53,8 @@ def check_postgres(url: str) -> dict[str, str]:
 
 
 def check_remote_postgres(url: str) -> None:
-    """As check_postgres, of a server elsewhere: what libpq takes from this machine must be written."""
+    """As check_postgres, for a server elsewhere: host and database, which libpq would take from this machine, must be
+    written."""
     words = check_postgres(url)
     if not (words.get("host") or words.get("hostaddr") or words.get("service")):
         raise ConfigurationError(f"the PostgreSQL URL names no host: write {POSTGRES}")
@@ -62,7 +63,7 @@ def check_remote_postgres(url: str) -> None:
 
 
 def check_redis(url: str) -> None:
-    """Raises ConfigurationError with what to write."""
+    """Return where a Redis URL can be meant. Raises ConfigurationError with what to write."""
     if url.startswith("unix://"):
         return
     try:
@@ -83,7 +84,7 @@ def check_redis(url: str) -> None:
 
 
 def check_remote_redis(url: str) -> None:
-    """As check_redis, of a server elsewhere."""
+    """As check_redis, for a server elsewhere: it must name a host."""
     check_redis(url)
     if not url.startswith("unix://") and not urlsplit(url).hostname:
         raise ConfigurationError(f"the Redis URL names no host: write {REDIS}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 PREFIX = "artistcrawl"
 JOB_TTL_S = 7 * 24 * 3600
-"""Seconds a job's frontier outlives its last operation. The ledger can rebuild it at any time."""
+"""Seconds that a job's frontier, or a bucket, outlives its last operation. The ledger can rebuild both."""
 
 
 def job_key(uid: str, part: str) -> str:
@@ -16,5 +16,5 @@ def job_key(uid: str, part: str) -> str:
 
 
 def bucket_key(bucket: str, part: str) -> str:
-    """The key of one part of a bucket: slots, state or permits."""
+    """The key of one part of a bucket: slots or state."""
     return f"{PREFIX}:bucket:{{{bucket}}}:{part}"

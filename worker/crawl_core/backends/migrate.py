@@ -1,7 +1,7 @@
 """Brings a ledger's schema to the version that this process knows, or says that it is newer.
 
 All missing migrations run in one transaction under an advisory lock of that transaction: two processes at once, a
-process killed half-way and PgBouncer in transaction mode are all harmless. It refuses to go back to an older version.
+process that is killed half-way and PgBouncer in transaction mode do no harm. There is no way back to an older version.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class SchemaMissingError(SchemaVersionError):
 
 
 LOCK_KEY = 0x61727473
-"""Names the advisory lock among all users of the database: "arts" in ASCII."""
+"""The advisory lock's number among all users of the database: "arts" in ASCII."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def known_version() -> int:
 
 
 async def migrate(url: str, *, known: Sequence[Migration] | None = None) -> list[str]:
-    """Apply what is missing; return the names of what was applied. Raises SchemaVersionError when it is newer."""
+    """Apply the migrations that are missing; return their names. Raises SchemaVersionError when the ledger is newer."""
     steps = migrations() if known is None else known
     connection = await connect(url, application_name="artistcrawl-migrate", prepare=False)
     with mapped_errors():
@@ -63,10 +63,10 @@ async def _apply_missing(connection: AsyncConnection[TupleRow], steps: Sequence[
         "CREATE TABLE IF NOT EXISTS schema_version"
         " (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
     )
-    found = await read_version(connection)
-    if found > steps[-1].version:
-        raise newer_schema(found, steps[-1].version)
-    missing = [step for step in steps if step.version > found]
+    version = await read_version(connection)
+    if version > steps[-1].version:
+        raise newer_schema(version, steps[-1].version)
+    missing = [step for step in steps if step.version > version]
     for step in missing:
         await connection.execute(step.sql.encode())
         await connection.execute(
@@ -85,24 +85,25 @@ async def read_version(connection: AsyncConnection[TupleRow]) -> int:
     return int(await cursor.fetchone() or 0)
 
 
-def newer_schema(found: int, known: int) -> SchemaVersionError:
-    """What to say when the ledger is ahead of this process."""
+def newer_schema(version: int, known: int) -> SchemaVersionError:
+    """The error for a ledger that is ahead of this process."""
     return SchemaVersionError(
-        f"the ledger's schema is version {found}, this artistcrawl knows {known}: run artistcrawl of the newer version"
+        f"the ledger's schema is version {version}, this artistcrawl knows {known}: "
+        "run artistcrawl of the newer version"
     )
 
 
-def older_schema(found: int, known: int) -> SchemaVersionError:
-    """What to say when this process is ahead of the ledger."""
-    state = f"is version {found}" if found else "is missing"
-    kind = SchemaVersionError if found else SchemaMissingError
+def older_schema(version: int, known: int) -> SchemaVersionError:
+    """The error for a ledger that is behind this process, or (version 0) does not exist."""
+    state = f"is version {version}" if version else "is missing"
+    kind = SchemaVersionError if version else SchemaMissingError
     return kind(f"the ledger's schema {state}, this artistcrawl needs {known}: run artistcrawl migrate first")
 
 
 async def check_schema(connection: AsyncConnection[TupleRow]) -> None:
     """Return when the schema is the one this process knows; raise SchemaVersionError when not."""
-    found, known = await read_version(connection), known_version()
-    if found > known:
-        raise newer_schema(found, known)
-    if found < known:
-        raise older_schema(found, known)
+    version, known = await read_version(connection), known_version()
+    if version > known:
+        raise newer_schema(version, known)
+    if version < known:
+        raise older_schema(version, known)

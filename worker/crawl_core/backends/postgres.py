@@ -2,8 +2,8 @@
 
 A pool of its own instead of psycopg_pool: a caller here fails with the reason (a wrong password, a missing database)
 instead of a timeout, and connects at once after an outage instead of when a background retry wakes up. It keeps no
-session state (no SET, no LISTEN, no session locks), so it works behind PgBouncer in transaction mode. It refuses to
-repeat a statement: whether that is safe is the caller's knowledge.
+session state (no SET, no LISTEN, no session locks), so it works behind PgBouncer in transaction mode. No statement is
+repeated: only its caller knows whether that is safe.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ CONNECT_TIMEOUT_S = 10
 CALL_TIMEOUT_S = 60.0
 """Seconds until an unanswered statement counts as unreachable; the longest honest one records 100,000 ranges."""
 TCP_USER_TIMEOUT_MS = 30_000
-"""Until sent data that nobody acknowledges ends the connection. Milliseconds, since libpq wants those."""
+"""Milliseconds until sent data that nobody acknowledges ends the connection. libpq wants this unit."""
 PREPARE_AFTER_CALLS = 2
-"""A statement is prepared on a connection when it comes for the second time there."""
+"""A statement is prepared on a connection when it runs there for the second time."""
 
 _WITHOUT_PREPARING = re.compile(r"(?<=[?&])prepare=off(&|$)")
 
 _CONFIGURATION = (
-    # SQLSTATE prefix, what libpq says when it knows no SQLSTATE (connecting), what to do.
+    # SQLSTATE prefix; a part of libpq's message, which has no SQLSTATE while it connects; what to do.
     ("28", "authentication failed", "PostgreSQL refuses the user or the password: correct them in the URL"),
     ("28", "no password supplied", "PostgreSQL wants a password: write postgresql://USER:PASSWORD@HOST/DATABASE"),
     ("28", "no pg_hba.conf entry", "PostgreSQL lets this user in from elsewhere only: see its pg_hba.conf"),
@@ -49,14 +49,14 @@ _NOISE = re.compile(
     r" ?Is the server running (on that host|locally) and accepting (TCP/IP )?connections( on that socket)?\?"
     r"| ?This probably means the server terminated abnormally before or while processing the request\."
 )
-"""What libpq adds of its own guesses: the remedies here are more to the point."""
+"""Guesses that libpq adds to its messages. The remedies here are more to the point."""
 _REFUSED = ("22", "21")
 _UNAVAILABLE = ("08", "25006", "40", "53", "55P03", "57", "58")
 """After these the same call may work later: connection, a standby, deadlock, resources, locks, shutdown, I/O."""
 
 
 def translate(error: psycopg.Error) -> Exception:
-    """What an error of psycopg means here; the error itself when it is a defect of this program."""
+    """The error of ours that an error of psycopg means; the error itself when it is a defect of this program."""
     state = error.sqlstate or ""
     text = _NOISE.sub("", " ".join(str(error).split())) or type(error).__name__
     for prefix, words, remedy in _CONFIGURATION:
@@ -74,7 +74,7 @@ def translate(error: psycopg.Error) -> Exception:
 
 @contextmanager
 def mapped_errors() -> Iterator[None]:
-    """Let no error of psycopg through that a caller could act upon."""
+    """Turn every error of psycopg that a caller could act upon into one of ours."""
     try:
         yield
     except psycopg.Error as error:
@@ -82,13 +82,13 @@ def mapped_errors() -> Iterator[None]:
         if meaning is error:
             raise
         if isinstance(meaning, LedgerUnavailableError):
-            # Here and nowhere above: what passes through a second time is no error of the driver any more.
+            # Counted here and nowhere above: what passes a second seam is an error of ours by then.
             LEDGER_ERRORS.inc()
         raise meaning from error
 
 
 def plain(url: str) -> str:
-    """The URL as libpq understands it: without what only `connect` does."""
+    """The URL as libpq understands it: without prepare=off, which only `connect` reads."""
     return _WITHOUT_PREPARING.sub("", url).rstrip("?&")
 
 
@@ -138,22 +138,22 @@ class Pool:
 
     @property
     def lent(self) -> int:
-        """Connections that are lent now."""
+        """How many connections are lent now."""
         return self._lent
 
     @property
     def idle(self) -> int:
-        """Connections that are open for the next one."""
+        """How many connections are open and not lent."""
         return len(self._idle)
 
     @property
     def limit(self) -> int:
-        """Connections that it may open; none once it is closed."""
+        """How many connections it may open; none once it is closed."""
         return 0 if self._closed else self._max_connections
 
     @property
     def waiting(self) -> int:
-        """Tasks that wait for a connection."""
+        """How many tasks wait for a connection."""
         return self._waiting
 
     @asynccontextmanager
@@ -212,7 +212,7 @@ class Pool:
             self._idle.append(connection)
 
     async def close(self) -> None:
-        """Close what is idle now, and what is lent when it comes back."""
+        """Close the idle connections now, and the lent ones when they come back."""
         self._closed = True
         while self._idle:
             await self._idle.pop().close()

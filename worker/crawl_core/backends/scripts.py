@@ -1,7 +1,7 @@
 """Runs the Lua scripts in `lua/`, by digest, and loads them again where the server forgot them.
 
-It refuses to retry anything but a missing script: whether a call can be repeated is the caller's knowledge. Vendor
-errors are mapped here, and only here, to `RedisUnavailableError`.
+Nothing is tried again but a missing script, which did not run: only the caller knows whether a call can be repeated.
+This is the one seam where errors of the Redis client become ours.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CALL_TIMEOUT_S = 5.0
 """Seconds until an unanswered call counts as unreachable. Far above any healthy round trip."""
 
 _DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
-"""A person must act. The first two are connection errors to the client, so they must be looked for first."""
+"""A person must act. To the client the first two are connection errors, so they are looked for first."""
 _MAY_PASS = ("LOADING", "OOM", "READONLY", "MASTERDOWN", "MISCONF", "CLUSTERDOWN", "BUSY")
 _UNAVAILABLE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, OSError)
 
@@ -50,7 +50,7 @@ def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
             decode_responses=True,
             protocol=2,
         )
-        # Nothing is sent; only now does the client look at what it was given.
+        # Nothing is sent, but only here does the client read the options that it was given.
         client.connection_pool.make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):
         # Neither the URL nor what its parser quotes of it may be shown: there is a password in them.
@@ -60,7 +60,7 @@ def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
 
 @contextmanager
 def _mapped_errors(call: str) -> Iterator[None]:
-    """Let no error of the client through that a caller could act upon."""
+    """Turn every error of the client that a caller could act upon into one of ours."""
     try:
         yield
     except _DENIED as error:
@@ -70,7 +70,7 @@ def _mapped_errors(call: str) -> Iterator[None]:
     except _UNAVAILABLE as error:
         raise _unavailable(f"redis does not answer {call}: {error}") from error
     except exceptions.ResponseError as error:
-        # A server that is starting, out of memory or a replica answers so; it may pass.
+        # A server that starts, is out of memory or is a replica answers so. It may pass.
         if str(error).startswith(_MAY_PASS):
             raise _unavailable(f"redis refuses {call}: {error}") from error
         if "DB index" in str(error):
@@ -84,7 +84,7 @@ def _unavailable(message: str) -> RedisUnavailableError:
 
 
 async def ping(redis: Redis) -> None:
-    """Return where the server answers. Raises RedisUnavailableError, and ConfigurationError where it lets nobody in."""
+    """Return when the server answers. Raises RedisUnavailableError, or ConfigurationError where it lets us not in."""
     with _mapped_errors("ping"):
         await redis.ping()
 

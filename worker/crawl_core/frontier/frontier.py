@@ -1,7 +1,11 @@
 """The frontier: one job's pending ranges and leases, in Redis. Fast, and rebuildable from the ledger at any time.
 
-Nothing here is ever the only copy of anything, so every operation may be lost or repeated. It refuses to know what a
-range is: ids alone travel through Redis. Each operation is one Lua script; see `lua/frontier_*.lua`.
+Nothing here is ever the only copy of anything, so every operation may be lost or repeated. Redis knows ranges by their
+ids alone. Each operation is one Lua script; see `lua/frontier_*.lua`.
+
+A lease decides nothing: it only keeps workers from the same work. Who may commit is decided by the range's fence in
+the ledger, since a Redis that failed over can hand out a range twice
+(test_racing_claimers_never_own_a_range_together).
 """
 
 from __future__ import annotations
@@ -18,10 +22,10 @@ from crawl_core.errors import SchemaVersionError, UnknownJobError
 from crawl_core.values.frontier import Empty, FrontierStats, Lease
 
 LAYOUT = "1"
-"""Version of the keys' layout. A process that meets another one drains and says so."""
+"""Version of the keys' layout. A process that meets another version drains and says so."""
 
 LEASE_TTL_S = 30.0
-"""Seconds a lease lives without renewal: how long a killed worker's range waits, and a paused worker keeps it."""
+"""Seconds that a lease lives without renewal: so long a killed worker's range waits, and a paused worker keeps it."""
 
 _SEED = Script("frontier_seed")
 _CLAIM = Script("frontier_claim")
@@ -45,7 +49,12 @@ class Frontier:
         self._keys = [keys.job_key(uid, part) for part in ("pending", "leases", "tokens", "meta")]
 
     async def seed(self, range_ids: Sequence[int], *, epoch: str | None = None) -> tuple[str, int]:
-        """Add open ranges; return (epoch, how many were added). Without `epoch` the job is created where missing."""
+        """Add open ranges; return (epoch, how many were added). Without `epoch` the job is created where missing.
+
+        With `epoch` ranges are added to that frontier alone. A later chunk, or child ranges, pushed into a Redis that
+        lost its memory would otherwise pass for the whole frontier
+        (test_a_push_into_a_frontier_that_lost_its_memory_is_refused).
+        """
         drawn = epoch or secrets.token_hex(8)
         answer = await self._call(_SEED, "0" if epoch else "1", drawn, *range_ids)
         return str(answer[1]), int(answer[2])
@@ -60,18 +69,18 @@ class Frontier:
         return Empty(next_expiry_s=None if next_us < 0 else next_us / 1e6)
 
     async def renew(self, leases: Sequence[Lease]) -> list[bool]:
-        """Prolong leases by the full TTL; False where a lease is lost."""
+        """Prolong leases by the full TTL; for each, whether it is still held."""
         pairs = [argument for lease in leases for argument in (lease.range_id, lease.token)]
         answer = await self._call(_RENEW, self._lease_ttl_us, *pairs)
-        return [bool(int(mine)) for mine in answer[1:]]
+        return [bool(int(still_held)) for still_held in answer[1:]]
 
     async def complete(self, lease: Lease) -> bool:
-        """Forget a range that is done in the ledger; False where the lease is lost."""
+        """Forget a range that the ledger has done; False where the lease is lost."""
         answer = await self._call(_COMPLETE, lease.range_id, lease.token)
         return bool(int(answer[1]))
 
     async def release(self, lease: Lease) -> bool:
-        """Give a range back; False where the lease is lost."""
+        """Give a range back, for anybody to claim at once; False where the lease is lost."""
         answer = await self._call(_RELEASE, lease.range_id, lease.token)
         return bool(int(answer[1]))
 

@@ -1,6 +1,8 @@
-"""Commits what a worker found, once. The rule stands in `sql/batches.sql`.
+"""Commits what a worker learnt, once. The rules, with their reasons, stand in `sql/batches.sql`.
 
-It refuses to retry: after a lost acknowledgement `landed` tells what to do.
+Nothing is sent again here. After a lost acknowledgement nobody knows whether the batch is in the ledger; a batch that
+is sent again blindly would lose to itself and be dropped. `landed` asks the ledger
+(test_landed_waits_for_a_commit_in_flight_and_then_says_true).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ def _rows(rows: Sequence[msgspec.Struct]) -> str:
 
 
 async def commit(ledger: Ledger, batch: Batch) -> Committed | None:
-    """Commit a batch and its cursor. None: refused, since the range is somebody else's or stands elsewhere.
+    """Commit a batch and its cursor. None: nothing was written, since the range has another owner or stands elsewhere.
 
     Raises BatchRefusedError for data that PostgreSQL does not take, and LedgerUnavailableError when it is not known
     whether the batch landed.
@@ -38,7 +40,7 @@ def _committed(*, children: list[int] | None, artists: int, artists_new: int, ar
 
 
 def arguments_of(batch: Batch) -> dict[str, object]:
-    """A batch as the statement takes it."""
+    """The statement's arguments for a batch."""
     counters = batch.counters
     return {
         "range_id": batch.range_id,
@@ -59,10 +61,10 @@ def arguments_of(batch: Batch) -> dict[str, object]:
 
 
 async def landed(ledger: Ledger, batch: Batch) -> bool | None:
-    """Whether a batch is in the ledger. Waits for a commit in flight.
+    """Whether a batch is in the ledger. Waits for a commit of the range that is in flight.
 
-    True: it is. False: it is not, the range is mine and stands where the batch began, so it may be sent again. None:
-    the range is somebody else's or stands elsewhere; drop the batch and claim anew.
+    True: it is. False: it is not, and the range still is its owner's and stands where the batch began, so the batch may
+    be sent again. None: the range has another owner or stands elsewhere; drop the batch and claim anew.
     """
     arguments = {"range_id": batch.range_id, "owner": batch.owner, "fence": batch.fence}
     mine = await ledger.row("batches.landed", arguments, into=dict[str, object])

@@ -1,6 +1,6 @@
-"""The ledger's bucket rows: what outlives Redis's memory of a rate limit.
+"""The ledger's bucket rows: the limits and freezes of buckets, which outlive Redis's memory.
 
-It refuses to be a limiter: nothing here counts requests.
+Requests are counted in Redis alone.
 """
 
 from __future__ import annotations
@@ -11,27 +11,30 @@ from crawl_core.values.limits import BucketLimits, BucketRow
 
 
 class BucketRows:
-    """Bucket rows as the limiter wants them: its `BucketLedger`."""
+    """The rows as the limiter asks for them: a `BucketLedger`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
     async def ensure(self, name: str) -> tuple[BucketRow, bool]:
-        """The row, inserted where it was missing. True: this call inserted it, so nobody ever had a permit."""
+        """(the row, whether this call inserted it). Who inserted it knows that nobody ever had a permit of it.
+
+        Raises ConfigurationError where no job uses such a bucket.
+        """
         inserted = await self._ledger.row("buckets.insert", {"name": name}, into=_bucket)
         if inserted is not None:
             return inserted, True
         return await self._read(name), False
 
     async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
-        """Merge a freeze into the row: the higher epoch wins, on a tie the later instant. The merged row.
+        """Merge a freeze into the row: the higher epoch wins, on a tie the later end. Returns the merged row.
 
-        Its limits are the strictest of the jobs that are unfinished now; the last ones when there is none.
+        Its limits are the strictest of the jobs that are unfinished now; where there is none, the last ones.
         """
         arguments = {"name": name, "epoch": epoch, "frozen_until_us": frozen_until_us}
         await self._ledger.run("buckets.merge_freeze", arguments)
         if await self._ledger.row("buckets.read", {"name": name}, into=_bucket) is None:
-            # The ledger is another one, or older, than the Redis that knows the bucket.
+            # This Redis knows the bucket from another ledger, or from before a restore of this one.
             await self.ensure(name)
             await self._ledger.run("buckets.merge_freeze", arguments)
         return await self._read(name)
@@ -51,7 +54,7 @@ async def all(ledger: Ledger) -> list[BucketRow]:
 
 
 async def stricter_job(ledger: Ledger, job_id: int) -> str | None:
-    """The unfinished job, as NAMESPACE/NAME, that holds a job's bucket to less than the job itself would; or None."""
+    """The unfinished job, as NAMESPACE/NAME, that allows a job's bucket less than the job itself does; or None."""
     full_name: str | None = await ledger.value("buckets.stricter_job", {"job_id": job_id})
     return full_name
 

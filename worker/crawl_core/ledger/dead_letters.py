@@ -1,7 +1,4 @@
-"""Strings that were given up, and their second chance.
-
-It refuses to judge which errors are worth a replay: a person does.
-"""
+"""Strings that were given up, and their second chance. Which of them are worth a replay is a person's to judge."""
 
 from __future__ import annotations
 
@@ -17,9 +14,9 @@ async def all(ledger: Ledger, job_id: int) -> list[DeadLetter]:
 
 
 async def replay(ledger: Ledger, job_id: int, strings: Sequence[str] | None = None) -> list[int]:
-    """Search dead letters again (all, or those of `strings`); ids of the new ranges, to be seeded.
+    """Have dead letters searched again: all, or those of `strings`. Returns the ids of the new ranges, to be seeded.
 
-    The job is unfinished from the same instant. What is being replayed already is passed over.
+    The job is unfinished from the same instant. A string that is being replayed already is passed over.
     """
     wanted = None if strings is None else list(strings)
     return await ledger.values("dead_letters.replay", {"job_id": job_id, "strings": wanted})

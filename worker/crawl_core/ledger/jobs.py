@@ -1,7 +1,7 @@
 """Jobs: recorded with all their ranges or not at all, found again, counted, finished and deleted.
 
-A job's identity is (namespace, name) with its keyspace and source; the uid only names its keys in Redis. It refuses to
-decide what a finished or troubled job means for workers: that is the operator's and the local run's.
+A job's identity is (namespace, name) with its keyspace and source; the uid only names its keys in Redis. What a
+finished or troubled job means for workers is the operator's and the local run's to decide.
 """
 
 from __future__ import annotations
@@ -79,10 +79,10 @@ async def _adopt(connection: AsyncConnection[TupleRow], job: CrawlJob, arguments
     full_name = f"{job.metadata.namespace}/{job.metadata.name}"
     if recorded is None:
         raise NameTakenError(f"job {full_name} was deleted meanwhile: apply it again")
-    told_apart = differences(recorded["identity"], job.spec)
-    if told_apart:
+    changed = differences(recorded["identity"], job.spec)
+    if changed:
         raise NameTakenError(
-            f"the ledger has a job {full_name} that crawls something else ({in_words(told_apart)}). Write another "
+            f"the ledger has a job {full_name} that crawls something else ({in_words(changed)}). Write another "
             "metadata.name, or the recorded values to go on with that crawl"
         )
     await connection.execute(query("jobs.adopt"), {**arguments, "job_id": recorded["id"]})
@@ -105,12 +105,12 @@ async def all(ledger: Ledger) -> list[JobRow]:
 
 
 async def note_page_size(ledger: Ledger, job_id: int, page_size: int) -> None:
-    """Remember what page size the API was found to allow."""
+    """Remember the page size that the API turned out to allow."""
     await ledger.run("jobs.note_page_size", {"job_id": job_id, "page_size": page_size})
 
 
 async def note_problem(ledger: Ledger, job_id: int, reason: str, message: str) -> None:
-    """Remember what a person must see to; `reason` is one CamelCase word."""
+    """Remember a problem that a person must see to; `reason` is one CamelCase word."""
     await ledger.run("jobs.note_problem", {"job_id": job_id, "reason": reason, "message": message})
 
 
@@ -120,7 +120,7 @@ async def clear_problem(ledger: Ledger, job_id: int) -> None:
 
 
 async def progress(ledger: Ledger, job_id: int) -> Progress:
-    """Count. Raises KeyError when there is no such job."""
+    """The job's counts. Raises KeyError when there is no such job."""
     arguments = {"job_id": job_id, "bins": await requests.bins(ledger, job_id)}
     counts = await ledger.row("jobs.progress", arguments, into=Progress, prepare=False)
     if counts is None:
@@ -129,17 +129,18 @@ async def progress(ledger: Ledger, job_id: int) -> Progress:
 
 
 async def finish(ledger: Ledger, job_id: int) -> bool:
-    """Declare the job finished if it is: not deleted, no open range, and every string covered. True: just now."""
+    """Declare the job finished if it is: not deleted, no open range, and every string covered. True for the one call
+    that found it so."""
     return await ledger.value("jobs.finish", {"job_id": job_id}) is not None
 
 
 async def mark_deleted(ledger: Ledger, job_id: int) -> None:
-    """Give the job's name free and stop it. `reap` deletes its rows."""
+    """Stop the job, and free its name. `reap` deletes its rows."""
     await ledger.run("jobs.mark_deleted", {"job_id": job_id})
 
 
 async def reap(ledger: Ledger, *, chunk: int = 5_000) -> bool:
-    """Delete some rows of a deleted job; artists stay. False: nothing is left to delete."""
+    """Delete some rows of one deleted job; artists stay. False: nothing is left to delete."""
     job_id: int | None = await ledger.value("reaper.pick")
     if job_id is None:
         return False

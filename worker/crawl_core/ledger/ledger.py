@@ -28,7 +28,7 @@ class Ledger:
     """An open ledger, of the schema that this process knows.
 
     Every call raises LedgerUnavailableError when PostgreSQL cannot be reached and ConfigurationError when a person must
-    act. Nothing is repeated by itself.
+    act. No statement is repeated by itself.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -48,7 +48,7 @@ class Ledger:
         return ledger
 
     async def check_schema(self) -> None:
-        """Raise SchemaVersionError when the ledger was migrated past (or not up to) what this process knows."""
+        """Raise SchemaVersionError when the ledger's schema is newer or older than what this process knows."""
         async with self._pool.connection() as connection:
             await check_schema(connection)
 
@@ -66,8 +66,11 @@ class Ledger:
     async def stream(
         self, name: str, arguments: Arguments = None, *, chunk: int
     ) -> AsyncIterator[AsyncIterator[list[tuple[Any, ...]]]]:
-        """The rows of the query GROUP.NAME as of one instant, `chunk` at a time, however many they are and however long
-        it takes. Has a connection of its own, so that nobody waits for its end."""
+        """The rows of the query GROUP.NAME as of one instant, as tuples in the order of its columns, `chunk` at a time.
+
+        However many they are and however long it takes: it has a connection of its own, so that nobody waits for its
+        end.
+        """
         connection = await self._pool.connect()
         with mapped_errors():
             async with connection, connection.transaction(), connection.cursor(_STREAM, binary=True) as cursor:

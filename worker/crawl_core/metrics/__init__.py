@@ -1,10 +1,11 @@
 """What Prometheus is told: every metric is declared in `definitions`, and nowhere else.
 
-    definitions  names, meanings, labels and their values; grafana/metrics.md is made from it
+    definitions  names, meanings and labels; grafana/metrics.md is made from it
+    labels       the values that labels may have, and what each means
     declared     how a metric is declared, and read at the moment of a scrape
-    figures      what is known of one CrawlJob, for the operator and for a local run alike
-    backends     the connections of a process, read from its pools
+    page         grafana/metrics.md
     exposition   the text that is served: labels of the process added, several processes merged
 
-It refuses to hold a label whose values are not bounded: no string, no range, no error message becomes one.
+What is known now (of a CrawlJob, of a process's connections) is read by `crawl_core.readings`, which stands above.
+The values of every label are few: no search string, no error message becomes one.
 """

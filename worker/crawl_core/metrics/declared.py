@@ -1,4 +1,4 @@
-"""How a metric is declared: its name, its meaning, what its labels' values mean, and who exports it.
+"""How a metric is declared: its name, its meaning, the values of its labels, and who exports it.
 
 Events are counted where they happen, by the Prometheus client's own counters and histograms. What is a state, or is
 counted already, is `Sampled`: read at the moment of a scrape, so that it costs nothing in between and cannot be stale.
@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from crawl_core.metrics.labels import Label, LabelValue, values_of
 
-# When a series began is told by its first sample; a second series for that doubles what is stored.
+# A series' first sample tells when it began; a second series for that would double what is stored.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 Kind = Literal["counter", "gauge", "histogram"]
@@ -26,7 +26,7 @@ Labels = Mapping[str, Label]
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What people are told of a metric."""
+    """A metric's name, and what the page of metrics says of it."""
 
     name: str
     """As it is exported: a counter's ends in _total, a histogram has _bucket, _sum and _count."""
@@ -42,7 +42,7 @@ class Sampled:
     declaration: Declaration
 
     def __call__(self, value: float, *labels: str) -> Reading:
-        """A value of it, with the labels' values in their order."""
+        """One value of it, with its labels' values in their order."""
         return Reading(self, labels, value)
 
     def family(self) -> Metric:
@@ -62,11 +62,11 @@ class Reading:
 
 
 class LabelledCounter:
-    """A counter whose label has few values: each one's series is looked up once, and not at every event."""
+    """A counter with one label of few values. The series of each is looked up once, and not at every event."""
 
     def __init__(self, counter: Counter, values: Iterable[str]) -> None:
         self._counter = counter
-        # There from the beginning: else the first event is no increase.
+        # They exist from the beginning: to Prometheus a series that begins with its first event has not increased.
         self._known = {value: counter.labels(value) for value in values}
 
     def labels(self, value: str) -> Counter:
@@ -83,11 +83,11 @@ class Group:
         self.title = title
         self.exported_by = exported_by
         self.common = common or {}
-        """The first labels of every metric of the group."""
+        """Labels that every metric of the group has, before its own."""
         self.served_with = served_with or {}
         """Labels of the process, added to every series when it is served."""
         self.registry = CollectorRegistry()
-        """Of what is counted where it happens; the process's own."""
+        """Holds the counters and histograms of the group in this process."""
         self.declarations: list[Declaration] = []
 
     def counter(self, name: str, meaning: str) -> Counter:
@@ -112,15 +112,15 @@ class Group:
         made = Histogram(name, meaning, list(labels), buckets=buckets, registry=self.registry)
         for label in labels.values():
             for value in values_of(label):
-                made.labels(value)  # There from the beginning, as a counter's.
+                made.labels(value)  # It exists from the beginning, as a counter's.
         return made
 
     def sampled_counter(self, name: str, meaning: str, **labels: Label) -> Sampled:
-        """What is counted already, by whoever is read."""
+        """A count that somebody keeps already; read at a scrape."""
         return Sampled(self._declare(name, "counter", meaning, labels))
 
     def gauge(self, name: str, meaning: str, **labels: Label) -> Sampled:
-        """A state."""
+        """A state; read at a scrape."""
         return Sampled(self._declare(name, "gauge", meaning, labels))
 
     def _declare(self, name: str, kind: Kind, meaning: str, labels: Labels) -> Declaration:
@@ -130,13 +130,13 @@ class Group:
 
 
 class Samples(Collector):
-    """Reads the values when asked to. Belongs to one registry, or stands for one."""
+    """Reads the values when it is scraped. Belongs to one registry, or stands for one."""
 
     def __init__(self, read: Callable[[], Iterable[Reading]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        """Families of what is read now."""
+        """The families of what is read now."""
         families: dict[str, Metric] = {}
         for reading in self._read():
             name = reading.metric.declaration.name

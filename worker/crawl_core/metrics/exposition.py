@@ -1,7 +1,4 @@
-"""What a scrape is answered with: the text format, of one process or of several.
-
-It refuses to listen: `serving` does.
-"""
+"""The text that answers a scrape, of one process or of several. `crawl_core.serving.metrics` serves it."""
 
 from __future__ import annotations
 
@@ -19,12 +16,12 @@ from crawl_core.metrics.declared import Reading, Samples
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 Scrape = Callable[[], bytes]
-"""The text of now."""
+"""Makes the text of this moment."""
 
 
 @cache
 def installed_version() -> str:
-    """Of artistcrawl."""
+    """The installed version of artistcrawl."""
     try:
         return version("artistcrawl")
     except PackageNotFoundError:
@@ -32,7 +29,7 @@ def installed_version() -> str:
 
 
 class _Together(Collector):
-    """Several collectors as one, each family once, with labels that all their series get."""
+    """Several collectors as one: each family once, and `labels` on every series."""
 
     def __init__(self, collectors: Iterable[Collector], labels: Mapping[str, str]) -> None:
         self._collectors = tuple(collectors)
@@ -46,29 +43,29 @@ class _Together(Collector):
                     family.samples = [
                         sample._replace(labels={**self._labels, **sample.labels}) for sample in family.samples
                     ]
-                known = families.setdefault(family.name, family)
-                if known is not family:
-                    known.samples += family.samples
+                merged = families.setdefault(family.name, family)
+                if merged is not family:
+                    merged.samples += family.samples
         yield from families.values()
 
 
 def text_of(*collectors: Collector, labels: Mapping[str, str] | None = None) -> bytes:
-    """All of them in the text format."""
+    """What the collectors hold, in the text format."""
     return generate_latest(_Together(collectors, labels or {}))
 
 
 def of_process(*collectors: Collector, read: Callable[[], Iterable[Reading]], labels: Mapping[str, str]) -> Scrape:
-    """A process's own text: what it counts, what is read of it now, and what the kernel says of it (on Linux)."""
+    """Makes a process's own text: its counts, what is read of it at that moment, and on Linux the kernel's figures."""
     kernel = ProcessCollector(registry=None)
     return lambda: text_of(*collectors, Samples(read), kernel, labels=labels)
 
 
 class Parsed(Collector):
-    """What another process answered, to be merged. Raises ValueError where it is not the text format."""
+    """The text that another process answered, to be merged. Raises ValueError where it is not the text format."""
 
     def __init__(self, text: str) -> None:
         self._families = list(text_string_to_metric_families(text))
 
     def collect(self) -> Iterator[Metric]:
-        """Its families."""
+        """The text's families."""
         yield from self._families

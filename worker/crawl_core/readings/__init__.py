@@ -1,1 +1,1 @@
-"""What is known now, as values of metrics."""
+"""What is known at this moment, of a job and of a process's connections, as values of metrics."""

@@ -1,7 +1,4 @@
-"""What a process knows of its own connections: read from the pools that it has, whoever opened them.
-
-It refuses to ask a server anything.
-"""
+"""A process's own connections, read from the pools that it has, whoever opened them. No server is asked."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from crawl_core.metrics.declared import Reading
 
 
 def backends_readings() -> Iterator[Reading]:
-    """Of all pools together. May be asked from another thread."""
+    """The series of all pools together. May be called from another thread."""
     pools = living_pools()
     yield metrics.LEDGER_CONNECTIONS(sum(pool.lent for pool in pools), "lent")
     yield metrics.LEDGER_CONNECTIONS(sum(pool.idle for pool in pools), "idle")
@@ -23,5 +20,5 @@ def backends_readings() -> Iterator[Reading]:
 
 
 def count_given_up(meaning: type[UnavailableError]) -> None:
-    """Count a call that its caller waited for no longer: the driver, which was cancelled, has no error to count."""
+    """Count a call that its caller gave up waiting for: the driver was cancelled, and has no error to count."""
     (metrics.LEDGER_ERRORS if meaning is LedgerUnavailableError else metrics.REDIS_ERRORS).inc()

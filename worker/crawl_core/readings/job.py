@@ -1,7 +1,6 @@
-"""What is known of one CrawlJob now, and its series: filled in by the operator from what it observed, and by a
-local run.
+"""One look at a CrawlJob as series. The operator fills it in from what it observed, a local run from its own look.
 
-It refuses to ask anybody. What is not known is None, and has no series then: a wrong number is worse than none.
+What is not known is None, and has no series: a wrong number is worse than none.
 """
 
 from __future__ import annotations

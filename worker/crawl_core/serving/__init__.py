@@ -1,1 +1,1 @@
-"""HTTP that a process answers: probes and metrics."""
+"""The HTTP that a process answers: probes and metrics."""

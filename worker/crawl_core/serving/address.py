@@ -1,7 +1,4 @@
-"""Where metrics are to be served, as a person writes it: PORT, or HOST:PORT, or -1 for nowhere.
-
-It refuses to find out whether that can be had: `serving` tries.
-"""
+"""Where metrics are to be served, as a person writes it: PORT, or HOST:PORT, or -1 for nowhere. Pure."""
 
 from __future__ import annotations
 
@@ -31,9 +28,9 @@ def parse_metrics_address(text: str | None, *, host: str | None = None) -> Metri
     """Read it; `host` is what a port alone stands for. Raises ConfigurationError with what to write instead."""
     if not text or text == "-1":
         return NOWHERE
-    given, _, port = text.rpartition(":")
+    address, _, port = text.rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
         raise ConfigurationError(
             f"--metrics-port {text!r}: write PORT or HOST:PORT with a number from 0 (any) to {_LAST_PORT}; -1 for none"
         )
-    return MetricsAddress(int(port), given.strip("[]") or host)
+    return MetricsAddress(int(port), address.strip("[]") or host)

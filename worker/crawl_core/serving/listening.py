@@ -1,7 +1,7 @@
 """Answers HTTP on a port while its process runs: the one way in which probes and metrics are served.
 
-aiohttp comes with the extras `worker` and `operator`, so it is imported where it is used. It refuses to log requests:
-they come every few seconds.
+aiohttp comes with the extras `worker` and `operator`, so it is imported where it is used. Requests are not logged: they
+come every few seconds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 STOP_S = 1.0
-"""Seconds for the answers at hand when the process ends."""
+"""Seconds that answers in progress get when the process ends."""
 
 
 @asynccontextmanager

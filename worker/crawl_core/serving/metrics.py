@@ -1,7 +1,4 @@
-"""/metrics of a process, on a port of its own: a probe's port is nobody's to read but the kubelet's.
-
-It refuses to know what is in the text.
-"""
+"""Serves /metrics of a process, on a port of its own: the probes' port is for the kubelet alone."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ async def serving_metrics(
     async def metrics(_: web.Request) -> web.Response:
         text = await asyncio.to_thread(scrape) if in_thread else scrape()
         response = web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
-        # Of a kind that the client says it takes: a seventh of this text is left, or less.
+        # By a method that the client accepts: a seventh of this text is left, or less.
         response.enable_compression()
         return response
 

@@ -13,23 +13,23 @@ from dataclasses import dataclass
 from crawl_core.serving.listening import Handler, listening
 
 Check = Callable[[], str | None]
-"""None where all is well, else what is wrong, in a few words."""
+"""None where all is well; else what is wrong, in a few words."""
 
 
 @dataclass(slots=True)
 class Readiness:
-    """A check that a process moves on as it starts."""
+    """A check whose answer the process changes as it starts."""
 
     lacks: str | None = "starting"
     """What is still missing; None when ready."""
 
     def __call__(self) -> str | None:
-        """What a probe is told."""
+        """The answer to a probe."""
         return self.lacks
 
 
 def alive() -> str | None:
-    """The check of a process whose event loop is all that can hang: it has answered, then."""
+    """The check of a process in which only the event loop can hang: an answer says that it does not."""
     return None
 
 

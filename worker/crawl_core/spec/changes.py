@@ -1,7 +1,7 @@
 """Which fields may change while a job lives, and whether a re-created job is the same one.
 
-The one table of both: the CRD's immutability rules are generated from it, workers re-read what is live, and the ledger
-keeps a job's identity. It refuses to say what a change does: that is the operator's and the worker's.
+The one table of both: the CRD's immutability rules and docs/crawljob.md are generated from it, workers read what is
+live again, and the ledger keeps a job's identity. What a change does in the end is the operator's and the worker's.
 """
 
 from __future__ import annotations
@@ -75,23 +75,23 @@ def identity(spec: Spec) -> dict[str, Any]:
 
 
 def differences(stored: Mapping[str, Any], spec: Spec) -> dict[str, tuple[Any, Any]]:
-    """What tells a stored identity from a spec's: {path: (stored, now)}; empty when both are the same job.
+    """Where a stored identity and a spec's differ: {path: (stored, now)}; empty when both are the same job.
 
     A field that a later version added is no difference while it has its default, so that an upgrade of artistcrawl
     does not make every recorded job another one.
     """
     before, now, default = _flat(stored), _flat(identity(spec)), _flat(identity(Spec()))
-    found = {}
+    changed = {}
     for path in sorted(before.keys() | now.keys()):
         old, new = before.get(path, default.get(path)), now.get(path)
         if old != new:
-            found[path] = (old, new)
-    return found
+            changed[path] = (old, new)
+    return changed
 
 
-def in_words(told_apart: Mapping[str, tuple[Any, Any]]) -> str:
-    """What `differences` found, for a message."""
-    return ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in told_apart.items())
+def in_words(changed: Mapping[str, tuple[Any, Any]]) -> str:
+    """`differences`, for a message."""
+    return ", ".join(f"spec.{path}: {old!r} there, {new!r} here" for path, (old, new) in changed.items())
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

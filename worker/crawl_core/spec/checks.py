@@ -41,11 +41,11 @@ def _reads(*fields: str) -> Callable[[_Check], _Check]:
 
 def cross_field_problems(spec: UncheckedSpec, *, invalid: Sequence[str] = ()) -> list[Problem]:
     """All problems between fields, but those of checks that read one of the `invalid` fields (`rateLimit.window`)."""
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for check in _CHECKS:
         if not any(_overlap(read, broken) for read in check.reads for broken in invalid):
-            found.extend(check.run(spec))
-    return found
+            problems.extend(check.run(spec))
+    return problems
 
 
 def _overlap(read: str, broken: str) -> bool:

@@ -1,7 +1,7 @@
 """The CrawlJob as a type: the one source of its fields, defaults and bounds. The CRD is generated from it.
 
 Every field has a default, so that `spec: {}` is the exhaustive crawl of the sandbox. A `Spec` that exists is valid,
-also across fields. It refuses to hold status, and to read files: see `reading`.
+also across fields. Its fields stand in `unchecked`; `reading` makes it from files and API objects, `status` is apart.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FOREIGN_METADATA = frozenset(
 )
 
 LATER = "check-cross-fields-later"
-"""In a validation context: the caller runs the cross-field checks, to report them together with field errors."""
+"""As validation context: the caller runs the checks between fields itself, to report them together with the fields'."""
 
 _Annotations = Annotated[dict[str, str], Says("a map of names to texts, such as {note: nightly}")]
 

@@ -1,8 +1,8 @@
 """The kinds of fields a CrawlJob has: what each accepts, and what its JSON schema tells the CRD and the user.
 
 Every string has a longest length and every number its bounds, as CRD validation rules need them. What to write instead
-of a wrong value stands in the schema under `x-write`, beside the pattern that refused it. It refuses null everywhere:
-server-side apply does, so a file with null would work here and fail in a cluster.
+of a wrong value stands in the schema under `x-write`, beside the pattern that refused it. Null is refused everywhere:
+server-side apply refuses it, so a file with null would work here and fail in a cluster.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def _quantity(value: object) -> str | int:
 
 
 def _port_in_range(url: str) -> str:
-    found = re.search(r":([0-9]+)(/|$)", url.split("//", 1)[1])
-    if found and not 0 < int(found[1]) <= 65535:
+    port = re.search(r":([0-9]+)(/|$)", url.split("//", 1)[1])
+    if port and not 0 < int(port[1]) <= 65535:
         raise PydanticCustomError("write", "write a port from 1 to 65535")
     return url
 

@@ -1,7 +1,8 @@
 """The door for CrawlJobs: from a file, a text, or an object of the Kubernetes API to the type.
 
 Everything that is wrong is reported at once: the fields that pydantic refuses, then, with those taken out so that their
-defaults stand in, whatever is wrong between the others. It refuses to guess: a file needs exactly one CrawlJob.
+defaults stand in, whatever is wrong between the others. A file has exactly one CrawlJob; which of two is meant is not
+guessed.
 """
 
 from __future__ import annotations
@@ -50,11 +51,11 @@ def _the_crawljob(documents: Sequence[Document], origin: str) -> Document:
         return jobs[0]
     if jobs:
         names = ", ".join(str((_field(job, "metadata") or {}).get("name")) for job in jobs)
-        found, remedy = names, f"{len(jobs)} CrawlJobs; write one a file"
+        kinds, remedy = names, f"{len(jobs)} CrawlJobs; write one a file"
     else:
-        found = ", ".join(str(_field(document, "kind")) for document in documents)
+        kinds = ", ".join(str(_field(document, "kind")) for document in documents)
         remedy = f"no CrawlJob; write one that begins with apiVersion: {API_VERSION} and kind: {KIND}"
-    raise SpecError(origin, [Problem("kind", found or ABSENT, remedy)])
+    raise SpecError(origin, [Problem("kind", kinds or ABSENT, remedy)])
 
 
 def _field(document: Document, name: str) -> Any:
@@ -76,8 +77,8 @@ def _checked(document: Document, origin: str) -> CrawlJob:
         spec = job.spec
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        problems += [problem_of(each, document.written) for each in errors]
-        locations = [tuple(each["loc"][1:]) for each in errors if each["loc"][:1] == ("spec",)]
+        problems += [problem_of(details, document.written) for details in errors]
+        locations = [tuple(details["loc"][1:]) for details in errors if details["loc"][:1] == ("spec",)]
         invalid = [path_of(location) for location in locations]
         spec = _what_is_valid(whole.get("spec", {}), locations)
     if spec is not None:
@@ -104,7 +105,7 @@ def _refused(data: Any) -> list[Location]:
     try:
         Spec.model_validate(data, by_alias=True, by_name=False, context=LATER)
     except ValidationError as error:
-        return [tuple(each["loc"]) for each in error.errors(include_url=False)]
+        return [tuple(details["loc"]) for details in error.errors(include_url=False)]
     return []
 
 

@@ -1,7 +1,7 @@
 """Turns a refused field into a problem that says what to write instead.
 
-What a field accepts is read from the CrawlJob's JSON schema, so that no bound or pattern stands in two places; here are
-only the sentences, and guesses at what was meant. It refuses nothing itself.
+What a field accepts is read from the CrawlJob's JSON schema, so that no bound or pattern stands in two places. Here are
+only the sentences, and guesses at what was meant.
 """
 
 from __future__ import annotations

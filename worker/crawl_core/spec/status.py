@@ -1,6 +1,6 @@
 """The CrawlJob's status as a type: what the operator writes and people read. Counts only; ranges stay in the ledger.
 
-Tools use the conditions, `state` is for people. It refuses to decide anything: see the operator's `status`.
+Tools use the conditions; `state` is for people. The operator's `decide.status` fills it in.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Plain values that several rooms share. No I/O."""
+"""Plain values that several rooms share: rows, limits, cursors, leases, names. No I/O."""

@@ -1,6 +1,6 @@
 """How many workers a rate limit can occupy: what the operator and the local run both reckon with. Pure.
 
-It refuses to say how many there are: a cluster and one machine have other bounds.
+How many there are in the end is theirs to say: a cluster and one machine have other bounds.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from crawl_core.spec import Spec
 from crawl_core.values.limits import BucketLimits
 
 EXPECTED_LATENCY_S = 0.3
-"""Seconds that a request is expected to take until some were measured: Spotify's search answers in 0.1-0.3 s."""
+"""Seconds that a request is taken to last until some were measured: Spotify's search answers in 0.1 to 0.3 s."""
 
 
 def limits_of(spec: Spec) -> BucketLimits:
-    """What the job's own spec allows."""
+    """The limits that the job's own spec asks for."""
     limit = spec.rate_limit
     return BucketLimits(
         requests=limit.requests,

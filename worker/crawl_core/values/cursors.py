@@ -1,7 +1,4 @@
-"""Cursors as jsonb. One home for their form, since commits compare them.
-
-It refuses to move a cursor: that is the worker's.
-"""
+"""Cursors as jsonb. Their form has one home, since a commit compares the stored cursor with the expected one."""
 
 from __future__ import annotations
 

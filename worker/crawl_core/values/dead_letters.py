@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A string that was given up, as listed. `replaying`: a range that searches it again is open."""
+    """A string that was given up. `replaying`: a range that searches it again is open."""
 
     string: str
     reason: str

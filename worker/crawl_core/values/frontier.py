@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Temporary ownership of one range. The token is drawn for one claim, so a late reply cannot be mistaken."""
+    """Temporary ownership of one range. The token is drawn for one claim, so that the reply of an earlier claim, which
+    comes late, is not taken for this one's."""
 
     range_id: int
     token: str
@@ -16,7 +17,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Nothing is pending. `next_expiry_s` is when the next lease may be taken back, None where none is held."""
+    """Nothing is pending. The next lease expires in `next_expiry_s` seconds; None where none is held."""
 
     next_expiry_s: float | None
 

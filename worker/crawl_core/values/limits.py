@@ -1,7 +1,7 @@
 """What a bucket allows, and the ledger's record of it.
 
-It refuses to know where a bucket's rows live: `crawl_core.ledger` implements `BucketLedger`, so that the limiter can
-be tested, and used, with any durable record.
+The limiter asks for its rows through `BucketLedger`, which `crawl_core.ledger.buckets` implements, so that it can be
+tested with any durable record.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ class BucketLimits:
     window_s: float
     request_timeout_s: float
     even: bool
-    """Whether grants are spread over the window (at least 0.9 window/requests apart)."""
+    """Whether grants are spread over the window: at least 0.9 x window / requests apart."""
 
     def allows_less_than(self, *, requests: int, window_s: float) -> bool:
-        """Whether who may send `requests` in any `window_s` seconds is held back by these."""
+        """Whether these limits hold back a job that may itself send `requests` in any `window_s` seconds."""
         return self.requests < requests or self.window_s > window_s
 
 
@@ -32,7 +32,7 @@ class BucketRow:
     name: str
     limits: BucketLimits
     frozen_until_us: int
-    """Epoch microseconds by Redis TIME; 0 when it was never frozen, or a freeze was lifted."""
+    """In us since 1970 by Redis TIME; 0 when it was never frozen, or a freeze was lifted."""
     epoch: int
     """Raised by each 429 and each unfreeze: of two records of a bucket the one with the higher epoch is the newer."""
 
@@ -41,10 +41,10 @@ class BucketLedger(Protocol):
     """The ledger's bucket rows, which outlive Redis's memory."""
 
     async def ensure(self, name: str) -> tuple[BucketRow, bool]:
-        """The row, inserted where it was missing. True: this call inserted it, so that nobody ever had a permit."""
+        """(the row, whether this call inserted it). Who inserted it knows that nobody ever had a permit of it."""
         ...
 
     async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
-        """Merge a freeze into the row: the higher epoch wins, on a tie the later instant. The merged row, with the
-        limits of now."""
+        """Merge a freeze into the row: the higher epoch wins, on a tie the later end. Returns the merged row, with the
+        limits that hold now."""
         ...

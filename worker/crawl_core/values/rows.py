@@ -1,4 +1,4 @@
-"""What goes into the ledger and comes out of it, as values. Field names are the ledger's columns."""
+"""What goes into the ledger and comes out of it, as values. Fields have the names of the ledger's columns."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ class Cursor(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     string: str
     offset: int = 0
     total: int | None = None
-    """What the string's first page said."""
+    """Results of the string, as its first page says."""
     first_at_us: int | None = None
-    """When the string's first page came."""
+    """When the string's first page came, in us since 1970."""
     pages: int = 0
     results: int = 0
-    """Items on the string's pages so far."""
+    """Items on the string's pages up to here."""
     batch: int = 0
-    """Counts the range's commits, so that no two of its cursors are equal."""
+    """Counts the range's commits, so that no two of its cursors are equal: equal ones could not tell whether a commit
+    landed."""
 
 
 class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +53,7 @@ class SearchRow(msgspec.Struct, frozen=True):
 
 
 class ArtistRow(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a batch knows of one artist. A field that the answer did not have is None and overwrites nothing."""
+    """What a batch knows of one artist. None stands for a field that the answer did not have; it overwrites nothing."""
 
     id: str
     name: str
@@ -60,7 +61,7 @@ class ArtistRow(msgspec.Struct, frozen=True, omit_defaults=True):
     followers: int | None
     genres: list[str] | None
     images: Sequence[object] | None
-    """Whatever encodes as JSON objects."""
+    """Anything that encodes as JSON objects."""
     first_query: str
     seen_at_us: int
 
@@ -89,7 +90,7 @@ class DeadLetterRow(msgspec.Struct, frozen=True):
 
 
 class ChildRange(msgspec.Struct, frozen=True):
-    """A range that a truncated string spawns."""
+    """A range of the strings that begin with a truncated one."""
 
     length: int
     first: str
@@ -97,7 +98,7 @@ class ChildRange(msgspec.Struct, frozen=True):
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a batch adds to its range's counters; the statement counts its rows itself."""
+    """What a batch adds to its range's counters. The statement counts searches and artists itself."""
 
     requests: int = 0
     retries: int = 0
@@ -106,7 +107,10 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a worker found in one range since its last commit. `cursor` is None when the range is done."""
+    """All that a worker learnt in one range since its last commit.
+
+    `expected` is where the range stood then, `cursor` where it stands now; None: it is done.
+    """
 
     job_id: int
     range_id: int
@@ -123,8 +127,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a commit did: the ids of the child ranges, its artists new to this job and to the ledger, and how many of
-    the ledger's artists it wrote."""
+    """What a commit did: ids of the child ranges it made; artists not returned to this job before, those not in the
+    ledger before, and how many of the ledger's artists it wrote."""
 
     children: list[int]
     artists: int

@@ -102,7 +102,7 @@ class World:
         """Change the Deployment, again where its controller wrote first. The picture before the change."""
         while True:
             seen = self.look()
-            if await self.act(seen, *(step_of(seen) for step_of in steps_of)) != 0.0:
+            if await self.act(seen, *steps) != 0.0:
                 return seen
 
 

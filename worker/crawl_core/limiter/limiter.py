@@ -248,15 +248,19 @@ class Limiter:
         self._grants += len(permits)
         if reply.wait_us >= 0:
             self._wait(reply.wait_us / MICROSECONDS, received_s, won=bool(permits), contended=contended)
-        if permits and received_s - sent_s > SEND_DEADLINE_S:
-            # All of them are too late already. Asking again at once would hold slots that processes near Redis can use
-            # (test_a_worker_whose_redis_is_too_far_sends_nothing_and_keeps_nobody_else_from_it).
-            self._ask_at_s = max(self._ask_at_s, received_s + 4 * (received_s - sent_s))
-            for permit in permits:
-                permit.unused()
-        elif permits:
+        if permits:
+            self._keep_or_give_back(permits, received_s=received_s, round_trip_s=received_s - sent_s)
+
+    def _keep_or_give_back(self, permits: list[Permit], *, received_s: float, round_trip_s: float) -> None:
+        if round_trip_s <= SEND_DEADLINE_S:
             self._ahead_until_s = permits[-1].not_before_s
             self._queue.add(permits)
+            return
+        # All of them are too late already. Asking again at once would hold slots that processes near Redis can use
+        # (test_a_worker_whose_redis_is_too_far_sends_nothing_and_keeps_nobody_else_from_it).
+        self._ask_at_s = max(self._ask_at_s, received_s + 4 * round_trip_s)
+        for permit in permits:
+            permit.unused()
 
     def _permits(self, reply: Grant, *, sent_s: float, received_s: float) -> list[Permit]:
         permits = []

@@ -52,7 +52,7 @@ PAGES = WORKER.counters(
 SEARCHES = WORKER.counters(
     "artistcrawl_worker_searches_total",
     "Strings whose search is committed.",
-    result=labels.SearchResult,
+    result=labels.StringResult,
 )
 ARTISTS = WORKER.counters(
     "artistcrawl_worker_artists_total",

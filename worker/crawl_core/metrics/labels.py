@@ -70,7 +70,7 @@ class PageOrder(LabelValue):
     NEXT = "next", "a further one"
 
 
-class SearchResult(LabelValue):
+class StringResult(LabelValue):
     """What the search of a string found."""
 
     FOUND = "found", "with artists"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from support.processes.crawl_process import crawling
 from support.processes.sandbox_process import sandbox
-from support.proofs.crawl_proof import oracle, prove, prove_frugal, write_catalogue
+from support.proofs.crawl_proof import prove_frugal
+from support.proofs.oracle import Oracle, small_catalogue
 
 SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 24},
     source: {requestTimeout: 2s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 3}}"""
@@ -20,7 +21,7 @@ LEASE_TTL_S = 300.0
 async def test_a_drained_worker_repeats_nothing_and_gives_its_ranges_back_at_once(
     ledger_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with sandbox(catalogue=catalogue, latency="20ms") as api:
         async with crawling(
             SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path, lease_ttl_s=LEASE_TTL_S
@@ -31,8 +32,7 @@ async def test_a_drained_worker_repeats_nothing_and_gives_its_ranges_back_at_onc
             assert crawl.value("SELECT sum(requests) FROM crawl_range") == len(crawl.answered())
             crawl.worker()
             await crawl.finished()
-            prove(crawl, oracle(catalogue))
-            prove_frugal(crawl)
+            prove_frugal(crawl, Oracle.of(catalogue))
 
 
 async def test_a_worker_that_waits_out_a_freeze_drains_at_once(ledger_url: str, redis_url: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from support.processes.crawl_process import crawling
 from support.processes.sandbox_process import sandbox
-from support.proofs.fault_proof import logged, prove, requests_agree, spec
+from support.proofs.crawl_proof import logged, prove, requests_agree, spec
 from support.proofs.oracle import Oracle, write_catalogue
 
 RETRY = "{maxAttempts: 2, initialBackoff: 100ms, maxBackoff: 400ms}"

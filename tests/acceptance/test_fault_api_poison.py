@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.processes.crawl_process import crawling
 from support.processes.sandbox_process import sandbox
-from support.proofs.fault_proof import dead_letters, prove, requests_agree, spec
+from support.proofs.crawl_proof import dead_letters, prove, requests_agree, spec
 from support.proofs.oracle import Oracle, write_catalogue
 
 from crawl_core.ledger.dead_letters import replay

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.processes.crawl_process import crawling
 from support.processes.sandbox_process import sandbox
-from support.proofs.fault_proof import logged, prove, requests_agree, spec
+from support.proofs.crawl_proof import logged, prove, requests_agree, spec
 from support.proofs.oracle import Oracle, write_catalogue
 
 NO_SECOND_CHANCE = "{maxAttempts: 1, initialBackoff: 100ms, maxBackoff: 400ms}"

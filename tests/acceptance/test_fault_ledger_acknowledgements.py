@@ -10,7 +10,7 @@ import psycopg
 from support.processes.crawl_process import Crawl, crawling
 from support.processes.sandbox_process import sandbox
 from support.processes.tcp_proxy import TcpProxy
-from support.proofs.fault_proof import prove, requests_agree, spec
+from support.proofs.crawl_proof import prove, requests_agree, spec
 from support.proofs.oracle import Oracle, write_catalogue
 
 BATCH = b'"finished_at_us"'

@@ -10,7 +10,8 @@ from support.processes.crawl_process import Crawl, crawling
 from support.processes.sandbox_process import sandbox
 from support.processes.servers import Valkey
 from support.processes.tcp_proxy import TcpProxy
-from support.proofs.crawl_proof import most_in_a_window, oracle, prove, prove_frugal, write_catalogue
+from support.proofs.crawl_proof import most_in_a_window, prove_frugal
+from support.proofs.oracle import Oracle, small_catalogue
 
 ALPHABET = "abcdefghij"
 LIMIT = 50
@@ -31,7 +32,7 @@ LEASE_TTL_S = 2.0
 async def test_a_worker_cut_off_from_redis_stops_and_loses_its_ranges_to_another(
     ledger_url: str, redis_url: str, redis_server: Valkey, tmp_path: Path, fault: str
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with (
         sandbox(catalogue=catalogue, latency="20ms") as api,
         TcpProxy(("127.0.0.1", redis_server.port)) as proxy,
@@ -53,8 +54,7 @@ async def test_a_worker_cut_off_from_redis_stops_and_loses_its_ranges_to_another
             await crawl.apply(spec(10_000))
             await crawl.limits()
             await crawl.finished()
-            prove(crawl, oracle(catalogue, length=3, alphabet=ALPHABET))
-            prove_frugal(crawl, lonely, deaf_s=LEASE_TTL_S)
+            prove_frugal(crawl, Oracle.of(catalogue), lonely, deaf_s=LEASE_TTL_S)
             assert lonely.drain() == 0
 
 

@@ -12,7 +12,8 @@ import pytest
 from support.processes.crawl_process import Crawl, crawling
 from support.processes.sandbox_process import sandbox
 from support.processes.servers import Valkey, server_folder
-from support.proofs.crawl_proof import most_in_a_window, oracle, prove, prove_frugal, write_catalogue
+from support.proofs.crawl_proof import most_in_a_window, prove_frugal
+from support.proofs.oracle import Oracle, small_catalogue
 
 SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 12},
     source: {requestTimeout: 1s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 3}}"""
@@ -67,7 +68,7 @@ def forgetful_redis() -> Iterator[Valkey]:
 @asynccontextmanager
 async def disturbed(ledger_url: str, redis: Valkey, folder: Path) -> AsyncIterator[Crawl]:
     """A crawl of two workers. After the fault, which the test makes, it must end as if nothing had been."""
-    catalogue = write_catalogue(folder)
+    catalogue = small_catalogue(folder)
     with sandbox(catalogue=catalogue, latency="20ms") as api:
         async with crawling(
             SPEC, postgres_url=ledger_url, redis_url=redis.url, sandbox=api, folder=folder, lease_ttl_s=LEASE_TTL_S
@@ -75,8 +76,7 @@ async def disturbed(ledger_url: str, redis: Valkey, folder: Path) -> AsyncIterat
             crew = [crawl.worker(client_id=f"worker-{number}") for number in range(2)]
             yield crawl
             await crawl.finished()
-            prove(crawl, oracle(catalogue))
-            prove_frugal(crawl, *crew, deaf_s=LEASE_TTL_S)
+            prove_frugal(crawl, Oracle.of(catalogue), *crew, deaf_s=LEASE_TTL_S)
             assert most_in_a_window(crawl, window_s=1.0) <= 60
             assert [worker.drain() for worker in crew] == [0, 0]
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from support.processes.crawl_process import Crawl, WorkerProcess, crawling
 from support.processes.sandbox_process import sandbox
-from support.proofs.crawl_proof import oracle, prove, prove_frugal, write_catalogue
+from support.proofs.crawl_proof import prove_frugal
+from support.proofs.oracle import Oracle, small_catalogue
 
 SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 12},
     source: {requestTimeout: 2s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 3}}"""
@@ -19,7 +20,7 @@ SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeS
 async def test_the_commit_of_a_worker_that_slept_past_its_lease_is_refused(
     ledger_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with sandbox(catalogue=catalogue, latency="20ms") as api:
         async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             sleeper = crawl.worker(client_id="sleeper")
@@ -31,14 +32,13 @@ async def test_the_commit_of_a_worker_that_slept_past_its_lease_is_refused(
             await crawl.until(lambda: sleeper.actions()["range.fence_lost"] >= 1)
             assert sleeper.drain() == 0
             assert everything(crawl) == before
-            prove(crawl, oracle(catalogue))
-            prove_frugal(crawl, sleeper)
+            prove_frugal(crawl, Oracle.of(catalogue), sleeper)
 
 
 async def test_a_worker_that_slept_past_its_lease_works_on_with_other_ranges(
     ledger_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with sandbox(catalogue=catalogue, latency="20ms") as api:
         async with crawling(
             SPEC.replace("60", "40"),
@@ -56,8 +56,7 @@ async def test_a_worker_that_slept_past_its_lease_works_on_with_other_ranges(
             sleeper.process.send_signal(signal.SIGCONT)
             await crawl.finished()
             assert worked_after(crawl, sleeper)
-            prove(crawl, oracle(catalogue))
-            prove_frugal(crawl, sleeper)
+            prove_frugal(crawl, Oracle.of(catalogue), sleeper)
 
 
 async def stop_before_a_commit(crawl: Crawl, worker: WorkerProcess) -> None:

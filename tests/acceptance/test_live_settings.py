@@ -7,7 +7,8 @@ from pathlib import Path
 from support.processes.crawl_process import Crawl, WorkerProcess, crawling
 from support.processes.sandbox_process import sandbox
 from support.processes.servers import Valkey
-from support.proofs.crawl_proof import oracle, prove, prove_frugal, write_catalogue
+from support.proofs.crawl_proof import prove_frugal
+from support.proofs.oracle import Oracle, small_catalogue
 
 from crawl_core.backends.keys import job_key
 
@@ -29,7 +30,7 @@ def follow_closely(crawl: Crawl) -> WorkerProcess:
 async def test_a_limit_may_be_raised_lowered_and_stretched_without_a_window_above_it(
     ledger_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with sandbox(catalogue=catalogue, limit="30/1s", latency="10ms") as api:
         async with crawling(
             spec("{requests: 30, window: 1s}"),
@@ -55,14 +56,13 @@ async def test_a_limit_may_be_raised_lowered_and_stretched_without_a_window_abov
             await crawl.finished()
             stats = api.stats()
             assert (stats["windows_over_limit"], stats["rate_limited"]) == (0, 0)
-            prove(crawl, oracle(catalogue, alphabet="abcdefghijklmnopqr"))
-            prove_frugal(crawl)
+            prove_frugal(crawl, Oracle.of(catalogue))
 
 
 async def test_concurrency_may_be_raised_and_lowered_and_frees_its_ranges(
     ledger_url: str, redis_url: str, redis_server: Valkey, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with sandbox(catalogue=catalogue, latency="20ms") as api, redis_server.client() as redis:
         async with crawling(
             spec(concurrency=2),
@@ -86,8 +86,7 @@ async def test_concurrency_may_be_raised_and_lowered_and_frees_its_ranges(
             await crawl.apply(spec("{requests: 200, window: 1s}", concurrency=6))
             await crawl.limits()
             await crawl.finished()
-            prove(crawl, oracle(catalogue, alphabet="abcdefghijklmnopqr"))
-            prove_frugal(crawl)
+            prove_frugal(crawl, Oracle.of(catalogue))
 
 
 async def test_a_string_is_given_up_after_as_many_attempts_as_the_job_says_now(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.processes.crawl_process import Crawl, crawling
 from support.processes.sandbox_process import sandbox
-from support.proofs.fault_proof import prove, spec
+from support.proofs.crawl_proof import prove, spec
 from support.proofs.oracle import Oracle, write_catalogue
 
 

@@ -9,7 +9,8 @@ from support.fakes.ledgers import open_ledger
 from support.processes.crawl_process import crawling
 from support.processes.sandbox_process import sandbox
 from support.processes.servers import Valkey
-from support.proofs.crawl_proof import oracle, prove, prove_frugal, prove_ledger, write_catalogue
+from support.proofs.crawl_proof import prove_frugal, prove_ledger, strings_to_search
+from support.proofs.oracle import Oracle, small_catalogue
 
 from crawl_core.ledger import jobs
 
@@ -20,7 +21,7 @@ SPEC = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeS
 async def test_a_crawl_goes_on_where_it_was_after_everything_was_stopped_and_redis_emptied(
     ledger_url: str, redis_url: str, redis_server: Valkey, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with sandbox(catalogue=catalogue, latency="10ms") as api:
         servers = {"postgres_url": ledger_url, "redis_url": redis_url, "sandbox": api, "folder": tmp_path}
         async with crawling(SPEC, **servers) as crawl:
@@ -31,14 +32,13 @@ async def test_a_crawl_goes_on_where_it_was_after_everything_was_stopped_and_red
         async with crawling(SPEC, **servers) as crawl:
             crawl.worker()
             await crawl.finished()
-            prove(crawl, oracle(catalogue))
-            prove_frugal(crawl)
+            prove_frugal(crawl, Oracle.of(catalogue))
 
 
 async def test_a_job_applied_anew_under_another_uid_goes_on_where_it_was(
     ledger_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with sandbox(catalogue=catalogue, latency="10ms") as api:
         async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             old = crawl.worker(client_id="old", once_done="exit")
@@ -49,15 +49,14 @@ async def test_a_job_applied_anew_under_another_uid_goes_on_where_it_was(
             assert await crawl.ended(old) == 0
             assert old.actions()["job.gone"] == 1
             await crawl.finished()
-            prove(crawl, oracle(catalogue))
             # Its ranges are somebody else's before it knows; its next commit tells it.
-            prove_frugal(crawl, old, deaf_s=2.5)
+            prove_frugal(crawl, Oracle.of(catalogue), old, deaf_s=2.5)
 
 
 async def test_workers_of_a_deleted_job_drain_and_the_next_job_of_its_name_starts_anew(
     ledger_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     with sandbox(catalogue=catalogue, latency="10ms") as api:
         async with crawling(SPEC, postgres_url=ledger_url, redis_url=redis_url, sandbox=api, folder=tmp_path) as crawl:
             old = crawl.worker(once_done="exit")
@@ -69,5 +68,6 @@ async def test_workers_of_a_deleted_job_drain_and_the_next_job_of_its_name_start
             await crawl.apply(SPEC, uid="another-uid")
             crawl.worker()
             await crawl.finished()
-            truth = oracle(catalogue)
-            assert prove_ledger(crawl, truth) == truth.pages == len(crawl.answered()) - asked
+            oracle = Oracle.of(catalogue)
+            pages = oracle.pages(strings_to_search(crawl))
+            assert prove_ledger(crawl, oracle) == pages == len(crawl.answered()) - asked

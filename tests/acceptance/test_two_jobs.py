@@ -6,7 +6,8 @@ from pathlib import Path
 
 from support.processes.crawl_process import Crawl, crawling
 from support.processes.sandbox_process import SandboxProcess, sandbox
-from support.proofs.crawl_proof import oracle, prove_ledger, write_catalogue
+from support.proofs.crawl_proof import prove_ledger, strings_to_search
+from support.proofs.oracle import Oracle, small_catalogue
 
 WIDE = """{keyspace: {alphabet: abcdefghijkl, minLength: 2, maxLength: 2, rangeSize: 36},
     source: {requestTimeout: 1s}, rateLimit: {requests: 60, window: 1s}, workers: {concurrency: 4}}"""
@@ -17,7 +18,7 @@ STRICT = """{keyspace: {alphabet: abcdef, minLength: 2, maxLength: 2, rangeSize:
 async def test_jobs_of_one_credential_share_the_strictest_limit_until_its_job_ends(
     ledger_url: str, redis_url: str, tmp_path: Path
 ) -> None:
-    catalogue = write_catalogue(tmp_path)
+    catalogue = small_catalogue(tmp_path)
     (tmp_path / "strict").mkdir()
     with sandbox(catalogue=catalogue, limit="30/1s", latency="10ms") as api:
         servers = {"postgres_url": ledger_url, "redis_url": redis_url, "sandbox": api}
@@ -33,10 +34,9 @@ async def test_jobs_of_one_credential_share_the_strictest_limit_until_its_job_en
             assert (await wide.limits()).requests == 60
             api.control(limit="60/1s")
             await wide.finished()
-            truths = [oracle(catalogue, alphabet=crawl.job.spec.keyspace.alphabet) for crawl in (wide, strict)]
-            assert [prove_ledger(crawl, truth) for crawl, truth in zip((wide, strict), truths, strict=True)] == [
-                truth.pages for truth in truths
-            ]
+            oracle = Oracle.of(catalogue)
+            for crawl in (wide, strict):
+                assert prove_ledger(crawl, oracle) == oracle.pages(strings_to_search(crawl))
             assert_within_the_limit(api, limits=["30/1s", "60/1s"])
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +15,13 @@ import psycopg
 from support.cluster.kube import eventually
 from support.cluster.kube_release import ARTISTS, Release
 from support.processes.crawl_process import Crawl, crawljob
-from support.proofs.crawl_proof import ALPHABET, lost_answers, most_in_a_window, prove_ledger
-from support.proofs.crawl_proof import Oracle as Truth
-from support.proofs.oracle import CAP, Oracle
+from support.proofs.crawl_proof import lost_answers, most_in_a_window, prove_ledger
+from support.proofs.oracle import Oracle
 
 from crawl_sandbox.synthetic import generate
+
+ALPHABET = "abcdefghijkl"
+"""12 of the 26 letters that occur in names: there are artists that no string finds."""
 
 LENGTH = 3
 STRINGS = len(ALPHABET) ** LENGTH
@@ -40,12 +40,9 @@ workers: {{min: {WORKERS}, max: {WORKERS}, concurrency: {CONCURRENCY}}}
 
 
 @cache
-def truth() -> Truth:
-    """What SPEC must find in the sandbox's catalogue, computed without our matching."""
-    catalogue = Oracle((row.id, row.name, row.popularity or 0) for row in generate(ARTISTS, seed=0))
-    strings = ["".join(letters) for letters in product(ALPHABET, repeat=LENGTH)]
-    pages = sum(max(1, ceil(min(CAP, len(catalogue.matching(string))) / 50)) for string in strings)
-    return Truth(artists=catalogue.exhaustive(strings), strings=len(strings), pages=pages)
+def oracle() -> Oracle:
+    """The right answers of the sandbox's catalogue, computed without our matching."""
+    return Oracle((row.id, row.name, row.popularity or 0) for row in generate(ARTISTS, seed=0))
 
 
 @dataclass
@@ -130,7 +127,7 @@ class ClusterCrawl(Crawl):
     def prove(self, *, broken: int = 0) -> None:
         """Succeeded, nothing missing, nothing twice, no window above the limit; repeats only of what was broken."""
         self.wait_for("Succeeded")
-        prove_ledger(self, truth())
+        prove_ledger(self, oracle())
         assert most_in_a_window(self, window_s=WINDOW_S) <= RATE * WINDOW_S
         lost = lost_answers(self)
         print(f"{self.job.metadata.name}: {len(lost)} repeats, {broken} broken")

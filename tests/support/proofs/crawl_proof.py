@@ -1,24 +1,20 @@
-"""What a crawl must have done, computed without our code: from the catalogue's file and from the sandbox's log.
+"""What a crawl must have done: shown string by string, from the catalogue's file and the sandbox's log.
 
-It refuses to guess which requests a fault may have cost: whoever repeats one must have been broken at that moment.
+`prove` is for a crawl that may repeat a stated number of requests; `prove_frugal` for one whose workers were broken: it
+finds a reason for each repeat. `prove_ledger` looks at the ledger alone.
 """
 
 from __future__ import annotations
 
-import csv
-import random
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
-from itertools import product
-from math import ceil
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from support.processes.crawl_process import Crawl, WorkerProcess
+from support.proofs.oracle import CAP, Oracle, strings_of
 
-ALPHABET = "abcdefghijkl"
-"""12 of the 26 letters that occur in names: 144 strings of two, and artists that no string finds."""
+LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 FLUSH_INTERVAL_S = 1.0
 """How long a worker may keep answers before it commits them: its writer's FLUSH_AGE_S."""
@@ -27,88 +23,87 @@ GRACE_S = 1.0
 """The way of an answer into the ledger on a machine that does other things too: its own latency, and the commit's."""
 
 
-def write_catalogue(
-    folder: Path,
-    *,
-    size: int = 500,
-    dense: str = "ab",
-    dense_size: int = 120,
-    letters: str = "abcdefghijklmnopqrstuvwxyz",
-) -> Path:
-    """Artists of one or two words, and `dense_size` whose only word starts with `dense`."""
-    rng = random.Random(7)
-
-    def word() -> str:
-        return "".join(rng.choice(letters) for _ in range(4))
-
-    names = [" ".join(word() for _ in range(rng.choice((1, 2)))) for _ in range(size)]
-    names += [dense + word() for _ in range(dense_size)]
-    file = folder / "catalogue.csv"
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(("id", "name", "popularity"))
-        rows.writerows((f"id{number:05}", name, rng.randrange(100)) for number, name in enumerate(names))
-    return file
+def spec(*, first: str = "00", last: str = "zz", rate: int = 10_000, **sections: str) -> str:
+    """A spec in YAML's flow style: the strings from `first` to `last` in twelve ranges, retried soon."""
+    count = 36 * (LETTERS.index(last[0]) - LETTERS.index(first[0])) + LETTERS.index(last[1]) - LETTERS.index(first[1])
+    parts = {
+        "keyspace": f"{{minLength: 2, maxLength: 2, first: '{first}', last: '{last}', rangeSize: {1 + count // 12}}}",
+        "rateLimit": f"{{requests: {rate}, window: 1s}}",
+        "retry": "{maxAttempts: 3, initialBackoff: 100ms, maxBackoff: 400ms}",
+        "workers": "{concurrency: 4}",
+    } | sections
+    return "{" + ", ".join(f"{name}: {text}" for name, text in parts.items()) + "}"
 
 
-@dataclass(frozen=True)
-class Oracle:
-    """What the strings of one length find. `pages` is the least number of requests for it."""
-
-    artists: set[str]
-    strings: int
-    pages: int
-
-
-def oracle(catalogue: Path, *, length: int = 2, alphabet: str = ALPHABET, page_size: int = 50) -> Oracle:
-    """Match by brute force: a string finds the artists of whom a word starts with it."""
-    found: dict[str, set[str]] = defaultdict(set)
-    with catalogue.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            for word in row["name"].split():
-                found[word[:length]].add(row["id"])
-    strings = ["".join(letters) for letters in product(alphabet, repeat=length)]
-    return Oracle(
-        artists=set().union(*(found[string] for string in strings)),
-        strings=len(strings),
-        pages=sum(max(1, ceil(len(found[string]) / page_size)) for string in strings),
-    )
+def strings_to_search(crawl: Crawl) -> set[str]:
+    """The keyspace of a job whose strings have one length, computed without our code."""
+    keyspace = crawl.job.spec.keyspace
+    assert keyspace.min_length == keyspace.max_length
+    strings = strings_of(keyspace.alphabet, keyspace.min_length)
+    return {string for string in strings if (keyspace.first or "") <= string <= (keyspace.last or string)}
 
 
-def prove(crawl: Crawl, truth: Oracle) -> None:
-    """Nothing is missing, nothing is there twice, and the counters say what is in the ledger and in the API's log."""
-    requests = prove_ledger(crawl, truth)
-    assert requests <= len(crawl.answered())
-    # What was asked beyond the pages that are needed is what `prove_frugal` must find a reason for.
-    assert crawl.repeated() == len(crawl.answered()) - truth.pages
+def prove_ledger(crawl: Crawl, oracle: Oracle, *, dead: Iterable[str] = ()) -> int:
+    """Every string is searched once but for the dead, the right artists are stored, and the counters add up.
+
+    Returns how many requests the ledger counts.
+    """
+    strings, of_job = strings_to_search(crawl) - set(dead), f"WHERE job_id = {crawl.id}"
+    searches = crawl.rows(f"SELECT string, results FROM search {of_job}")
+    assert {string for string, _ in searches} == strings
+    assert len(searches) == len(strings)
+    assert dead_letters(crawl).keys() == set(dead)
+    assert {string: results for string, results in searches if results} == {
+        string: min(CAP, len(ids)) for string in strings if (ids := oracle.matching(string))
+    }
+    artists = oracle.exhaustive(strings)
+    names = dict(crawl.rows(f"SELECT id, name FROM artist WHERE id IN (SELECT artist_id FROM job_artist {of_job})"))
+    assert names == {artist: oracle.names[artist] for artist in artists}
+    counted = crawl.rows(f"SELECT sum(searches), sum(artists), sum(requests) FROM crawl_range {of_job}")[0]
+    assert counted[:2] == (len(strings), len(artists))
+    requests = int(counted[2])
+    if not dead:
+        assert requests >= oracle.pages(strings, page_size=crawl.job.spec.source.page_size)
+    return requests
 
 
-def prove_ledger(crawl: Crawl, truth: Oracle) -> int:
-    """The ledger alone: every string searched once, every artist found. How many requests it counts."""
-    assert crawl.missing() == set()
-    where = f"WHERE job_id = {crawl.id}"
-    found = crawl.rows(f"SELECT id FROM artist WHERE id IN (SELECT artist_id FROM job_artist {where})")
-    assert {row[0] for row in found} == truth.artists
-    searches = crawl.value(f"SELECT count(*) FROM search {where}")
-    counted, requests, artists = crawl.rows(
-        f"SELECT sum(searches), sum(requests), sum(artists) FROM crawl_range {where}"
-    )[0]
-    assert (searches, counted, artists) == (truth.strings, truth.strings, len(truth.artists))
-    assert requests >= truth.pages
-    return int(requests)
+def prove(crawl: Crawl, oracle: Oracle, *, dead: Iterable[str] = (), repeated: int = 0) -> None:
+    """As `prove_ledger`, and at most `repeated` pages were asked for again after an answer."""
+    prove_ledger(crawl, oracle, dead=dead)
+    asked_again = crawl.repeated()
+    assert asked_again <= repeated, f"{asked_again} repeated, {repeated} allowed"
 
 
-def prove_frugal(crawl: Crawl, *broken: WorkerProcess, deaf_s: float = 0.0) -> None:
-    """Repeats stay within the bound: of what a broken worker had in flight or kept for less than a flush interval.
+def prove_frugal(crawl: Crawl, oracle: Oracle, *broken: WorkerProcess, deaf_s: float = 0.0) -> None:
+    """As `prove_ledger`, and nothing is repeated but what a broken worker had in flight or kept for a flush interval.
 
     A worker that lives on without knowing that its ranges went to others is broken for `deaf_s` more.
     """
+    requests = prove_ledger(crawl, oracle)
+    assert requests <= len(crawl.answered())
     lost = lost_answers(crawl)
+    assert len(crawl.answered()) - len(lost) == oracle.pages(strings_to_search(crawl))
     for answer in lost:
         assert any(_within(answer, worker, deaf_s) for worker in broken), f"no fault explains the repeat of {answer}"
     for worker in broken:
-        mine = [entry for entry in lost if entry["client_id"] == worker.client_id]
-        assert len(mine) <= bound(crawl, worker), f"{worker.client_id} cost {len(mine)} requests"
+        cost = sum(entry["client_id"] == worker.client_id for entry in lost)
+        assert cost <= bound(crawl, worker), f"{worker.client_id} cost {cost} requests"
+
+
+def requests_agree(crawl: Crawl) -> None:
+    """Every request that arrived is in the ledger's counters, once."""
+    assert crawl.value("SELECT sum(requests) FROM crawl_range") == len(crawl.sandbox.requests())
+
+
+def dead_letters(crawl: Crawl) -> dict[str, tuple[Any, ...]]:
+    """{string: (reason, attempts)} of what was given up."""
+    rows = crawl.rows(f"SELECT string, reason, attempts FROM dead_letter WHERE job_id = {crawl.id}")
+    return {string: (reason, attempts) for string, reason, attempts in rows}
+
+
+def logged(crawl: Crawl, action: str) -> list[dict[str, Any]]:
+    """The workers' log lines of one action."""
+    return [line for worker in crawl.workers for line in worker.lines() if line.get("action") == action]
 
 
 def lost_answers(crawl: Crawl) -> list[dict[str, Any]]:
@@ -128,7 +123,7 @@ def bound(crawl: Crawl, worker: WorkerProcess) -> int:
 
 def _within(answer: dict[str, Any], worker: WorkerProcess, deaf_s: float) -> bool:
     # What it had written when it broke, a busy sandbox reads a little later.
-    since_s = answer["received_at_s"] - worker.broken_at_s
+    since_s: float = answer["received_at_s"] - worker.broken_at_s
     return bool(answer["client_id"] == worker.client_id) and -FLUSH_INTERVAL_S - GRACE_S <= since_s <= deaf_s + GRACE_S
 
 

@@ -12,6 +12,7 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from itertools import product
+from math import ceil
 from pathlib import Path
 
 CAP = 1_000
@@ -56,19 +57,23 @@ class Oracle:
         """Ids that searching each string to the cap returns."""
         return {artist for string in strings for artist in self.matching(string)[:CAP]}
 
+    def pages(self, strings: Iterable[str], *, page_size: int = 50) -> int:
+        """The least number of requests that searching each string to the cap takes."""
+        return sum(max(1, ceil(min(CAP, len(self.matching(string))) / page_size)) for string in strings)
+
     def adaptive(self, alphabet: str, *, longest: int, page_size: int) -> dict[str, list[str]]:
         """{string searched: ids returned} of a descent from one character into what is truncated."""
-        found = {}
+        searches = {}
         level = list(alphabet)
         for length in range(1, longest + 1):
             deeper = []
             for string in level:
                 ids = self.matching(string)
                 refined = len(ids) >= CAP and length < longest
-                found[string] = ids[: page_size if refined else CAP]
+                searches[string] = ids[: page_size if refined else CAP]
                 deeper += [string + c for c in alphabet] if refined else []
             level = deeper
-        return found
+        return searches
 
 
 def strings_of(alphabet: str, length: int) -> Iterator[str]:
@@ -100,3 +105,8 @@ def write_catalogue(
         for prefix, count in (dense or {}).items():
             rows.writerows([f"{prefix}{n:05d}", f"{prefix}{chr(97 + n % 3)}z", n % 100] for n in range(count))
     return path
+
+
+def small_catalogue(folder: Path) -> Path:
+    """500 artists of which few strings of two characters find any, and 120 more that `ab` finds: more than a page."""
+    return write_catalogue(folder / "artists.csv", 500, dense={"ab": 120})

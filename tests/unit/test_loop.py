@@ -1,4 +1,7 @@
-"""The rounds: one at a time a key, several at once, and what fails waits without holding up the others."""
+"""The rounds: one at a time a key, several at once, and what fails waits without holding up the others.
+
+In virtual time, so that rates and waits are exact on any machine.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from support.fakes.limiter_world import LoopClock
+from support.fakes.virtual_time import in_virtual_time
 
-from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.metrics.definitions import OPERATOR
 from crawl_operator.rounds.workqueue import Pace, Rounds
 from crawl_operator.values.model import Key
@@ -47,7 +51,7 @@ class Recorder:
 async def running(
     recorder: Recorder, pace: Pace = QUICK, may_act: Callable[[], bool] = lambda: True
 ) -> AsyncIterator[Rounds]:
-    rounds = Rounds(recorder, may_act=may_act, clock=SYSTEM_CLOCK, pace=pace)
+    rounds = Rounds(recorder, may_act=may_act, clock=LoopClock(), pace=pace)
     task = asyncio.create_task(rounds.run())
     try:
         yield rounds
@@ -56,6 +60,7 @@ async def running(
         await task
 
 
+@in_virtual_time
 async def test_what_is_asked_for_is_looked_at() -> None:
     recorder = Recorder()
     async with running(recorder) as rounds:
@@ -63,6 +68,7 @@ async def test_what_is_asked_for_is_looked_at() -> None:
         await recorder.looked(A)
 
 
+@in_virtual_time
 async def test_asking_many_times_makes_no_second_round_at_once() -> None:
     async def slow(key: Key) -> None:
         await asyncio.sleep(0.02)
@@ -76,6 +82,7 @@ async def test_asking_many_times_makes_no_second_round_at_once() -> None:
     assert recorder.most == 1
 
 
+@in_virtual_time
 async def test_a_round_says_when_the_next_one_is() -> None:
     async def again(key: Key) -> float:
         return 0.01
@@ -86,6 +93,7 @@ async def test_a_round_says_when_the_next_one_is() -> None:
         await recorder.looked(A, 3)
 
 
+@in_virtual_time
 async def test_without_a_next_one_nothing_happens_until_it_is_asked_for() -> None:
     recorder = Recorder()
     async with running(recorder) as rounds:
@@ -95,6 +103,7 @@ async def test_without_a_next_one_nothing_happens_until_it_is_asked_for() -> Non
         assert (recorder.looks[A], rounds.waiting) == (1, 0)
 
 
+@in_virtual_time
 async def test_a_failing_round_is_tried_again_and_keeps_no_other_waiting(caplog: pytest.LogCaptureFixture) -> None:
     async def fails(key: Key) -> None:
         if key == A:
@@ -110,6 +119,7 @@ async def test_a_failing_round_is_tried_again_and_keeps_no_other_waiting(caplog:
     assert len(traces) == 1
 
 
+@in_virtual_time
 async def test_a_failing_round_waits_longer_each_time() -> None:
     async def fails(key: Key) -> None:
         raise RuntimeError("no")
@@ -126,6 +136,7 @@ async def test_a_failing_round_waits_longer_each_time() -> None:
     assert 3 <= recorder.looks[A] <= 6
 
 
+@in_virtual_time
 async def test_a_round_that_hangs_is_ended() -> None:
     async def hangs(key: Key) -> None:
         await asyncio.Event().wait()
@@ -136,6 +147,7 @@ async def test_a_round_that_hangs_is_ended() -> None:
         await recorder.looked(A, 2)
 
 
+@in_virtual_time
 async def test_at_once_and_again_is_no_busy_loop() -> None:
     async def hurried(key: Key) -> float:
         return 0
@@ -147,6 +159,7 @@ async def test_at_once_and_again_is_no_busy_loop() -> None:
     assert recorder.looks[A] <= 6
 
 
+@in_virtual_time
 async def test_many_active_ones_are_looked_at_at_a_bounded_rate() -> None:
     async def again(key: Key) -> float:
         return 0.01
@@ -163,6 +176,7 @@ async def test_many_active_ones_are_looked_at_at_a_bounded_rate() -> None:
     assert sum(recorder.looks.values()) <= 500
 
 
+@in_virtual_time
 async def test_many_that_wait_long_keep_no_active_one_waiting() -> None:
     async def again(key: Key) -> float:
         return 0.01 if key == A else 3600.0
@@ -173,6 +187,7 @@ async def test_many_that_wait_long_keep_no_active_one_waiting() -> None:
         await recorder.looked(A, 5)  # else it would be every 20 s
 
 
+@in_virtual_time
 async def test_who_does_not_lead_begins_no_round_and_goes_on_when_it_does() -> None:
     leads = False
     recorder = Recorder()
@@ -185,6 +200,7 @@ async def test_who_does_not_lead_begins_no_round_and_goes_on_when_it_does() -> N
         await recorder.looked(A)
 
 
+@in_virtual_time
 async def test_a_stop_waits_for_the_rounds_at_hand() -> None:
     finished = []
 
@@ -214,6 +230,7 @@ def more(before: list[float]) -> list[float]:
     return [now - then for now, then in zip(rounds_by_result(), before, strict=True)]
 
 
+@in_virtual_time
 async def test_each_round_is_counted_by_how_it_ended_with_its_time() -> None:
     async def ends(key: Key) -> None:
         if key == A:
@@ -231,6 +248,7 @@ async def test_each_round_is_counted_by_how_it_ended_with_its_time() -> None:
     assert (more(before), total("reconcile_duration_seconds_count") - timed) == ([2, 1, 1], 4)
 
 
+@in_virtual_time
 async def test_a_round_that_had_to_wait_for_another_tells_how_long() -> None:
     async def slow(key: Key) -> None:
         await asyncio.sleep(0.1)
@@ -242,6 +260,7 @@ async def test_a_round_that_had_to_wait_for_another_tells_how_long() -> None:
     assert 0.09 < total("queue_wait_seconds_sum") - waited_s < 2
 
 
+@in_virtual_time
 async def test_what_was_due_while_another_operator_led_did_not_wait_here() -> None:
     leads = False
     recorder, waited_s = Recorder(), total("queue_wait_seconds_sum")
@@ -254,9 +273,10 @@ async def test_what_was_due_while_another_operator_led_did_not_wait_here() -> No
     assert total("queue_wait_seconds_sum") - waited_s < 60
 
 
+@in_virtual_time
 async def test_the_queue_is_told_of_by_who_leads_alone() -> None:
     leads = False
-    rounds = Rounds(Recorder(), may_act=lambda: leads, clock=SYSTEM_CLOCK)
+    rounds = Rounds(Recorder(), may_act=lambda: leads, clock=LoopClock())
     rounds.ask(A)
     rounds.ask(B, after_s=60)
     standby = rounds.queue()
@@ -264,6 +284,7 @@ async def test_the_queue_is_told_of_by_who_leads_alone() -> None:
     assert (standby, rounds.queue()) == ((0, 0), (1, 1))
 
 
+@in_virtual_time
 async def test_rounds_at_hand_are_in_flight() -> None:
     async def hangs(key: Key) -> None:
         await asyncio.Event().wait()

@@ -34,7 +34,7 @@ async def tools_of(kube):
 
 
 @pytest.fixture
-async def opened_round_io(kube):
+async def round_io(kube):
     async with tools_of(kube) as made:
         yield made
 

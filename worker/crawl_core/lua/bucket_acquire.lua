@@ -1,4 +1,5 @@
--- bucket_acquire: take back what permits no longer hold, then grant up to `count` permits, or say when to ask again.
+-- bucket_acquire: free the slots of permits that were answered or never sent, then grant up to `count` permits, or say
+--         when to ask again.
 -- KEYS[1] slots zset {permit id: instant from which its slot is free, us}: the permit that took a slot last stands for it;
 --         `unused` slots that nobody took yet have no member, and are free from the floor on
 -- KEYS[2] bucket hash (see bucket_init)

@@ -1,7 +1,7 @@
 -- bucket_init: make a bucket that Redis does not know, from the ledger's row.
 -- KEYS[1] slots zset {permit id: instant from which its slot is free, us}
 -- KEYS[2] bucket hash {layout, run_id, nonce, counter: of permit ids; limit, window_us, timeout_us, even; slots: how many
---         there are, unused: how many of them have no member, floor_us: nothing is granted before it; last_us: the last
+--         there are, unused: how many of them have no member, floor_us: until it no permit is granted; last_us: the last
 --         grant; frozen_us, epoch, strikes: the freeze; seen_us: TIME at the last grant; configured_us; slack_us,
 --         slack_until_us: an older, longer timeout}
 -- ARGV    layout, ttl_s, now_us and run_id as the unknown bucket answered, nonce, limit, window_us, timeout_us, even,

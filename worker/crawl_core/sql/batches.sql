@@ -1,5 +1,5 @@
 -- name: commit
--- Everything a worker found since its last commit, in one statement that is all or nothing.
+-- Everything a worker learnt in a range since its last commit, in one statement that is all or nothing.
 --
 -- ARGS    range_id, owner, fence, expected: who may commit, and where the range stood when the work began
 --         cursor: jsonb, where it stands now; null when the range is done
@@ -7,16 +7,25 @@
 --         new_requests, retries, rate_limited, covered: what to add to the range's counters
 -- RESULT  one row (children: ids of the new ranges in order, artists: not returned to this job before,
 --         artists_new: not in the ledger before, artists_written: those and the ones whose row was written again), or no
---         row: somebody else's range, or another cursor; nothing written
+--         row: the range has another owner or another cursor, and nothing was written
 -- TIME    the worker's, in the rows; now() for the range
 --
--- `checkpoint` decides. It waits for a commit in flight and then looks at what that left, so a batch sent twice lands
--- once. Every other part selects from it: a part that does not would run even where the fence fails. Artists come
--- before job_artist and both in id order, so that no two batches wait for each other.
+-- `checkpoint` decides. It locks the range's row, so it waits for a commit in flight and then reads what that one left.
+--   Why the fence: a worker that was stopped past its lease would commit over the range's next owner
+--   (test_a_stopped_owner_cannot_commit_after_another_took_the_range).
+--   Why the cursor, too: a batch that is sent again, while its first sending is still in flight, must land once
+--   (test_a_commit_in_flight_is_not_applied_twice). And after a failover that lost commits the fence is still this
+--   worker's, but the next batch would skip what was lost
+--   (test_after_a_failover_that_lost_commits_the_next_batch_is_refused).
 --
--- Unchanged artists keep their row version: the upsert's WHERE locks them and writes nothing else. Looking them up
--- first would spare the lock, at a third more of the cost of every new artist. The flat arrays come as json, which is
--- read once; artists as jsonb, since json would be read again for each nested value.
+-- Every other part selects from `checkpoint`: PostgreSQL runs a data-modifying part even where nothing reads it, so one
+-- that does not would write although the fence fails (test_a_refused_commit_writes_nothing_in_any_table).
+-- Artists come before job_artist and both in id order, so that no two batches wait for each other
+-- (test_workers_with_the_same_artists_in_many_batches_never_deadlock).
+--
+-- Unchanged artists keep their row version: the upsert's WHERE locks them and writes nothing. Looking them up first
+-- would spare the lock, but make every new artist a third dearer. The flat arrays come as json, which is read once;
+-- artists as jsonb, since json would be read again for each nested value.
 WITH checkpoint AS MATERIALIZED (
     SELECT r.id, r.job_id, r.counts_coverage, r.string_new, r.cursor ->> 'string' AS string
     FROM crawl_range r
@@ -109,9 +118,11 @@ RETURNING (SELECT array_agg(id ORDER BY id) FROM spawned) AS children,
           (SELECT count(*) FROM stored) AS artists_written;
 
 -- name: landed
--- After a lost acknowledgement or a refusal: where does the range stand? Waits for a commit in flight.
+-- Where a range stands, after a lost acknowledgement or a refusal. FOR UPDATE waits for a commit in flight: without it
+-- the answer would be "not landed" a moment before the commit lands
+-- (test_landed_waits_for_a_commit_in_flight_and_then_says_true).
 --
 -- ARGS    range_id, owner, fence
--- RESULT  one row (cursor: jsonb or null when done) when the range is still mine, none when it is not
+-- RESULT  one row (cursor: jsonb, or null when done) when the range still has this owner and fence, else none
 -- TIME    none
 SELECT cursor FROM crawl_range WHERE id = %(range_id)s AND owner = %(owner)s AND fence = %(fence)s FOR UPDATE;

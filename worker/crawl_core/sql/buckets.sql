@@ -23,8 +23,9 @@ RETURNING
 -- include: bucket_row
 
 -- name: merge_freeze
--- Merge what a worker knows of a freeze into the row, and bring the row's limits up to date. The higher epoch wins, on
--- a tie the later instant. Writes nothing when nothing changes: every worker calls this every 10 s.
+-- Merge what a process knows of a freeze into the row, and bring the row's limits up to date. The higher epoch wins,
+-- though its end be earlier: lifting a freeze is the newer word. On a tie the later end wins. Nothing is written when
+-- nothing changes: every worker calls this every 10 s.
 --
 -- ARGS    name, epoch, frozen_until_us (0: never frozen)
 -- RESULT  no row: call read

@@ -9,8 +9,8 @@ SELECT string, reason, attempts, last_error, (extract(epoch FROM at) * 1000000):
 FROM dead_letter WHERE job_id = %(job_id)s ORDER BY string;
 
 -- name: replay
--- Search dead letters again: one range each, which covers nothing (they are counted as covered), and the job is
--- unfinished from the same instant. What is being replayed already is passed over.
+-- Have dead letters searched again: one range each, which covers nothing, since they are counted as covered already.
+-- The job is unfinished from the same instant. A string that is being replayed already is passed over.
 --
 -- ARGS    job_id, strings: an array of them, or null for all
 -- RESULT  rows (id of a new range), in string order; none for a deleted job

@@ -1,5 +1,5 @@
 -- name: lock_by_name
--- The living job of a name, for the rest of the transaction nobody else's to change.
+-- The living job of a name, locked for the rest of the transaction.
 --
 -- ARGS    namespace, name
 -- RESULT  one row (id, identity) or none
@@ -85,7 +85,7 @@ SELECT
 FROM crawl_job WHERE deleted_at IS NULL ORDER BY id;
 
 -- name: note_page_size
--- What page size the API was found to allow.
+-- Note the page size that the API turned out to allow.
 --
 -- ARGS    job_id, page_size
 -- RESULT  none
@@ -94,7 +94,7 @@ UPDATE crawl_job SET page_size = %(page_size)s
 WHERE id = %(job_id)s AND page_size IS DISTINCT FROM %(page_size)s;
 
 -- name: note_problem
--- What a person must see to, or nothing (nulls). Its time is when this reason was noted first.
+-- Note a problem that a person must see to, or none (nulls). Its time is when its reason was noted first.
 --
 -- ARGS    job_id, reason, message
 -- RESULT  none
@@ -147,14 +147,17 @@ FROM crawl_job j, LATERAL (
 WHERE j.id = %(job_id)s;
 
 -- name: finish
--- Declare the job finished if it is. Called as often as one likes.
+-- Declare the job finished if it is. May be called at any time, any number of times.
 --
 -- ARGS    job_id
 -- RESULT  one row (id) when this call finished it, none when it is not finished, or was
 -- TIME    now()
 --
--- `replays` guards against a replay that commits while this waits for the job's row: the row is then looked at again,
--- but the ranges are still those of this statement's snapshot.
+-- No open range alone is not the end: ranges that were lost with a restore would count as done
+-- (test_a_job_whose_ranges_are_done_but_do_not_cover_the_keyspace_is_not_finished).
+-- `replays` guards against a replay that commits while this statement waits for the job's row. The row is then read
+-- again, but the ranges are still those of the statement's snapshot
+-- (test_finishing_while_a_replay_commits_does_not_close_the_reopened_job).
 UPDATE crawl_job j SET finished_at = now()
 WHERE j.id = %(job_id)s AND j.finished_at IS NULL AND j.deleted_at IS NULL
   AND j.replays = (SELECT replays FROM crawl_job WHERE id = %(job_id)s)
@@ -163,7 +166,7 @@ WHERE j.id = %(job_id)s AND j.finished_at IS NULL AND j.deleted_at IS NULL
 RETURNING j.id;
 
 -- name: mark_deleted
--- Give the name free. Nothing is seeded or claimed any more; the reaper deletes the rows.
+-- Free the name. Nothing is seeded or claimed any more; the reaper deletes the rows.
 --
 -- ARGS    job_id
 -- RESULT  none

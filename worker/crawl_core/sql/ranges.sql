@@ -30,12 +30,17 @@ SELECT
 FROM crawl_range WHERE id = %(range_id)s;
 
 -- name: take
--- Own a range: from now on only this owner's commits are taken. The fence must be the one read before the lease was
--- renewed, so that a claimer that slept past its lease cannot throw out the rightful owner.
+-- Own a range: from now on the ledger takes this owner's commits only.
+--
+-- The fence must be the one that was read before the lease was renewed. A claimer that sleeps past its lease in between
+-- finds a higher fence, and does not throw out the rightful owner
+-- (test_a_claimer_that_slept_past_its_lease_cannot_throw_out_the_owner).
+-- The uid must be the job's: a worker of a CrawlJob that was deleted and applied again would crawl for the old one
+-- (test_a_worker_of_a_job_that_was_applied_again_claims_nothing).
 --
 -- ARGS    range_id, fence, owner, job_uid: of the frontier that the lease came from
--- RESULT  one row, the fields of RangeRow with the new fence, or none: taken meanwhile, done, or the job is deleted or
---         was applied again under another uid
+-- RESULT  one row, the fields of RangeRow with the new fence, or none: another took it meanwhile, it is done, or the
+--         job is deleted or was applied again under another uid
 -- TIME    none
 UPDATE crawl_range r SET fence = r.fence + 1, owner = %(owner)s
 WHERE r.id = %(range_id)s AND r.fence = %(fence)s AND r.state = 'open'

@@ -3,10 +3,11 @@
 The first failure that counts against no string begins it; any success ends it. Meanwhile one task holds the probe, and
 after a failed probe hands it to the next one that waits. Without that a single bad string could pass for an outage for
 ever: its task alone would probe, and fail, while every other string would have succeeded and shown it up
-(test_a_failed_probe_passes_the_probe_on).
+(test_a_failed_probe_is_handed_on_so_that_a_single_bad_string_is_shown_up).
 
 Where all strings in flight are bad, nobody else's success comes either. So a probe that has failed often enough asks,
-every second time, for a control string that nobody waits for (test_bad_strings_with_nobody_else_are_told_by_a_control).
+every second time, for a control string that nobody waits for
+(test_a_string_alone_that_always_fails_is_told_from_an_outage_by_control_strings).
 """
 
 from __future__ import annotations

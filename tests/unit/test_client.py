@@ -1,0 +1,316 @@
+"""What the client does with every kind of answer, in virtual time: what it sends, when, and who is given up."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from support.fakes.client_world import (
+    LOST,
+    RULES,
+    Asked,
+    ClientWorld,
+    RememberingSession,
+    Script,
+    a_page,
+    in_virtual_time,
+    settled,
+)
+
+from crawl_core.errors import ConfigurationError
+from crawl_worker.client.retry import RetryRules
+from crawl_worker.client.session import Dead
+from crawl_worker.crawl.stopping import StoppedError
+from crawl_worker.sources.outcomes import (
+    Denied,
+    Granted,
+    Meaning,
+    NoAnswer,
+    NoToken,
+    PageSizeRefused,
+    RateLimited,
+    Rejected,
+    ServerFailed,
+    Unauthorized,
+)
+
+BROKEN = ServerFailed(503, "down")
+
+
+def good(asked: Asked) -> Meaning:
+    return a_page("x")
+
+
+def then_good(*answers: Meaning | NoAnswer) -> Script:
+    """These answers, and pages from then on."""
+    left = list(answers)
+    return lambda asked: left.pop(0) if left else a_page("x")
+
+
+@in_virtual_time
+async def test_a_page_comes_with_the_limit_that_it_was_asked_with() -> None:
+    world = ClientWorld(good, page_size=50)
+    assert await world.page() == (a_page("x"), 50)
+
+
+@in_virtual_time
+async def test_a_429_freezes_and_counts_no_failure() -> None:
+    session, limited = RememberingSession(), RateLimited("7", quota=False, message="slow down")
+    world = ClientWorld(then_good(*[limited] * 20))
+    page, _ = await world.page(session=session)
+    assert page == a_page("x")
+    assert (world.limiter.freezes, session.rate_limited) == ([7.0] * 20, 20)
+    assert not world.outage.lasts
+
+
+@in_virtual_time
+async def test_an_exceeded_quota_is_told_to_a_person() -> None:
+    world = ClientWorld(then_good(RateLimited("86400", quota=True, message="tomorrow")))
+    await world.page()
+    assert world.notes.problems == [("QuotaExceeded", "the account's quota is exceeded: tomorrow")]
+
+
+@in_virtual_time
+async def test_a_refused_token_is_replaced_and_the_request_repeated() -> None:
+    world = ClientWorld(lambda asked: Unauthorized("expired") if asked.token == "token-1" else a_page("x"))
+    await world.page()
+    assert [asked.token for asked in world.api.asked] == ["token-1", "token-2"]
+    assert world.notes.problems == []
+
+
+@in_virtual_time
+async def test_a_token_that_many_requests_were_under_way_with_is_refused_once() -> None:
+    world = ClientWorld(lambda asked: Unauthorized("expired") if asked.token == "token-1" else a_page("x"))
+    await asyncio.gather(*(world.page(f"a{at}") for at in range(8)))
+    assert len(world.token_endpoint.asked_at_s) == 2
+    assert world.tokens.refused_in_a_row == 0
+
+
+@in_virtual_time
+async def test_three_fresh_tokens_that_are_refused_are_no_failure_and_the_fourth_is_one() -> None:
+    refused = [Unauthorized("no")] * 4
+    world = ClientWorld(then_good(*refused))
+    await world.page()
+    assert [asked.token for asked in world.api.asked] == [f"token-{at}" for at in range(1, 6)]
+    assert world.notes.problems == [("Unauthorized", "the API refuses fresh tokens: no")]
+
+
+@in_virtual_time
+async def test_the_page_size_falls_back_once_for_everybody() -> None:
+    world = ClientWorld(lambda asked: PageSizeRefused("too large") if asked.limit > 10 else a_page("x"))
+    answers = await asyncio.gather(*(world.page(string) for string in ("aa", "ab")))
+    assert [limit for _, limit in answers] == [10, 10]
+    assert (world.settings.page_size, world.notes.page_sizes) == (10, [10])
+
+
+@in_virtual_time
+async def test_a_small_page_that_is_refused_is_a_rejection() -> None:
+    bad_string = "aa"
+    world = ClientWorld(lambda asked: PageSizeRefused("odd") if asked.string == bad_string else a_page("x"))
+    world.settings.page_size = 10
+    answers = asyncio.gather(world.page(bad_string), _others(world))
+    dead, _ = await answers
+    assert isinstance(dead, Dead)
+    assert (dead.reason, dead.failure_class, dead.last_error) == ("http_400", "rejected", "odd")
+
+
+async def _others(world: ClientWorld, count: int = 300) -> None:
+    """Somebody else, whose strings go on one after the other, one in a second."""
+    for at in range(count):
+        await world.page(f"b{at}")
+        await world.clock.sleep(1.0)
+
+
+@in_virtual_time
+async def test_a_bad_string_is_given_up_after_its_attempts_while_others_succeed() -> None:
+    world = ClientWorld(lambda asked: BROKEN if asked.string == "aa" else a_page("x"))
+    dead, _ = await asyncio.gather(world.page("aa"), _others(world))
+    assert isinstance(dead, Dead)
+    assert (dead.reason, dead.failure_class, dead.last_error) == ("http_503", "server", "down")
+    assert RULES.max_attempts <= dead.attempts <= RULES.max_attempts + 1
+    assert world.api.strings.count("aa") == dead.attempts
+
+
+@in_virtual_time
+async def test_a_string_waits_longer_after_each_failure_of_its_own() -> None:
+    world = ClientWorld(lambda asked: BROKEN if asked.string == "aa" else a_page("x"))
+    world.settings.retry = RetryRules(max_attempts=6, initial_backoff_s=4.0, max_backoff_s=1000.0)
+    await asyncio.gather(world.page("aa"), _others(world))
+    at_s = [asked.at_s for asked in world.api.asked if asked.string == "aa"]
+    pauses_s = [later - earlier for earlier, later in pairwise(at_s[1:])]
+    assert all(2.0 * 2**doubled <= pause for doubled, pause in enumerate(pauses_s))
+
+
+@in_virtual_time
+async def test_a_rejected_string_is_given_up_at_the_second_time() -> None:
+    world = ClientWorld(lambda asked: Rejected(404, "no such thing") if asked.string == "aa" else a_page("x"))
+    dead, _ = await asyncio.gather(world.page("aa"), _others(world, 20))
+    assert isinstance(dead, Dead)
+    assert (dead.reason, dead.attempts) == ("http_404", 2)
+
+
+@in_virtual_time
+async def test_an_api_that_begins_to_reject_everybody_costs_no_string() -> None:
+    begins_s, ends_s = 1003.0, 5000.0
+    world = ClientWorld(lambda asked: Rejected(403, "no") if begins_s < asked.at_s < ends_s else a_page("x"))
+    tasks = [asyncio.create_task(_others(world, 10)) for _ in range(4)]
+    await asyncio.gather(*tasks)
+    assert world.clock.monotonic() > ends_s
+    assert {reason for reason, _ in world.notes.problems} == {"RequestRejected"}
+
+
+@in_virtual_time
+async def test_an_outage_of_hours_gives_no_string_up_and_is_probed_by_one_at_a_time() -> None:
+    ends_s = 1000.0 + 6 * 3600
+    world = ClientWorld(lambda asked: BROKEN if asked.at_s < ends_s else a_page("x"))
+    answers = await asyncio.gather(*(world.page(string) for string in ("aa", "ab", "ac", "ad")))
+    assert [page for page, _ in answers] == [a_page("x")] * 4
+    in_outage = [asked.at_s for asked in world.api.asked if 1001.0 < asked.at_s < ends_s]
+    pauses_s = [later - earlier for earlier, later in pairwise(in_outage)]
+    assert min(pauses_s) > 0.5  # One at a time: never two within a pause.
+    assert max(pauses_s) <= RULES.max_backoff_s + 1.0
+    assert len(in_outage) < 6 * 3600 / (RULES.max_backoff_s / 2) + 10
+
+
+@in_virtual_time
+async def test_a_failed_probe_is_handed_on_so_that_a_single_bad_string_is_shown_up() -> None:
+    ends_s = 1100.0
+    world = ClientWorld(lambda asked: BROKEN if asked.string == "aa" or asked.at_s < ends_s else a_page("x"))
+    bad = asyncio.create_task(world.page("aa"))
+    await settled()
+    page, _ = await world.page("ab")
+    assert page == a_page("x")
+    assert set(world.api.strings[:4]) >= {"aa", "ab"}
+    bad.cancel()
+
+
+@in_virtual_time
+async def test_a_string_alone_that_always_fails_is_told_from_an_outage_by_control_strings() -> None:
+    world = ClientWorld(lambda asked: BROKEN if asked.string == "aa" else a_page("x"))
+    dead = await world.page("aa")
+    assert isinstance(dead, Dead)
+    controls = [string for string in world.api.strings if string != "aa"]
+    assert len(controls) == RULES.max_attempts
+    assert world.api.strings[: RULES.max_attempts] == ["aa"] * RULES.max_attempts
+
+
+@in_virtual_time
+async def test_controls_take_turns_with_the_string_and_with_each_other() -> None:
+    ends_s = 1000.0 + 3600
+    world = ClientWorld(lambda asked: BROKEN if asked.at_s < ends_s else a_page("x"))
+    await world.page("aa")
+    controls = [asked for asked in world.api.asked if asked.string != "aa"]
+    assert {asked.string for asked in controls} == {"0", "1", "2"}
+    assert all((asked.offset, asked.limit) == (0, 1) for asked in controls)
+    probes = world.api.strings[RULES.max_attempts + 1 :]
+    assert not any(earlier == later == "aa" for earlier, later in pairwise(probes[:-1]))
+
+
+@in_virtual_time
+async def test_nobody_is_given_up_without_somebody_elses_success() -> None:
+    world = ClientWorld(lambda asked: BROKEN)
+    waiting = [asyncio.create_task(world.page(string)) for string in ("aa", "ab")]
+    await world.clock.sleep(24 * 3600.0)
+    assert not any(task.done() for task in waiting)
+    for task in waiting:
+        task.cancel()
+
+
+@in_virtual_time
+async def test_a_stop_ends_a_wait_at_once() -> None:
+    world, session = ClientWorld(good), RememberingSession()
+    world.limiter.frozen_until_s = world.clock.monotonic() + 24 * 3600
+    waiting = asyncio.create_task(world.page(session=session))
+    await world.clock.sleep(10.0)
+    stopped_at_s = world.clock.monotonic()
+    session.switch.stop()
+    with pytest.raises(StoppedError):
+        await waiting
+    assert world.clock.monotonic() == stopped_at_s
+    assert world.api.asked == []
+
+
+@in_virtual_time
+async def test_a_stop_never_strikes_a_request_in_flight() -> None:
+    world, session = ClientWorld(good), RememberingSession()
+    world.api.latency_s = 9.0
+    fetching = asyncio.create_task(world.page(session=session))
+    await world.clock.sleep(1.0)
+    session.switch.stop()
+    page, _ = await fetching
+    assert page == a_page("x")
+    assert [row.outcome for row in session.rows] == ["ok"]
+
+
+@in_virtual_time
+async def test_a_stop_after_a_failure_in_flight_ends_before_the_next_request() -> None:
+    world, session = ClientWorld(lambda asked: LOST), RememberingSession()
+    world.api.latency_s = 9.0
+    fetching = asyncio.create_task(world.page(session=session))
+    await world.clock.sleep(1.0)
+    session.switch.stop()
+    with pytest.raises(StoppedError):
+        await fetching
+    assert [row.outcome for row in session.rows] == ["answer_closed"]
+
+
+@in_virtual_time
+async def test_a_task_that_was_stopped_does_not_keep_the_probe() -> None:
+    world, session = ClientWorld(then_good(BROKEN)), RememberingSession()
+    stopped = asyncio.create_task(world.page(session=session))
+    await world.clock.sleep(0.3)
+    assert world.outage.lasts
+    session.switch.stop()
+    with pytest.raises(StoppedError):
+        await stopped
+    page, _ = await world.page("ab")
+    assert page == a_page("x")
+
+
+@in_virtual_time
+async def test_a_permit_whose_range_may_not_go_on_is_given_back_unused() -> None:
+    world, session = ClientWorld(good), RememberingSession()
+    session.may_send_answers = [False, False]
+    await world.page(session=session)
+    assert (world.limiter.granted, world.limiter.unused, len(world.api.asked)) == (3, 2, 1)
+
+
+@in_virtual_time
+async def test_a_token_that_ended_while_a_permit_was_waited_for_is_replaced_before_anything_is_sent() -> None:
+    world = ClientWorld(good)
+    await world.tokens.get()
+    world.limiter.frozen_until_s = world.clock.monotonic() + 24 * 3600
+    await world.page()
+    assert [asked.token for asked in world.api.asked] == ["token-2"]
+    assert world.limiter.unused == 1
+
+
+@in_virtual_time
+async def test_every_request_is_a_row_of_the_log_with_its_outcome_and_its_time() -> None:
+    session = RememberingSession()
+    world = ClientWorld(then_good(RateLimited("1", quota=False, message=""), LOST))
+    await world.page(session=session)
+    assert [(row.outcome, row.status, round(row.duration_s, 3)) for row in session.rows] == [
+        ("rate_limited", 200, 0.1),
+        ("answer_closed", None, 0.1),
+        ("ok", 200, 0.1),
+    ]
+    assert (session.retried, world.client.sender.arrivals, world.client.sender.in_flight) == (2, 3, 0)
+
+
+@in_virtual_time
+async def test_denied_credentials_are_for_a_person() -> None:
+    world = ClientWorld(good)
+    world.token_endpoint.answer = lambda asked: Denied("unknown client")
+    with pytest.raises(ConfigurationError, match="the API denies the credentials: unknown client"):
+        await world.page()
+
+
+@in_virtual_time
+async def test_a_token_endpoint_that_is_away_is_waited_for_and_costs_no_attempt() -> None:
+    world = ClientWorld(good)
+    world.token_endpoint.answer = lambda asked: Granted("t", 3600.0) if asked > 10 else NoToken("token_http_503", "")
+    page, _ = await world.page()
+    assert page == a_page("x")
+    assert len(world.api.asked) == 1

@@ -98,7 +98,7 @@ class RangeCrawl:
     async def run(self) -> bool:
         """Crawl to the end of the range; False when it was stopped before.
 
-        What is buffered at the end is not committed here: the worker commits it, also where an error ended us.
+        What is buffered at the end is the worker's to commit.
         """
         try:
             while self._cursor is not None:

@@ -50,7 +50,17 @@ PURE = [
     "crawl_worker.local.outcome",
     "crawl_worker.local.plan",
     "crawl_worker.machine",
+    "crawl_worker.client.errors",
+    "crawl_worker.client.judge",
+    "crawl_worker.client.outcomes",
     "crawl_worker.client.retry",
+    "crawl_worker.client.session",
+    "crawl_worker.crawl.paging",
+    "crawl_worker.crawl.range_strings",
+    "crawl_worker.crawl.steps",
+    "crawl_worker.crawl.stopping",
+    "crawl_worker.crawl.view",
+    "crawl_worker.sources",
 ]
 
 _IMPORT_ALL = """

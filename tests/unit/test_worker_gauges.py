@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from crawl_core.limiter.state import LimiterState
+from crawl_core.metrics.labels import WorkerState
 from crawl_worker.crawl.view import PlaceView, WorkerView
-from crawl_worker.process.gauges import STATES, readings, state_of
+from crawl_worker.process.gauges import readings, state_of
 
 LIMITER = LimiterState(
     limits=None, epoch=0, frozen_until_us=0, frozen_s=0.0, waiting=0, granted=0, calls=7, grants=5, discarded=1,
@@ -44,8 +45,8 @@ def test_the_state_is_what_keeps_it_from_crawling(view: WorkerView | None, state
 
 def test_exactly_one_state_is_one() -> None:
     found = values(VIEW)
-    assert {state: found["artistcrawl_worker_state", state] for state in STATES} == {
-        state: float(state == "crawling") for state in STATES
+    assert {state: found["artistcrawl_worker_state", state] for state in WorkerState} == {
+        state: float(state == "crawling") for state in WorkerState
     }
 
 

@@ -1,45 +1,41 @@
-"""What a worker is doing at the moment of a scrape, as the values of its metrics. Pure.
+"""What a worker is doing at the moment of a scrape, as the values of its metrics.
 
-It refuses to count: events are counted where they happen.
+Events are counted where they happen; this is about what is so now.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from crawl_core.limiter.state import LimiterState
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Reading
-from crawl_core.metrics.labels import WorkerState, values_of
+from crawl_core.metrics.labels import WorkerState
 from crawl_worker.crawl.view import WorkerView
 
-State = Literal["starting", "crawling", "idle", "frozen", "outage", "blocked", "draining"]
-STATES = tuple(values_of(WorkerState))
 
-
-def state_of(view: WorkerView | None) -> State:
+def state_of(view: WorkerView | None) -> WorkerState:
     """One word: the first that holds of what keeps it from crawling."""
     if view is None:
-        return "starting"
+        return WorkerState.STARTING
     if view.draining:
-        return "draining"
+        return WorkerState.DRAINING
     if view.limiter.frozen_s > 0:
-        return "frozen"
+        return WorkerState.FROZEN
     if view.behind or not view.limiter.reachable:
-        return "blocked"
+        return WorkerState.BLOCKED
     if view.outage:
-        return "outage"
-    return "crawling" if any(place.range_id for place in view.places) else "idle"
+        return WorkerState.OUTAGE
+    return WorkerState.CRAWLING if any(place.range_id for place in view.places) else WorkerState.IDLE
 
 
 def readings(view: WorkerView | None, *, started_at_s: float, version: str) -> Iterator[Reading]:
     """The series of a worker; of one that starts only that it does."""
     yield metrics.WORKER_INFO(1, version)
     yield metrics.WORKER_START(started_at_s)
-    now = state_of(view)
-    for state in STATES:
-        yield metrics.WORKER_STATE(state == now, state)
+    current = state_of(view)
+    for state in WorkerState:
+        yield metrics.WORKER_STATE(state is current, state.value)
     if view is None:
         return
     yield metrics.CONCURRENCY(len(view.places))

@@ -1,6 +1,6 @@
-"""What a worker shows from its first moment on: to probes, and to whoever scrapes it.
+"""What a worker answers from its first moment on: to probes, and to whoever scrapes it.
 
-It refuses to know how a worker works: `Worker.view` says what it does.
+They are served before there is a worker, so that one that waits for its ledger is alive, and says what it waits for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from crawl_worker.process.gauges import readings
 
 
 @dataclass(slots=True)
-class Face:
+class WorkerEndpoints:
     """Filled in as the process gets on."""
 
     readiness: Readiness = field(default_factory=lambda: Readiness("waiting for the ledger and the job in it"))

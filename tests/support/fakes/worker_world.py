@@ -52,7 +52,10 @@ class MemoryLedger:
         self.children: list[int] = []
         for number, strings in enumerate(job.crawl_job.spec.keyspace.to_keyspace().root_ranges(), 1):
             cursor = Cursor(string=strings.first)
-            row = RangeRow(number, job.id, strings.length, strings.first, strings.last, cursor, 0, "open", True)
+            row = RangeRow(
+                id=number, job_id=job.id, length=strings.length, first=strings.first, last=strings.last, cursor=cursor,
+                fence=0, state="open", counts_coverage=True,
+            )  # fmt: skip
             self.ranges[number] = MemoryRange(row)
 
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> None:

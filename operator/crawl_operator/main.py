@@ -34,12 +34,12 @@ from crawl_operator.kube.api import Api
 from crawl_operator.lead import lease
 from crawl_operator.lead.elector import Elector
 from crawl_operator.rounds.reconcile import Reconciler
-from crawl_operator.rounds.workqueue import Rounds
+from crawl_operator.rounds.workqueue import Workqueue
 from crawl_operator.settings import OperatorSettings, read_settings
 from crawl_operator.watch import access
 from crawl_operator.watch import namespaces as watch_namespaces
 from crawl_operator.watch.handlers import kopf_settings, registry_of, tame_logs
-from crawl_operator.watch.namespaces import Served
+from crawl_operator.watch.namespaces import WatchedNamespaces
 from crawl_operator.watch.resync import Resync
 from crawl_operator.watch.store import Store
 
@@ -78,28 +78,28 @@ async def _run(settings: OperatorSettings) -> None:
     stop = asyncio.Event()
     _on_signals(stop)
     health = Health(SYSTEM_CLOCK)
-    face = Face()
+    scrape = OperatorScrape()
     metrics = settings.metrics
     async with (
         serving(settings.probe_port, healthz=health.alive, readyz=health.ready) as port,
         # With 1,000 CrawlJobs the text takes longer than a round may wait.
-        serving_metrics(metrics.port, face.scrape(), host=metrics.host, in_thread=True) as metrics_port,
+        serving_metrics(metrics.port, scrape.scrape(), host=metrics.host, in_thread=True) as metrics_port,
     ):
         log.info("probes answer", extra=fields("probes.serving", port=port))
         log.info("metrics are served", extra=fields("metrics.serving", port=metrics_port))
         client = access.connect()
-        there = asyncio.create_task(_wait_for_cluster(client, settings, health))
-        await _first({there}, stop)
-        if not there.done():
-            there.cancel()
+        watchable = asyncio.create_task(_wait_for_cluster(client, settings, health))
+        await _first({watchable}, stop)
+        if not watchable.done():
+            watchable.cancel()
             return
-        operator = Operator(settings, client, health, served=there.result())
-        face.view = operator.view
+        operator = Operator(settings, client, health, watched=watchable.result())
+        scrape.view = operator.view
         await operator.run(stop)
 
 
 @dataclass(slots=True)
-class Face:
+class OperatorScrape:
     """What an operator shows to whoever scrapes it, from its first moment on."""
 
     view: Callable[[], OperatorView] = OperatorView
@@ -126,33 +126,37 @@ async def _first(tasks: set[asyncio.Task[Any]], stop: asyncio.Event) -> set[asyn
     return done & tasks
 
 
-async def _wait_for_cluster(client: ApiClient, settings: OperatorSettings, health: Health) -> Served:
+async def _wait_for_cluster(client: ApiClient, settings: OperatorSettings, health: Health) -> WatchedNamespaces:
     """Return when our objects can be listed somewhere. Raises ConfigurationError where they must not be anywhere."""
-    said = ""
+    reported = ""
     while True:
         try:
-            found = await watch_namespaces.look(functools.partial(access.probe, client), settings.namespaces)
+            watched = await watch_namespaces.find_watchable(
+                functools.partial(access.probe, client), settings.namespaces
+            )
         except UnavailableError as error:
             health.lacks = str(error)
-            if said != str(error):
-                log.warning(said := str(error), extra=fields("cluster.waiting"))
+            if reported != str(error):
+                log.warning(reported := str(error), extra=fields("cluster.waiting"))
         else:
-            for namespace, why in found.refused.items():
+            for namespace, why in watched.refused.items():
                 what = f"namespace {namespace} is not served, but tried again: {why}"
                 log.warning(what, extra=fields("namespace.refused", namespace=namespace))
-            return found
+            return watched
         await SYSTEM_CLOCK.sleep(WAIT_S)
 
 
 class Operator:
     """The parts of a running operator, wired together."""
 
-    def __init__(self, settings: OperatorSettings, client: ApiClient, health: Health, *, served: Served) -> None:
+    def __init__(
+        self, settings: OperatorSettings, client: ApiClient, health: Health, *, watched: WatchedNamespaces
+    ) -> None:
         self._settings = settings
         self._client = client
-        self._served = served
+        self._watched = watched
         self._health = health
-        self._store = Store(changed=lambda key: self._rounds.ask(key))
+        self._store = Store(changed=lambda key: self._workqueue.add(key))
         self._reconciler = Reconciler(
             client,
             self._store,
@@ -161,7 +165,7 @@ class Operator:
             may_act=self._leads,
             clock=SYSTEM_CLOCK,
         )
-        self._rounds = Rounds(self._reconciler.round, may_act=self._leads, clock=SYSTEM_CLOCK)
+        self._workqueue = Workqueue(self._reconciler.round, may_act=self._leads, clock=SYSTEM_CLOCK)
         self._lease_api = Api(client, timeout_s=lease.TIMEOUT_S)
         self._elector = Elector(
             lease.KubernetesLeases(
@@ -172,7 +176,7 @@ class Operator:
             on_elected=self._look_at_all,
         )
         self._resync = Resync(
-            self._store, lambda kind: access.listed(client, kind, served.namespaces), clock=SYSTEM_CLOCK
+            self._store, lambda kind: access.listed(client, kind, watched.namespaces), clock=SYSTEM_CLOCK
         )
 
     def _leads(self) -> bool:
@@ -180,21 +184,21 @@ class Operator:
 
     def view(self) -> OperatorView:
         """What it is doing now. May be asked from another thread: each part is read at once, and none is changed."""
-        due, planned = self._rounds.queue()
+        due, planned = self._workqueue.queue()
         return OperatorView(
             leads=self._leads(),
             crawljobs=self._store.count("crawljobs"),
             due=due,
             planned=planned,
-            in_flight=self._rounds.in_flight,
+            in_flight=self._workqueue.in_flight,
             turned_at_s=self._health.turned_at_s(),
-            jobs=self._reconciler.figures.all(),
+            jobs=self._reconciler.job_metrics.all(),
         )
 
     def _look_at_all(self) -> None:
         """As one who has just begun to lead. What this process knew when it led before is long outdated."""
-        self._reconciler.figures.forget_all()
-        self._rounds.ask_all(self._store.keys())
+        self._reconciler.job_metrics.forget_all()
+        self._workqueue.add_all(self._store.keys())
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until a stop is asked for. Raises where a part ended by itself."""
@@ -202,15 +206,15 @@ class Operator:
         before = asyncio.all_tasks()
         roots = set(await self._watch(kopf_stop))
         _on_signals(stop)  # kopf has put its own in their place
-        log.info("operator started", extra=fields("operator.started", namespaces=list(self._served.namespaces)))
-        self._health.watch({"rounds": lambda: self._rounds.turned_s, "lease": lambda: self._elector.turned_s})
+        log.info("operator started", extra=fields("operator.started", namespaces=list(self._watched.namespaces)))
+        self._health.watch({"rounds": lambda: self._workqueue.turned_s, "lease": lambda: self._elector.turned_s})
         tasks: set[asyncio.Task[Any]] = {
             asyncio.create_task(self._elector.run(), name="lease"),
-            asyncio.create_task(self._rounds.run(), name="rounds"),
+            asyncio.create_task(self._workqueue.run(), name="rounds"),
             asyncio.create_task(self._resync.run(), name="resync"),
             asyncio.create_task(self._reconciler.upkeep.run(), name="upkeep"),
             asyncio.create_task(self._become_ready(), name="readiness"),
-            asyncio.create_task(self._stay(), name="namespaces"),
+            asyncio.create_task(self._watch_namespaces(), name="namespaces"),
         }
         ended: set[asyncio.Task[Any]] = set()
         try:
@@ -226,7 +230,7 @@ class Operator:
     async def _end(self, tasks: set[asyncio.Task[Any]]) -> None:
         """Finish the rounds at hand while the lease is still ours; then give it back, and close what is open."""
         log.info("stopping", extra=fields("operator.stopping", leads=self._leads()))
-        await self._rounds.stop(DRAIN_S)
+        await self._workqueue.stop(DRAIN_S)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -235,10 +239,10 @@ class Operator:
         await self._reconciler.close()
 
     async def _watch(self, stop: asyncio.Event) -> Sequence[asyncio.Task[Any]]:
-        namespaces = self._served.namespaces
+        namespaces = self._watched.namespaces
         return list(
             await kopf.spawn_tasks(
-                registry=registry_of(self._store, relisted=self._resync.soon),
+                registry=registry_of(self._store, relisted=self._resync.trigger),
                 settings=kopf_settings(),
                 # Without one kopf asks who the user is, and in our image nobody has the name.
                 identity=cast("Any", self._settings.identity),
@@ -249,11 +253,13 @@ class Operator:
             )
         )
 
-    async def _stay(self) -> None:
+    async def _watch_namespaces(self) -> None:
         """With one namespace, or all, there is no other that would go on being served."""
         if len(self._settings.namespaces) < 2:
             await asyncio.Event().wait()
-        await watch_namespaces.stay(self._served, functools.partial(access.probe, self._client), clock=SYSTEM_CLOCK)
+        await watch_namespaces.watch_for_changes(
+            self._watched, functools.partial(access.probe, self._client), clock=SYSTEM_CLOCK
+        )
 
     async def _become_ready(self) -> None:
         self._health.lacks = "the watches have not brought everything yet"

@@ -11,8 +11,8 @@ from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import LedgerUnavailableError
 from crawl_core.ledger import jobs
 from crawl_core.spec.status import Condition, Handled, Status, WorkerCounts
-from crawl_operator.act.act import GoneError
-from crawl_operator.decide.manifests import deployment
+from crawl_operator.act.act import CrawlJobGoneError
+from crawl_operator.decide.manifests import workers_deployment
 from crawl_operator.kube.api import Api
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import crawljob_view, deployment_view
@@ -23,9 +23,9 @@ from crawl_operator.values.model import (
     CreateDeployment,
     DeleteCrawlJob,
     DeleteDeployment,
+    Event,
     Key,
     MarkDeleted,
-    Note,
     Observation,
     Plan,
     RecordJob,
@@ -86,11 +86,11 @@ class World:
             deployment=None if raw is None else deployment_view(raw),
         )
 
-    async def act(self, seen, *steps, **plan):
-        return await self.round_io.act(seen, Plan(steps=steps, **plan))
+    async def act(self, seen, *actions, **plan):
+        return await self.round_io.act(seen, Plan(actions=actions, **plan))
 
     def manifest(self, seen, *, replicas=0, image="worker:1"):
-        return deployment(seen.crawljob, settings=WorkerSettings(image=image), replicas=replicas)
+        return workers_deployment(seen.crawljob, settings=WorkerSettings(image=image), replicas=replicas)
 
     async def with_workers(self, replicas=0):
         """Make the Deployment; the picture with it."""
@@ -98,11 +98,11 @@ class World:
         await self.act(seen, CreateDeployment(self.manifest(seen, replicas=replicas)))
         return self.look()
 
-    async def change_workers(self, *steps):
+    async def change_workers(self, *actions):
         """Change the Deployment, again where its controller wrote first. The picture before the change."""
         while True:
             seen = self.look()
-            if await self.act(seen, *steps) != 0.0:
+            if await self.act(seen, *actions) != 0.0:
                 return seen
 
 
@@ -119,9 +119,9 @@ def status(**fields):
 
 async def test_a_status_is_written_once(world):
     seen = world.look()
-    assert await world.act(seen, status=status(state="Crawling"), again_s=5.0) == 5.0
+    assert await world.act(seen, status=status(state="Crawling"), requeue_after_s=5.0) == 5.0
     assert world.raw()["status"]["state"] == "Crawling"
-    assert await world.act(seen, status=status(state="Stalled"), again_s=5.0) == 0.0
+    assert await world.act(seen, status=status(state="Stalled"), requeue_after_s=5.0) == 0.0
     assert world.raw()["status"]["state"] == "Crawling"
 
 
@@ -152,17 +152,17 @@ async def test_a_deployment_is_made_once(world):
 
 async def test_a_conflict_does_not_keep_the_status_from_being_written(world):
     seen = await world.with_workers()
-    step = CreateDeployment(world.manifest(seen))
-    assert await world.act(seen, step, status=status(state="Stalled"), again_s=5.0) == 0.0
+    action = CreateDeployment(world.manifest(seen))
+    assert await world.act(seen, action, status=status(state="Stalled"), requeue_after_s=5.0) == 0.0
     assert world.raw()["status"]["state"] == "Stalled"
 
 
 async def test_a_crawljob_that_is_gone_is_told_apart_from_one_that_changed(world):
     seen = world.look()
     world.objects.delete_namespaced_custom_object(*CRAWLJOBS, world.namespace, names.PLURAL, "artists")
-    with pytest.raises(GoneError):
+    with pytest.raises(CrawlJobGoneError):
         await world.act(seen, status=status(state="Crawling"))
-    with pytest.raises(GoneError):
+    with pytest.raises(CrawlJobGoneError):
         await world.act(seen, DeleteCrawlJob())
 
 
@@ -195,8 +195,8 @@ async def test_the_second_to_replace_the_template_is_refused(world):
 async def test_a_deployment_that_was_deleted_is_not_made_by_replacing_its_template(world):
     seen = await world.with_workers()
     world.apps.delete_namespaced_deployment(NAME, world.namespace, propagation_policy="Background")
-    step = ApplyDeployment(world.manifest(seen, image="worker:2"))
-    assert await world.act(seen, step) == 0.0
+    action = ApplyDeployment(world.manifest(seen, image="worker:2"))
+    assert await world.act(seen, action) == 0.0
     assert world.deployment() is None
 
 
@@ -211,7 +211,7 @@ async def test_a_later_deployment_of_the_name_is_not_deleted(world):
 async def test_a_deployment_that_is_gone_counts_as_deleted(world):
     seen = await world.with_workers()
     world.apps.delete_namespaced_deployment(NAME, world.namespace, propagation_policy="Background")
-    assert await world.act(seen, DeleteDeployment(seen.deployment.uid), again_s=7.0) == 7.0
+    assert await world.act(seen, DeleteDeployment(seen.deployment.uid), requeue_after_s=7.0) == 7.0
 
 
 async def test_the_second_to_write_finalizers_is_refused(world):
@@ -283,8 +283,8 @@ async def test_template_and_number_change_in_one_round(world):
 
 async def test_the_same_note_again_is_counted_and_not_repeated(world):
     for number in range(3):
-        await world.act(world.look(), notes=(Note("Warning", "LedgerUnavailable", f"attempt {number}"),))
-    await world.act(world.look(), notes=(Note("Normal", "Recovered", "it is back"),))
+        await world.act(world.look(), events=(Event("Warning", "LedgerUnavailable", f"attempt {number}"),))
+    await world.act(world.look(), events=(Event("Normal", "Recovered", "it is back"),))
     events = world.core.list_namespaced_event(world.namespace, field_selector="involvedObject.name=artists").items
     assert sorted((each.reason, each.count, each.message) for each in events) == [
         ("LedgerUnavailable", 3, "attempt 2"),
@@ -293,7 +293,7 @@ async def test_the_same_note_again_is_counted_and_not_repeated(world):
 
 
 async def test_describe_shows_the_notes(world, control_plane):
-    await world.act(world.look(), notes=(Note("Warning", "BackendsSecretMissing", "run: kubectl create secret"),))
+    await world.act(world.look(), events=(Event("Warning", "BackendsSecretMissing", "run: kubectl create secret"),))
     described = control_plane.kubectl("describe", "-n", world.namespace, "crawljob", "artists").stdout
     assert "BackendsSecretMissing" in described
 
@@ -309,10 +309,10 @@ def without_ledger(world):
 
 async def test_a_step_that_fails_ends_the_steps_and_the_status_is_written_all_the_same(without_ledger):
     world, seen = without_ledger, without_ledger.look()
-    note = Note("Warning", "LedgerUnavailable", "it is down")
-    steps = (ReplayDeadLetters(1), SetFinalizers((names.FINALIZER,)))
+    event = Event("Warning", "LedgerUnavailable", "it is down")
+    actions = (ReplayDeadLetters(1), SetFinalizers((names.FINALIZER,)))
     with pytest.raises(LedgerUnavailableError):
-        await world.act(seen, *steps, status=status(state="Stalled"), notes=(note,))
+        await world.act(seen, *actions, status=status(state="Stalled"), events=(event,))
     assert (world.raw()["status"]["state"], world.look().crawljob.finalizers) == ("Stalled", ())
     assert [each.reason for each in world.core.list_namespaced_event(world.namespace).items] == ["LedgerUnavailable"]
 
@@ -320,7 +320,9 @@ async def test_a_step_that_fails_ends_the_steps_and_the_status_is_written_all_th
 async def test_what_a_step_did_is_told_only_when_it_was_done(without_ledger):
     world = without_ledger
     with pytest.raises(LedgerUnavailableError):
-        await world.act(world.look(), ReplayDeadLetters(1), done=(Note("Normal", "DeadLettersReplayed", "done"),))
+        await world.act(
+            world.look(), ReplayDeadLetters(1), events_when_done=(Event("Normal", "DeadLettersReplayed", "done"),)
+        )
     assert world.core.list_namespaced_event(world.namespace).items == []
 
 

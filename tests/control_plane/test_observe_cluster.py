@@ -12,13 +12,13 @@ from kubernetes import client, config
 from support.fakes.operator_rounds import SMALL
 
 from crawl_core.clock import SYSTEM_CLOCK
-from crawl_operator.decide.manifests import deployment
+from crawl_operator.decide.manifests import workers_deployment
 from crawl_operator.kube.api import Api, ForbiddenError, InvalidError, MissingError, UnreachableError
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import crawljob_view, deployment_view
 from crawl_operator.rounds.reconcile import RoundIO
 from crawl_operator.values import names
-from crawl_operator.values.model import CreateDeployment, Key, Note, Plan, WorkerSettings
+from crawl_operator.values.model import CreateDeployment, Event, Key, Plan, WorkerSettings
 
 NAME = names.workers_of("artists")
 PATIENCE_S = 30
@@ -60,8 +60,8 @@ def crawljob(kube, namespace):
 
 
 def workers(crawljob, replicas=1):
-    manifest = deployment(crawljob, settings=WorkerSettings(image="worker:1"), replicas=replicas)
-    return Plan(steps=(CreateDeployment(manifest),))
+    manifest = workers_deployment(crawljob, settings=WorkerSettings(image="worker:1"), replicas=replicas)
+    return Plan(actions=(CreateDeployment(manifest),))
 
 
 async def until(look, what):
@@ -168,7 +168,7 @@ async def test_a_secret_that_may_not_be_read_is_a_trouble_of_the_crawljob(powerl
 async def test_an_event_that_may_not_be_written_fails_no_round(powerless, crawljob):
     async with tools_of(powerless) as round_io:
         seen = await round_io.observe(crawljob, None)
-        assert await round_io.act(seen, Plan(notes=(Note("Normal", "Started", "x"),), again_s=3.0)) == 3.0
+        assert await round_io.act(seen, Plan(events=(Event("Normal", "Started", "x"),), requeue_after_s=3.0)) == 3.0
 
 
 async def test_a_namespace_that_is_gone_is_no_error_of_the_operator(kube):

@@ -22,7 +22,7 @@ def pair(scene: Scene) -> tuple[OperatorProcess, OperatorProcess]:
 
 
 def test_a_killed_leader_is_followed(scene: Scene) -> None:
-    """Within 20 s, as test_leader shows on a clock that a busy machine does not slow down."""
+    """Within 20 s, as test_operator_elector shows on a clock that a busy machine does not slow down."""
     leader, standby = pair(scene)
     leader.kill()
     standby.did("lease.acquired", timeout_s=60)

@@ -231,6 +231,6 @@ async def test_a_secret_that_changed_since_the_look_lets_no_step_begin_elsewhere
         seen = await look(made)
         secrets.secrets["artistcrawl-backends"]["redis-url"] = "redis://127.0.0.1:1/0"
         clock.ahead_s += 2 * KEPT_S
-        assert await made.act(seen, Plan(steps=(RecordJob(),))) == 0.0
+        assert await made.act(seen, Plan(actions=(RecordJob(),))) == 0.0
         again = await look(made)
     assert (again.row, again.backends != seen.backends) == (None, True)

@@ -6,7 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.fakes.observations import after, crawling, fresh, notes, planned, said, settled, status_of, steps_of
+from support.fakes.observations import (
+    actions_of,
+    after,
+    crawling,
+    fresh,
+    planned,
+    said,
+    settled,
+    status_of,
+    written_events,
+)
 
 from crawl_core.job.views import FrontierView
 from crawl_operator.connect.addresses import backends_digest
@@ -73,8 +83,8 @@ def acted(seen: Observation, made: Plan) -> Observation:
 
 def test_the_workers_are_deleted_and_nothing_begins_at_the_new_ones() -> None:
     seen = replace(moved(), row=None, progress=None, bucket=None, frontier=None)
-    assert planned(seen).steps == (DeleteDeployment("deployment-1"),)
-    assert [note.reason for note in planned(seen).done] == ["BackendsChanged"]
+    assert planned(seen).actions == (DeleteDeployment("deployment-1"),)
+    assert [event.reason for event in planned(seen).events_when_done] == ["BackendsChanged"]
     assert (said(seen, "Progressing").reason, said(seen, "Seeded").reason) == ("BackendsChanged", "BackendsChanged")
     assert (status_of(seen).state, status_of(seen).workers.desired) == ("Pending", 0)
 
@@ -84,17 +94,17 @@ def test_until_their_pods_are_gone_nothing_is_done(spec: dict[str, Any]) -> None
     seen = moved(spec)
     assert seen.deployment is not None
     seen = replace(seen, deployment=replace(seen.deployment, deleting=True), open_missing=True)
-    assert planned(seen).steps == ()
+    assert planned(seen).actions == ()
 
 
 @pytest.mark.parametrize("permanent", [True, False])
 def test_they_end_also_where_the_new_ones_are_of_no_use(permanent: bool) -> None:
     trouble = Trouble("RedisUnavailable", "no", permanent=permanent)
-    assert steps_of(moved(trouble=trouble)) == ["DeleteDeployment"]
+    assert actions_of(moved(trouble=trouble)) == ["DeleteDeployment"]
 
 
 def test_when_they_are_gone_others_start_with_the_new_ones() -> None:
-    (*_, made) = planned(replace(moved(), deployment=None)).steps
+    (*_, made) = planned(replace(moved(), deployment=None)).actions
     assert isinstance(made, CreateDeployment)
     assert made.manifest["metadata"]["annotations"][names.ANNOTATION_BACKENDS] == "new"
 
@@ -107,30 +117,30 @@ def test_a_suspended_job_drains_until_its_former_workers_are_gone() -> None:
 
 def test_a_suspended_job_resumes_with_the_new_ones_only() -> None:
     seen = moved({"suspend": True})
-    assert steps_of(seen) == ["DeleteDeployment"]
+    assert actions_of(seen) == ["DeleteDeployment"]
     assert settled(seen).deployment is None
 
 
 def test_the_whole_move_is_told_once_and_comes_to_rest() -> None:
     seen, told_of = moved(), []
     for _ in range(8):
-        told_of += [note.reason for note in notes(planned(seen))]
+        told_of += [event.reason for event in written_events(planned(seen))]
         seen = acted(seen, planned(seen))
     assert told_of == ["BackendsChanged", "Seeded", "Started"]
     assert (status_of(seen).state, seen.deployment and seen.deployment.backends) == ("Crawling", "new")
-    assert planned(seen).steps == ()
+    assert planned(seen).actions == ()
 
 
 def test_a_deployment_of_an_earlier_operator_is_adopted_and_its_pods_left_alone() -> None:
     seen = crawling(backends="here")
-    assert planned(seen).steps == (AdoptDeployment(1, "here"),)
-    assert planned(settled(seen)).steps == ()
+    assert planned(seen).actions == (AdoptDeployment(1, "here"),)
+    assert planned(settled(seen)).actions == ()
 
 
 def test_where_the_secret_cannot_be_read_nothing_is_taken_for_a_move() -> None:
     seen = settled(crawling(workers={"backends": "old"}, backends="old"))
     missing = Trouble("BackendsSecretMissing", "run: kubectl create secret", permanent=True)
-    assert planned(replace(seen, backends="", trouble=missing)).steps == ()
+    assert planned(replace(seen, backends="", trouble=missing)).actions == ()
 
 
 def test_a_new_job_notes_where_its_workers_belong() -> None:
@@ -142,4 +152,4 @@ def test_a_new_job_notes_where_its_workers_belong() -> None:
 def test_what_a_user_asks_for_waits_for_the_end_of_a_move() -> None:
     seen = moved()
     seen = replace(seen, crawljob=replace(seen.crawljob, annotations={names.ANNOTATION_UNFREEZE: "1"}))
-    assert (steps_of(seen), status_of(seen).handled) == (["DeleteDeployment"], None)
+    assert (actions_of(seen), status_of(seen).handled) == (["DeleteDeployment"], None)

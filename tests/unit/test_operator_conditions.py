@@ -6,26 +6,46 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.fakes.observations import NOW, STARTED, crawling, fresh, later, notes_of, said, settled, status_of, told
+from support.fakes.observations import (
+    NOW,
+    STARTED,
+    crawling,
+    event_reasons,
+    fresh,
+    later,
+    said,
+    settled,
+    status_of,
+    told,
+)
 
 from crawl_core.spec.status import Status
-from crawl_operator.decide.condition_records import Aspect, assembled
+from crawl_operator.decide.condition_records import ConditionValue, condition_records
 from crawl_operator.values.instants import instant_of, instant_text
 from crawl_operator.values.model import Memory, Observation
-from crawl_operator.values.stored_status import last_status
+from crawl_operator.values.stored_status import parse_stored_status
 
 DONE = {"open_ranges": 0, "covered": 36**4}
 
 
+TOMORROW = NOW + timedelta(1)
+
+
 def test_a_condition_keeps_the_time_of_its_transition_while_its_status_stays() -> None:
-    (first,) = assembled({"Seeded": Aspect("True", "A")}, before=(), now=NOW, generation=1)
-    (second,) = assembled({"Seeded": Aspect("True", "B")}, before=[first], now=NOW + timedelta(1), generation=2)
-    (third,) = assembled({"Seeded": Aspect("False", "B")}, before=[second], now=NOW + timedelta(1), generation=2)
+    (first,) = condition_records({"Seeded": ConditionValue("True", "A")}, before=(), now=NOW, generation=1)
+    (second,) = condition_records(
+        {"Seeded": ConditionValue("True", "B")}, before=[first], now=NOW + timedelta(1), generation=2
+    )
+    (third,) = condition_records(
+        {"Seeded": ConditionValue("False", "B")}, before=[second], now=NOW + timedelta(1), generation=2
+    )
     assert [each.last_transition_time[8:10] for each in (first, second, third)] == ["01", "01", "02"]
 
 
 def test_a_long_message_is_cut_to_what_the_crd_takes() -> None:
-    (found,) = assembled({"Seeded": Aspect("False", "A", "x" * 9_999)}, before=(), now=NOW, generation=None)
+    (found,) = condition_records(
+        {"Seeded": ConditionValue("False", "A", "x" * 9_999)}, before=(), now=NOW, generation=None
+    )
     assert len(found.message) == 2048
 
 
@@ -59,13 +79,13 @@ def test_a_condition_that_nobody_decides_any_more_goes() -> None:
     ],
 )
 def test_a_status_of_another_version_is_read_as_far_as_it_goes(raw: dict[str, object]) -> None:
-    assert last_status(raw) == Status(searches=3)
+    assert parse_stored_status(raw) == Status(searches=3)
 
 
 def test_what_is_readable_of_the_conditions_is_kept() -> None:
     good = status_of(crawling()).model_dump(mode="json", by_alias=True, exclude_none=True)
     odd = {**good, "conditions": [*good["conditions"], {"type": "Odd"}], "later": 1}
-    assert len(last_status(odd).conditions) == len(good["conditions"])
+    assert len(parse_stored_status(odd).conditions) == len(good["conditions"])
 
 
 # --- Succeeded
@@ -94,7 +114,7 @@ def test_dead_letters_make_another_reason_and_name_the_remedy() -> None:
 
 def test_its_end_is_told_once_with_what_was_found() -> None:
     seen = replace(told(crawling()), row=crawling(row={"finished_at": NOW}).row)
-    assert (notes_of(seen), notes_of(told(seen))) == (["Succeeded"], [])
+    assert (event_reasons(seen), event_reasons(told(seen))) == (["Succeeded"], [])
 
 
 def test_a_finished_job_that_is_adopted_by_a_new_crawljob_is_done_at_once() -> None:
@@ -130,7 +150,7 @@ def test_passing_it_is_told_once_and_ends_nothing() -> None:
     seen = told(due("2h"))
     assert seen.progress is not None
     seen = replace(later(seen, 3601), progress=replace(seen.progress, last_commit_at=NOW + timedelta(hours=1)))
-    assert (notes_of(seen), notes_of(told(seen))) == (["DeadlineExceeded"], [])
+    assert (event_reasons(seen), event_reasons(told(seen))) == (["DeadlineExceeded"], [])
     assert status_of(seen).state == "Crawling"
 
 

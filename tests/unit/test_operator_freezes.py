@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.fakes.observations import NOW, crawling, later, notes_of, planned, said, settled, status_of, steps_of, told
+from support.fakes.observations import (
+    NOW,
+    actions_of,
+    crawling,
+    event_reasons,
+    later,
+    planned,
+    said,
+    settled,
+    status_of,
+    told,
+)
 
 from crawl_operator.values.model import Observation
 
@@ -50,8 +61,8 @@ def test_a_quota_that_was_used_up_once_is_no_reason_without_a_freeze() -> None:
 
 def test_it_is_told_once_and_so_is_its_end() -> None:
     seen = replace(told(crawling()), bucket=frozen(60).bucket)
-    assert (notes_of(seen), notes_of(told(seen))) == (["FrozenByAPI"], [])
-    assert notes_of(later(told(seen), 61)) == ["Unfrozen"]
+    assert (event_reasons(seen), event_reasons(told(seen))) == (["FrozenByAPI"], [])
+    assert event_reasons(later(told(seen), 61)) == ["Unfrozen"]
 
 
 def test_after_a_long_one_the_job_goes_on_by_itself() -> None:
@@ -67,7 +78,7 @@ def test_after_a_long_one_the_job_goes_on_by_itself() -> None:
 
 @pytest.mark.parametrize(("left_s", "again_s"), [(3600, 30.0), (35, 20.0), (15, 15.0), (2, 2.0)])
 def test_the_next_look_is_when_something_is_due(left_s: float, again_s: float) -> None:
-    assert planned(settled(frozen(left_s))).again_s == again_s
+    assert planned(settled(frozen(left_s))).requeue_after_s == again_s
 
 
 def test_a_freeze_that_is_over_by_the_clock_is_none() -> None:
@@ -85,7 +96,7 @@ def test_a_finished_job_tells_of_none() -> None:
 
 
 def test_the_users_number_is_no_reason_to_spend_pods_on_a_long_freeze() -> None:
-    assert steps_of(frozen(3600, replicas=3, spec={"workers": {"replicas": 3}})) == ["ScaleDeployment"]
+    assert actions_of(frozen(3600, replicas=3, spec={"workers": {"replicas": 3}})) == ["ScaleDeployment"]
 
 
 def test_fewer_workers_asked_for_during_a_freeze_are_fewer() -> None:

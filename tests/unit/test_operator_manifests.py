@@ -11,7 +11,7 @@ import yaml
 from support.fakes.observations import SETTINGS, view_of
 
 from crawl_core.spec import read_crawljob
-from crawl_operator.decide.manifests import deployment
+from crawl_operator.decide.manifests import workers_deployment
 from crawl_operator.values import names
 from crawl_operator.values.model import Key, WorkerSettings
 
@@ -75,7 +75,7 @@ pod:
 
 
 def made(spec: dict[str, Any] | None = None, settings: WorkerSettings = SETTINGS) -> dict[str, Any]:
-    return deployment(view_of(spec), settings=settings, replicas=2)
+    return workers_deployment(view_of(spec), settings=settings, replicas=2)
 
 
 def pod(spec: dict[str, Any] | None = None, settings: WorkerSettings = SETTINGS) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def container(spec: dict[str, Any] | None = None, settings: WorkerSettings = SET
 def test_the_quickstart_gets_this_deployment() -> None:
     job = read_crawljob(ROOT / "k8s" / "samples" / "quickstart.yaml")
     view = replace(view_of(), key=Key("music", "quickstart"), job=job)
-    manifest = deployment(view, settings=SETTINGS, replicas=2)
+    manifest = workers_deployment(view, settings=SETTINGS, replicas=2)
     expected = yaml.safe_load(QUICKSTART)
     expected["pod"]["topologySpreadConstraints"] = [
         {
@@ -149,7 +149,7 @@ def test_a_label_of_the_crawljob_wins_over_one_of_the_operator() -> None:
 
 def test_a_restart_that_is_asked_for_changes_the_pods_and_nothing_else() -> None:
     asked = replace(view_of(), annotations={names.ANNOTATION_RESTART: "now"})
-    before, after = (deployment(view, settings=SETTINGS, replicas=1) for view in (view_of(), asked))
+    before, after = (workers_deployment(view, settings=SETTINGS, replicas=1) for view in (view_of(), asked))
     changed = [each["spec"]["template"]["metadata"].pop("annotations") for each in (before, after)]
     assert changed[0] != changed[1]
     assert before["spec"] == after["spec"]
@@ -255,4 +255,4 @@ def test_pods_keep_to_the_restricted_pod_security_standard() -> None:
 
 def test_a_crawljob_with_an_invalid_spec_has_no_deployment() -> None:
     with pytest.raises(ValueError, match="no valid spec"):
-        deployment(replace(view_of(), job=None), settings=SETTINGS, replicas=1)
+        workers_deployment(replace(view_of(), job=None), settings=SETTINGS, replicas=1)

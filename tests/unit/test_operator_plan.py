@@ -13,13 +13,13 @@ from support.fakes.observations import (
     SETTINGS,
     after,
     crawling,
+    event_reasons,
     fresh,
     job_of,
-    notes,
-    notes_of,
     planned,
     settled,
     told,
+    written_events,
 )
 
 from crawl_core.job.views import FrontierView
@@ -150,9 +150,11 @@ LOTS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthChe
 
 def numbers(made: Plan) -> list[int]:
     return [
-        step.replicas if isinstance(step, ScaleDeployment | AdoptDeployment) else step.manifest["spec"]["replicas"]
-        for step in made.steps
-        if isinstance(step, ScaleDeployment | AdoptDeployment | CreateDeployment | ApplyDeployment)
+        action.replicas
+        if isinstance(action, ScaleDeployment | AdoptDeployment)
+        else action.manifest["spec"]["replicas"]
+        for action in made.actions
+        if isinstance(action, ScaleDeployment | AdoptDeployment | CreateDeployment | ApplyDeployment)
     ]
 
 
@@ -160,7 +162,7 @@ def numbers(made: Plan) -> list[int]:
 @given(pictures())
 def test_no_picture_makes_a_plan_fail(seen: Observation) -> None:
     made = planned(seen)
-    assert made.again_s is None or made.again_s >= 0
+    assert made.requeue_after_s is None or made.requeue_after_s >= 0
     if made.status is not None:
         raw = made.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         assert Status.model_validate(raw) == made.status
@@ -192,11 +194,11 @@ def test_no_plan_starts_a_worker_that_must_not_be(seen: Observation) -> None:
 @given(pictures())
 def test_what_was_written_is_not_written_again_nor_told_again(seen: Observation) -> None:
     made = planned(seen)
-    if made.status is None or any(not isinstance(step, SeedFrontier) for step in made.steps):
+    if made.status is None or any(not isinstance(action, SeedFrontier) for action in made.actions):
         return
     again = planned(told(seen))
-    if DeleteCrawlJob() not in again.steps:  # told of, it may go
-        assert (again.status, again.notes) == (made.status, ())
+    if DeleteCrawlJob() not in again.actions:  # told of, it may go
+        assert (again.status, again.events) == (made.status, ())
 
 
 @LOTS
@@ -204,7 +206,7 @@ def test_what_was_written_is_not_written_again_nor_told_again(seen: Observation)
 def test_every_living_job_comes_to_rest(seen: Observation) -> None:
     if seen.crawljob.deleted_at is not None or seen.trouble is not None:
         return
-    assert notes_of(settled(seen)) == [] or settled(seen).crawljob.deleted_at is not None
+    assert event_reasons(settled(seen)) == [] or settled(seen).crawljob.deleted_at is not None
 
 
 @LOTS
@@ -232,7 +234,7 @@ def test_a_whole_life() -> None:
     def rounds(seen: Observation) -> Observation:
         for _ in range(6):
             made = planned(seen)
-            told_of.extend(note.reason for note in notes(made))
+            told_of.extend(event.reason for event in written_events(made))
             seen = after(seen, made)
         return seen
 
@@ -245,10 +247,10 @@ def test_a_whole_life() -> None:
     assert seen.progress is not None
     seen = rounds(replace(seen, progress=replace(seen.progress, covered=36**4, open_ranges=0)))
     assert told_of == ["Seeded", "Started", "Suspended", "Resumed", "Started", "Succeeded"]
-    assert (seen.deployment, planned(seen).again_s) == (None, None)
+    assert (seen.deployment, planned(seen).requeue_after_s) == (None, None)
 
 
 def test_an_edit_is_recorded_before_workers_could_miss_it() -> None:
     seen = told(crawling())
     edited = replace(seen, crawljob=replace(seen.crawljob, job=job_of({"workers": {"replicas": 3}})))
-    assert [type(step) for step in planned(edited).steps] == [RecordJob, ScaleDeployment]
+    assert [type(action) for action in planned(edited).actions] == [RecordJob, ScaleDeployment]

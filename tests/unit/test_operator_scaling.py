@@ -100,12 +100,12 @@ def test_the_users_number_wins_over_min_max_and_limit() -> None:
 
 def test_kubectl_scale_moves_the_deployment() -> None:
     seen = crawling({"workers": {"replicas": 3}})
-    assert planned(seen).steps == (ScaleDeployment(3),)
+    assert planned(seen).actions == (ScaleDeployment(3),)
     assert status_of(seen).workers.desired == 3
 
 
 def test_without_the_users_number_the_operator_chooses_again() -> None:
-    assert planned(crawling(workers={"replicas": 5})).steps == (ScaleDeployment(1),)
+    assert planned(crawling(workers={"replicas": 5})).actions == (ScaleDeployment(1),)
 
 
 def test_with_a_limit_for_each_node_all_workers_are_started() -> None:
@@ -131,22 +131,22 @@ def test_a_measured_latency_counts() -> None:
 
 
 def test_a_new_job_gets_its_workers_with_its_record() -> None:
-    (*_, step) = planned(fresh({"rateLimit": {"requests": 50, "window": "1s"}})).steps
-    assert isinstance(step, CreateDeployment)
-    assert step.manifest["spec"]["replicas"] == 4
+    (*_, action) = planned(fresh({"rateLimit": {"requests": 50, "window": "1s"}})).actions
+    assert isinstance(action, CreateDeployment)
+    assert action.manifest["spec"]["replicas"] == 4
 
 
 def test_a_deployment_that_somebody_deleted_is_made_again() -> None:
-    assert isinstance(planned(replace(crawling(), deployment=None)).steps[0], CreateDeployment)
+    assert isinstance(planned(replace(crawling(), deployment=None)).actions[0], CreateDeployment)
 
 
 def test_a_deployment_that_is_going_is_waited_for() -> None:
-    assert planned(crawling(workers={"deleting": True})).steps == ()
+    assert planned(crawling(workers={"deleting": True})).actions == ()
 
 
 def test_an_earlier_crawljobs_deployment_is_deleted_first() -> None:
     seen = crawling(workers={"owner_uid": "uid-0"})
-    assert [type(step).__name__ for step in planned(seen).steps] == ["DeleteDeployment"]
+    assert [type(action).__name__ for action in planned(seen).actions] == ["DeleteDeployment"]
     assert status_of(seen).workers.ready == 0
     assert settled(seen).deployment == crawling().deployment
 
@@ -211,4 +211,4 @@ def test_workers_that_are_made_anew_are_as_many_as_are_kept_at_first() -> None:
 )
 def test_workers_that_lost_their_labels_get_them_back(spec: dict[str, Any], row: dict[str, Any], workers: int) -> None:
     seen = crawling(spec, row=row, workers={"labelled": False})
-    assert AdoptDeployment(workers, "") in planned(seen).steps
+    assert AdoptDeployment(workers, "") in planned(seen).actions

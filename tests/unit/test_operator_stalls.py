@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from support.fakes.observations import NOW, crawling, later, notes_of, planned, said, status_of, told
+from support.fakes.observations import NOW, crawling, event_reasons, later, planned, said, status_of, told
 
 from crawl_operator.values.model import Observation, PodTrouble
 
@@ -45,9 +45,9 @@ def test_a_quota_that_lets_no_pod_be_made_is_named() -> None:
 
 def test_it_is_told_once_and_so_is_its_end() -> None:
     seen = replace(told(crawling()), deployment=down().deployment, pods=(pod("CrashLoopBackOff"),))
-    assert (notes_of(seen), notes_of(told(seen))) == (["WorkersUnavailable"], [])
+    assert (event_reasons(seen), event_reasons(told(seen))) == (["WorkersUnavailable"], [])
     up = replace(told(seen), deployment=crawling().deployment, pods=())
-    assert (notes_of(up), notes_of(told(up))) == (["Recovered"], [])
+    assert (event_reasons(up), event_reasons(told(up))) == (["Recovered"], [])
 
 
 def test_the_message_does_not_change_with_the_pod_or_its_restarts() -> None:
@@ -69,7 +69,7 @@ def test_workers_that_start_are_no_stall() -> None:
 
 def test_a_pod_that_is_replaced_changes_no_state() -> None:
     seen = replace(told(crawling()), deployment=down().deployment)
-    assert (status_of(seen).state, notes_of(seen)) == ("Crawling", [])
+    assert (status_of(seen).state, event_reasons(seen)) == ("Crawling", [])
 
 
 def test_workers_that_are_up_crawl_and_the_others_are_told_of() -> None:
@@ -92,7 +92,7 @@ def test_five_minutes_without_a_commit_are_a_stall() -> None:
     seen = silent(crawling(), 301)
     assert (said(seen, "Progressing").reason, status_of(seen).state) == ("NoProgress", "Stalled")
     assert "kubectl logs -n music" in said(seen, "Progressing").message
-    assert (notes_of(seen), notes_of(told(seen))) == (["NoProgress"], [])
+    assert (event_reasons(seen), event_reasons(told(seen))) == (["NoProgress"], [])
 
 
 def test_a_slow_limit_has_more_time() -> None:
@@ -114,7 +114,7 @@ def test_a_stall_lasts_until_something_is_committed() -> None:
     assert said(later(seen, 10), "Progressing").reason == "NoProgress"
     assert seen.progress is not None
     works = replace(later(seen, 10), progress=replace(seen.progress, last_commit_at=later(seen, 5).now))
-    assert (said(works, "Progressing").status, notes_of(works)) == ("True", ["Recovered"])
+    assert (said(works, "Progressing").status, event_reasons(works)) == ("True", ["Recovered"])
 
 
 # --- what workers note
@@ -136,7 +136,7 @@ def test_an_api_that_rejects_everything_stalls_the_job(reason: str) -> None:
 
 
 def test_its_workers_go_on_trying() -> None:
-    assert planned(noted("Unauthorized")).steps == ()
+    assert planned(noted("Unauthorized")).actions == ()
 
 
 def test_a_note_that_commits_came_after_is_out_of_date() -> None:

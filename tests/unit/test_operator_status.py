@@ -9,8 +9,8 @@ import pytest
 from support.fakes.observations import (
     NOW,
     crawling,
+    event_reasons,
     later,
-    notes_of,
     planned,
     said,
     settled,
@@ -127,9 +127,9 @@ def test_a_start_before_the_last_look_is_kept_while_the_ledger_is_away() -> None
 
 
 def test_the_next_look_is_sooner_where_something_goes_on() -> None:
-    assert planned(told(crawling())).again_s == 5.0
+    assert planned(told(crawling())).requeue_after_s == 5.0
     row = {"problem_reason": "Unauthorized", "problem_at": NOW + timedelta(seconds=1)}
-    assert planned(told(crawling(row=row))).again_s == 30.0
+    assert planned(told(crawling(row=row))).requeue_after_s == 30.0
 
 
 @pytest.mark.parametrize(
@@ -170,11 +170,11 @@ def test_a_finished_job_whose_counts_cannot_be_read_is_not_called_complete() -> 
         "Crawling",
         420,
     )
-    assert ("Succeeded" in notes_of(seen), planned(seen).again_s) == (False, 30.0)
+    assert ("Succeeded" in event_reasons(seen), planned(seen).requeue_after_s) == (False, 30.0)
 
 
 def test_a_finished_job_stays_complete_while_its_counts_cannot_be_read() -> None:
     away = Trouble("LedgerUnavailable", "no", permanent=False)
     done = settled(crawling(row={"finished_at": NOW}, progress={"open_ranges": 0, "covered": 36**4}))
     seen = replace(done, progress=None, trouble=away)
-    assert (status_of(seen), planned(seen).again_s) == (status_of(done), 30.0)
+    assert (status_of(seen), planned(seen).requeue_after_s) == (status_of(done), 30.0)

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 from support.fakes.observations import (
+    actions_of,
     crawling,
+    event_reasons,
     fresh,
-    notes_of,
     planned,
     respec,
     said,
     settled,
     status_of,
-    steps_of,
     told,
 )
 
@@ -28,8 +28,8 @@ def suspended(**more: object) -> Observation:
 
 def test_suspending_takes_all_workers_away_and_says_so_once() -> None:
     seen = suspended()
-    assert planned(seen).steps == (ScaleDeployment(0),)
-    assert (status_of(seen).state, notes_of(seen), notes_of(told(seen))) == ("Suspended", ["Suspended"], [])
+    assert planned(seen).actions == (ScaleDeployment(0),)
+    assert (status_of(seen).state, event_reasons(seen), event_reasons(told(seen))) == ("Suspended", ["Suspended"], [])
 
 
 def test_it_is_true_only_when_no_request_is_under_way() -> None:
@@ -43,24 +43,24 @@ def test_a_pod_that_ends_still_has_its_lease() -> None:
     seen = settled(suspended())
     leased = replace(seen, frontier=FrontierView(True, pending=98, leased=2))
     assert said(leased, "Suspended").reason == "Draining"
-    assert planned(leased).again_s == 5.0
+    assert planned(leased).requeue_after_s == 5.0
 
 
 def test_a_killed_workers_lease_holds_nothing_up() -> None:
     seen = replace(settled(suspended()), frontier=FrontierView(True, pending=98, leased=2, overdue=2))
     assert said(seen, "Suspended").status == "True"
-    assert planned(seen).again_s == 30.0
+    assert planned(seen).requeue_after_s == 30.0
 
 
 def test_resuming_brings_them_back() -> None:
     seen = respec(settled(suspended()), {})
-    assert planned(seen).steps == (ScaleDeployment(1),)
-    assert notes_of(seen) == ["Resumed"]
+    assert planned(seen).actions == (ScaleDeployment(1),)
+    assert event_reasons(seen) == ["Resumed"]
     assert status_of(settled(seen)).state == "Crawling"
 
 
 def test_a_job_that_is_applied_suspended_is_recorded_and_has_no_workers() -> None:
-    assert steps_of(fresh({"suspend": True})) == ["RecordJob", "SeedFrontier"]
+    assert actions_of(fresh({"suspend": True})) == ["RecordJob", "SeedFrontier"]
     assert status_of(settled(fresh({"suspend": True}))).state == "Suspended"
 
 
@@ -68,13 +68,13 @@ def test_a_job_that_is_applied_suspended_is_recorded_and_has_no_workers() -> Non
 def test_it_works_while_a_backend_is_away(permanent: bool) -> None:
     trouble = Trouble("LedgerUnavailable", "connection refused", permanent=permanent)
     seen = replace(suspended(), trouble=trouble, row=None, progress=None, frontier=None, bucket=None)
-    assert planned(seen).steps == (ScaleDeployment(0),)
+    assert planned(seen).actions == (ScaleDeployment(0),)
     assert status_of(seen).state == "Suspended"
 
 
 def test_the_users_number_does_not_keep_workers() -> None:
     seen = crawling({"suspend": True, "workers": {"replicas": 5}}, workers={"replicas": 5})
-    assert planned(seen).steps == (ScaleDeployment(0),)
+    assert planned(seen).actions == (ScaleDeployment(0),)
 
 
 def test_numbers_and_start_stay() -> None:
@@ -92,14 +92,14 @@ def paused(seen: Observation, value: str = "true") -> Observation:
 
 def test_a_paused_crawljob_is_left_alone_whatever_is_wrong() -> None:
     seen = paused(replace(crawling(workers={"replicas": 7, "template": "other"}), frontier=FrontierView(False)))
-    assert (planned(seen).steps, planned(seen).again_s) == ((), None)
+    assert (planned(seen).actions, planned(seen).requeue_after_s) == ((), None)
 
 
 def test_it_says_so_once_and_keeps_what_it_said() -> None:
     seen = paused(told(crawling()))
     status = status_of(seen)
     assert (said(status, "Progressing").reason, status.state, status.searches) == ("Paused", "Crawling", 420)
-    assert (notes_of(seen), notes_of(told(seen))) == (["Paused"], [])
+    assert (event_reasons(seen), event_reasons(told(seen))) == (["Paused"], [])
 
 
 def test_it_does_not_claim_to_have_seen_a_new_generation() -> None:
@@ -109,10 +109,10 @@ def test_it_does_not_claim_to_have_seen_a_new_generation() -> None:
 
 
 def test_another_value_is_no_pause() -> None:
-    assert planned(paused(crawling(workers={"replicas": 7}), "false")).steps
+    assert planned(paused(crawling(workers={"replicas": 7}), "false")).actions
 
 
 def test_the_end_of_a_pause_is_no_alarm() -> None:
     seen = told(paused(told(crawling())))
     resumed = replace(seen, crawljob=replace(seen.crawljob, annotations={}))
-    assert (notes_of(resumed), said(resumed, "Progressing").reason) == ([], "LimitBinds")
+    assert (event_reasons(resumed), said(resumed, "Progressing").reason) == ([], "LimitBinds")

@@ -24,15 +24,16 @@ from crawl_core.metrics.definitions import STEPS
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
 from crawl_core.values.jobs import JobRow
-from crawl_operator.act.event_recorder import Notes
+from crawl_operator.act.event_recorder import EventRecorder
 from crawl_operator.connect.addresses import backends_digest
 from crawl_operator.connect.backends import Backends
 from crawl_operator.connect.buckets import BucketKey, Buckets
-from crawl_operator.connect.secrets import Given, Secrets
+from crawl_operator.connect.secrets import JobSecrets, SecretReader
 from crawl_operator.kube.api import ApiError, ConflictError, ForbiddenError, InvalidError, MissingError
 from crawl_operator.kube.cluster import Cluster, status_object
 from crawl_operator.values import names
 from crawl_operator.values.model import (
+    Action,
     AdoptDeployment,
     ApplyDeployment,
     ClearProblem,
@@ -52,19 +53,18 @@ from crawl_operator.values.model import (
     SeedFrontier,
     SetFinalizers,
     SettleJob,
-    Step,
     Unfreeze,
 )
-from crawl_operator.values.stored_status import last_status
+from crawl_operator.values.stored_status import parse_stored_status
 
 log = logging.getLogger(__name__)
 
-_Workers = CreateDeployment | ApplyDeployment | ScaleDeployment | AdoptDeployment | DeleteDeployment
-_OnCrawlJob = SetFinalizers | DeleteCrawlJob | RecordJob | MarkDeleted
-_Ledger = RecordJob | SettleJob | MarkDeleted | ReplayDeadLetters | ClearProblem
+_WorkersAction = CreateDeployment | ApplyDeployment | ScaleDeployment | AdoptDeployment | DeleteDeployment
+_CrawlJobAction = SetFinalizers | DeleteCrawlJob | RecordJob | MarkDeleted
+_LedgerAction = RecordJob | SettleJob | MarkDeleted | ReplayDeadLetters | ClearProblem
 
 # There from the beginning: else the first failure of a step is no increase.
-for _step in get_args(Step):
+for _step in get_args(Action):
     for _result in ("done", "failed"):
         STEPS.labels(_step.__name__, _result)
 
@@ -75,40 +75,40 @@ class Tools:
 
     cluster: Cluster
     backends: Backends
-    secrets: Secrets
+    secrets: SecretReader
     buckets: Buckets
-    notes: Notes
+    recorder: EventRecorder
 
 
 @dataclass(frozen=True, slots=True)
 class ActResult:
     """What came of a plan."""
 
-    again_s: float | None
+    requeue_after_s: float | None
     """Seconds until the next look; 0: at once; None: when something changes."""
     feedback: Feedback
     failure: ArtistcrawlError | None = None
     """What made the round fail: raise it when the feedback is passed on. An old picture is no failure."""
 
 
-class GoneError(ArtistcrawlError):
+class CrawlJobGoneError(ArtistcrawlError):
     """There is no such CrawlJob any more."""
 
 
-async def act(seen: Observation, plan: Plan, tools: Tools) -> ActResult:
-    """Take the plan's steps, then write its status, then its Events. Raises GoneError.
+async def act(observation: Observation, plan: Plan, tools: Tools) -> ActResult:
+    """Take the plan's steps, then write its status, then its Events. Raises CrawlJobGoneError.
 
     A failure is returned and not raised, since what was learnt until then must reach the observer all the same.
     """
-    executor = _PlanExecutor(tools, seen)
+    executor = _PlanExecutor(tools, observation)
     failure: ArtistcrawlError | None = None
-    for step in plan.steps:
+    for action in plan.actions:
         try:
-            with _counted(step):
-                await executor.do(step)
+            with _counted(action):
+                await executor.do(action)
         except ArtistcrawlError as error:
-            if isinstance(error, MissingError) and isinstance(step, _OnCrawlJob):
-                raise GoneError(f"CrawlJob {seen.crawljob.key} is gone") from error
+            if isinstance(error, MissingError) and isinstance(action, _CrawlJobAction):
+                raise CrawlJobGoneError(f"CrawlJob {observation.crawljob.key} is gone") from error
             failure = error
             break
     # Ours, or another operator's, or a user's write is on its way through the watch.
@@ -118,27 +118,28 @@ async def act(seen: Observation, plan: Plan, tools: Tools) -> ActResult:
     except ConflictError as error:
         outdated, failure = True, failure or error
     except MissingError as error:
-        raise GoneError(f"CrawlJob {seen.crawljob.key} is gone") from error
+        raise CrawlJobGoneError(f"CrawlJob {observation.crawljob.key} is gone") from error
     except ApiError as error:
         return ActResult(None, executor.feedback, failure=error)
     else:
-        for note in (*plan.notes, *(plan.done if failure is None else ())):
-            await tools.notes.write(executor.crawljob, note)
+        for event in (*plan.events, *(plan.events_when_done if failure is None else ())):
+            await tools.recorder.record(executor.crawljob, event)
     if outdated:
-        log.debug("the picture was old: %s", failure, extra=fields("round.outdated", crawljob=str(seen.crawljob.key)))
+        extra = fields("round.outdated", crawljob=str(observation.crawljob.key))
+        log.debug("the picture was old: %s", failure, extra=extra)
         return ActResult(0.0, executor.feedback)
-    return ActResult(plan.again_s, executor.feedback, failure=failure)
+    return ActResult(plan.requeue_after_s, executor.feedback, failure=failure)
 
 
 @contextmanager
-def _counted(step: Step) -> Iterator[None]:
+def _counted(action: Action) -> Iterator[None]:
     """Count a step by what came of it. One that the round's end cut off is not done either."""
     result = "failed"
     try:
         yield
         result = "done"
     finally:
-        STEPS.labels(type(step).__name__, result).inc()
+        STEPS.labels(type(action).__name__, result).inc()
 
 
 async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: Cluster, *, failed: bool) -> None:
@@ -146,7 +147,7 @@ async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: 
         return
     if failed:
         # What a user asked for, or the try that was due, may be what failed: it counts after a round that did all.
-        before = last_status(crawljob.status)
+        before = parse_stored_status(crawljob.status)
         status = status.model_copy(update={"handled": before.handled, "attempt": before.attempt})
     if status_object(status) != crawljob.status:
         await cluster.apply_status(crawljob, status)
@@ -155,52 +156,54 @@ async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: 
 class _PlanExecutor:
     """The steps of one round, and what they change in the picture."""
 
-    def __init__(self, tools: Tools, seen: Observation) -> None:
-        self.crawljob = seen.crawljob
+    def __init__(self, tools: Tools, observation: Observation) -> None:
+        self.crawljob = observation.crawljob
         self.feedback = Feedback()
         self._tools = tools
-        self._seen = seen
-        self._row = seen.row
-        self._workers = seen.deployment
+        self._observation = observation
+        self._row = observation.row
+        self._workers = observation.deployment
 
-    async def do(self, step: Step) -> None:
+    async def do(self, action: Action) -> None:
         """One step."""
-        extra = fields("crawljob.step", crawljob=str(self.crawljob.key), step=type(step).__name__)
-        log.info("%s", type(step).__name__, extra=extra)
-        match step:
+        extra = fields("crawljob.step", crawljob=str(self.crawljob.key), step=type(action).__name__)
+        log.info("%s", type(action).__name__, extra=extra)
+        match action:
             case SetFinalizers(finalizers):
                 version = await self._tools.cluster.set_finalizers(self.crawljob, finalizers)
                 self.crawljob = replace(self.crawljob, finalizers=finalizers, resource_version=version)
             case DeleteCrawlJob():
                 await self._tools.cluster.delete_crawljob(self.crawljob)
             case SeedFrontier() | Unfreeze():
-                await self._on_redis(step)
+                await self._on_redis(action)
             case RecordJob() | SettleJob() | MarkDeleted() | ReplayDeadLetters() | ClearProblem():
-                await self._on_the_ledger(step)
+                await self._on_the_ledger(action)
             case _:
-                await self._on_workers(step)
+                await self._on_workers(action)
 
-    async def _on_workers(self, step: _Workers) -> None:
+    async def _on_workers(self, action: _WorkersAction) -> None:
         cluster, namespace = self._tools.cluster, self.crawljob.key.namespace
-        name, seen = names.workers_of(self.crawljob.key.name), self._workers
+        name = names.workers_of(self.crawljob.key.name)
         try:
-            match step:
+            match action:
                 case CreateDeployment(manifest):
                     await self._create(manifest)
                 case AdoptDeployment(replicas, backends):
                     more = {"labels": names.selector_of(self.crawljob.key.name)}
                     if backends:
                         more["annotations"] = {names.ANNOTATION_BACKENDS: backends}
-                    there = _there(seen)
-                    await cluster.scale_deployment(namespace, name, replicas=replicas, seen=there, more=more)
+                    deployment = self._deployment()
+                    await cluster.scale_deployment(namespace, name, replicas=replicas, at=deployment, more=more)
                 case DeleteDeployment(uid):
                     await cluster.delete_deployment(namespace, name, uid=uid)
                 case ApplyDeployment(manifest):
-                    version = await cluster.apply_deployment(namespace, manifest, seen=_there(seen))
-                    self._workers = replace(_there(seen), resource_version=version)
+                    deployment = self._deployment()
+                    version = await cluster.apply_deployment(namespace, manifest, at=deployment)
+                    self._workers = replace(deployment, resource_version=version)
                 case ScaleDeployment(replicas):
-                    version = await cluster.scale_deployment(namespace, name, replicas=replicas, seen=_there(seen))
-                    self._workers = replace(_there(seen), resource_version=version, replicas=replicas)
+                    deployment = self._deployment()
+                    version = await cluster.scale_deployment(namespace, name, replicas=replicas, at=deployment)
+                    self._workers = replace(deployment, resource_version=version, replicas=replicas)
         except (InvalidError, ForbiddenError) as error:
             # The next round's plan hears of it, and with it the status.
             refused = PodTrouble(pod="", reason=type(error).__name__.removesuffix("Error"), message=str(error))
@@ -216,24 +219,24 @@ class _PlanExecutor:
             self.feedback = replace(self.feedback, hidden=True)
             raise
 
-    async def _given(self) -> Given:
+    async def _read_secrets(self) -> JobSecrets:
         """What the Secrets say. Where they name other backends than were looked at, the picture is old."""
-        given = await self._tools.secrets.given(self._job())
-        looked_at = self._seen.backends
-        if looked_at and backends_digest(given.postgres_url, given.redis_url) != looked_at:
+        secrets = await self._tools.secrets.read(self._job())
+        looked_at = self._observation.backends
+        if looked_at and backends_digest(secrets.postgres_url, secrets.redis_url) != looked_at:
             raise ConflictError("the Secret names other backends by now")
-        return given
+        return secrets
 
-    async def _on_the_ledger(self, step: _Ledger) -> None:
-        given = await self._given()
-        async with self._tools.backends.ledger(given.postgres_url) as ledger:
-            if isinstance(step, RecordJob | MarkDeleted):
+    async def _on_the_ledger(self, action: _LedgerAction) -> None:
+        secrets = await self._read_secrets()
+        async with self._tools.backends.ledger(secrets.postgres_url) as ledger:
+            if isinstance(action, RecordJob | MarkDeleted):
                 await self._tools.cluster.confirm(self.crawljob)
-            match step:
+            match action:
                 case RecordJob():
-                    uid, client_id = self.crawljob.uid, given.client_id
+                    uid, client_id = self.crawljob.uid, secrets.client_id
                     self._row = await lifecycle.prepare(ledger, self._job(), uid=uid, client_id=client_id)
-                    self._doubt_bucket(given)
+                    self._invalidate_bucket(secrets)
                 case SettleJob():
                     await lifecycle.settle(ledger, self._recorded())
                 case MarkDeleted(job_id):
@@ -243,11 +246,14 @@ class _PlanExecutor:
                 case ClearProblem(job_id):
                     await jobs.clear_problem(ledger, job_id)
 
-    async def _on_redis(self, step: SeedFrontier | Unfreeze) -> None:
+    async def _on_redis(self, action: SeedFrontier | Unfreeze) -> None:
         tools = self._tools
-        given = await self._given()
-        async with tools.backends.ledger(given.postgres_url) as ledger, tools.backends.redis(given.redis_url) as redis:
-            match step:
+        secrets = await self._read_secrets()
+        async with (
+            tools.backends.ledger(secrets.postgres_url) as ledger,
+            tools.backends.redis(secrets.redis_url) as redis,
+        ):
+            match action:
                 case SeedFrontier(force):
                     row = self._recorded()
                     await lifecycle.reseed(ledger, Frontier(redis, row.uid), row, force=force)
@@ -255,25 +261,24 @@ class _PlanExecutor:
                         self.feedback = replace(self.feedback, seeded=True)
                 case Unfreeze(bucket):
                     await unfreeze(redis, BucketRows(ledger), bucket)
-                    tools.buckets.doubt(BucketKey.of(given, bucket))
+                    tools.buckets.invalidate(BucketKey.of(secrets, bucket))
 
-    def _doubt_bucket(self, given: Given) -> None:
+    def _invalidate_bucket(self, secrets: JobSecrets) -> None:
         """The spec's limits may have changed."""
         if self._row is not None and self._row.bucket is not None:
-            self._tools.buckets.doubt(BucketKey.of(given, self._row.bucket))
+            self._tools.buckets.invalidate(BucketKey.of(secrets, self._row.bucket))
 
     def _job(self) -> CrawlJob:
         if self.crawljob.job is None:
-            raise ValueError(f"a step on the ledger for {self.crawljob.key}, whose spec is invalid")
+            raise ValueError(f"an action on the ledger for {self.crawljob.key}, whose spec is invalid")
         return self.crawljob.job
 
     def _recorded(self) -> JobRow:
         if self._row is None:
-            raise ValueError(f"a step on the ledger's job for {self.crawljob.key}, which is not recorded")
+            raise ValueError(f"an action on the ledger's job for {self.crawljob.key}, which is not recorded")
         return self._row
 
-
-def _there(seen: DeploymentView | None) -> DeploymentView:
-    if seen is None:
-        raise ValueError("a step that changes a Deployment that was not seen")
-    return seen
+    def _deployment(self) -> DeploymentView:
+        if self._workers is None:
+            raise ValueError(f"an action on the Deployment of {self.crawljob.key}, which was not seen")
+        return self._workers

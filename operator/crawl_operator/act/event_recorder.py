@@ -18,7 +18,7 @@ from crawl_core.spec import API_VERSION, KIND
 from crawl_operator.kube.api import ApiError, MissingError
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.values import names
-from crawl_operator.values.model import CrawlJobView, Note
+from crawl_operator.values.model import CrawlJobView, Event
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class _Written:
     count: int
 
 
-class Notes:
+class EventRecorder:
     """Writes Events, and remembers which it wrote."""
 
     def __init__(self, cluster: Cluster, clock: Clock, *, instance: str = "") -> None:
@@ -43,52 +43,52 @@ class Notes:
         self._instance = instance
         self._written: OrderedDict[tuple[str, str, str], _Written] = OrderedDict()
 
-    async def write(self, seen: CrawlJobView, note: Note) -> None:
+    async def record(self, crawljob: CrawlJobView, event: Event) -> None:
         """Record a note, or count it once more where its reason was noted before."""
-        extra = fields("crawljob.noted", crawljob=str(seen.key), reason=note.reason)
-        log.log(logging.WARNING if note.type == "Warning" else logging.INFO, "%s", note.message, extra=extra)
+        extra = fields("crawljob.noted", crawljob=str(crawljob.key), reason=event.reason)
+        log.log(logging.WARNING if event.type == "Warning" else logging.INFO, "%s", event.message, extra=extra)
         try:
-            await self._write(seen, note)
+            await self._write(crawljob, event)
         except ApiError as error:
-            log.warning("an Event cannot be written: %s", error, extra=fields("event.failed", reason=note.reason))
+            log.warning("an Event cannot be written: %s", error, extra=fields("event.failed", reason=event.reason))
 
-    async def _write(self, seen: CrawlJobView, note: Note) -> None:
-        key = (seen.uid, note.type, note.reason)
-        known = self._written.get(key)
-        if known is not None:
-            changes = {"count": known.count + 1, "lastTimestamp": self._now(), "message": _short(note.message)}
+    async def _write(self, crawljob: CrawlJobView, event: Event) -> None:
+        key = (crawljob.uid, event.type, event.reason)
+        written = self._written.get(key)
+        if written is not None:
+            changes = {"count": written.count + 1, "lastTimestamp": self._now(), "message": _short(event.message)}
             try:
-                await self._cluster.patch_event(seen.key.namespace, known.name, changes)
+                await self._cluster.patch_event(crawljob.key.namespace, written.name, changes)
             except MissingError:
                 del self._written[key]  # the API server keeps Events for an hour
             else:
-                known.count += 1
+                written.count += 1
                 self._written.move_to_end(key)
                 return
-        event = self._event(seen, note)
-        await self._cluster.create_event(seen.key.namespace, event)
-        self._written[key] = _Written(event["metadata"]["name"], 1)
+        manifest = self._manifest(crawljob, event)
+        await self._cluster.create_event(crawljob.key.namespace, manifest)
+        self._written[key] = _Written(manifest["metadata"]["name"], 1)
         while len(self._written) > REMEMBERED:
             self._written.popitem(last=False)
 
-    def _event(self, seen: CrawlJobView, note: Note) -> dict[str, Any]:
+    def _manifest(self, crawljob: CrawlJobView, event: Event) -> dict[str, Any]:
         now = self._now()
         return {
             "apiVersion": "v1",
             "kind": "Event",
             # A name of 253 characters at most: a CrawlJob's has up to 63.
-            "metadata": {"name": f"{seen.key.name}.{uuid.uuid4().hex[:16]}", "namespace": seen.key.namespace},
+            "metadata": {"name": f"{crawljob.key.name}.{uuid.uuid4().hex[:16]}", "namespace": crawljob.key.namespace},
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": KIND,
-                "namespace": seen.key.namespace,
-                "name": seen.key.name,
-                "uid": seen.uid,
-                "resourceVersion": seen.resource_version,
+                "namespace": crawljob.key.namespace,
+                "name": crawljob.key.name,
+                "uid": crawljob.uid,
+                "resourceVersion": crawljob.resource_version,
             },
-            "type": note.type,
-            "reason": note.reason,
-            "message": _short(note.message),
+            "type": event.type,
+            "reason": event.reason,
+            "message": _short(event.message),
             "count": 1,
             "firstTimestamp": now,
             "lastTimestamp": now,

@@ -55,7 +55,7 @@ class Upkeep:
                     self._backends.ledger(key.postgres_url, keeps_open=False) as ledger,
                     self._backends.redis(key.redis_url) as redis,
                 ):
-                    await self._buckets.bring_together(key, ledger, redis)
+                    await self._buckets.sync(key, ledger, redis)
             except (UnavailableError, ConfigurationError) as error:
                 log.debug("bucket %s waits: %s", key.name, error)
         for url in self._backends.ledger_urls():

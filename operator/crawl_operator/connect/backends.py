@@ -19,7 +19,7 @@ from crawl_core.backends.scripts import connect_redis, ping
 from crawl_core.clock import Clock
 from crawl_core.errors import LedgerUnavailableError, RedisUnavailableError, SchemaVersionError
 from crawl_core.ledger.ledger import Ledger
-from crawl_operator.connect.circuit_breaker import Gate
+from crawl_operator.connect.circuit_breaker import CircuitBreaker
 
 POSTGRES_CONNECTIONS = 4
 """To one database, whatever the number of its CrawlJobs."""
@@ -31,7 +31,7 @@ IDLE_S = 300.0
 T = TypeVar("T", covariant=True)
 
 
-class _Server(Protocol[T]):
+class _Connectable(Protocol[T]):
     """A server that may be there."""
 
     async def open(self) -> T:
@@ -43,12 +43,12 @@ class _Server(Protocol[T]):
         ...
 
 
-class _Shared(Generic[T]):
+class _SharedServer(Generic[T]):
     """A server behind its gate, lent to many."""
 
-    def __init__(self, server: _Server[T], gate: Gate[T], clock: Clock) -> None:
+    def __init__(self, server: _Connectable[T], breaker: CircuitBreaker[T], clock: Clock) -> None:
         self._server = server
-        self._gate = gate
+        self._breaker = breaker
         self._clock = clock
         self._lent = 0
         self._used_s = clock.monotonic()
@@ -58,11 +58,11 @@ class _Shared(Generic[T]):
         """What is open. What is raised inside, for want of the server, makes the next one look first."""
         self._lent += 1
         try:
-            opened = await self._gate.enter()
+            opened = await self._breaker.connected()
             try:
                 yield opened
-            except self._gate.unavailable:
-                self._gate.doubt()
+            except self._breaker.unavailable:
+                self._breaker.invalidate()
                 raise
         finally:
             self._lent -= 1
@@ -83,23 +83,23 @@ class Backends:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ledgers: dict[str, _Shared[Ledger]] = {}
-        self._redis: dict[str, _Shared[Redis]] = {}
+        self._ledgers: dict[str, _SharedServer[Ledger]] = {}
+        self._redis: dict[str, _SharedServer[Redis]] = {}
 
     def ledger(self, url: str, *, keeps_open: bool = True) -> AbstractAsyncContextManager[Ledger]:
         """The ledger behind a URL, its schema up to date. keeps_open: whether this counts as use."""
         if url not in self._ledgers:
             server = _LedgerServer(url)
-            gate = Gate(server.open, unavailable=LedgerUnavailableError, clock=self._clock)
-            self._ledgers[url] = _Shared(server, gate, self._clock)
+            breaker = CircuitBreaker(server.open, unavailable=LedgerUnavailableError, clock=self._clock)
+            self._ledgers[url] = _SharedServer(server, breaker, self._clock)
         return self._ledgers[url].lend(keeps_open=keeps_open)
 
     def redis(self, url: str) -> AbstractAsyncContextManager[Redis]:
         """The Redis behind a URL."""
         if url not in self._redis:
             server = _RedisServer(url)
-            gate = Gate(server.open, unavailable=RedisUnavailableError, clock=self._clock)
-            self._redis[url] = _Shared(server, gate, self._clock)
+            breaker = CircuitBreaker(server.open, unavailable=RedisUnavailableError, clock=self._clock)
+            self._redis[url] = _SharedServer(server, breaker, self._clock)
         return self._redis[url].lend(keeps_open=True)
 
     def ledger_urls(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from crawl_core.clock import Clock
 from crawl_core.job.look import FRESH_S, BucketLook
 from crawl_core.job.views import BucketStatus
 from crawl_core.ledger.ledger import Ledger
-from crawl_operator.connect.secrets import Given
+from crawl_operator.connect.secrets import JobSecrets
 
 USED_S = 600.0
 """Seconds after which a bucket that no CrawlJob asked for is forgotten."""
@@ -28,9 +28,9 @@ class BucketKey:
     name: str
 
     @classmethod
-    def of(cls, given: Given, name: str) -> BucketKey:
+    def of(cls, secrets: JobSecrets, name: str) -> BucketKey:
         """The bucket of this name in these backends."""
-        return cls(given.postgres_url, given.redis_url, name)
+        return cls(secrets.postgres_url, secrets.redis_url, name)
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Buckets:
         bucket.used_s = self._clock.monotonic()
         return await bucket.look.status(ledger)
 
-    def doubt(self, key: BucketKey) -> None:
+    def invalidate(self, key: BucketKey) -> None:
         """Look anew at the next asking: something was written."""
         if key in self._used:
             self._used[key].look.doubt()
@@ -65,7 +65,7 @@ class Buckets:
         self._used = {key: bucket for key, bucket in self._used.items() if now_s - bucket.used_s < USED_S}
         return [key for key, bucket in self._used.items() if now_s - bucket.look.looked_s > 2 * FRESH_S]
 
-    async def bring_together(self, key: BucketKey, ledger: Ledger, redis: Redis) -> None:
+    async def sync(self, key: BucketKey, ledger: Ledger, redis: Redis) -> None:
         """Reconcile bucket and row."""
         await self._bucket(key, ledger, redis).look.reconcile(ledger)
 

@@ -22,7 +22,7 @@ REMEMBERED_S = 10.0
 T = TypeVar("T")
 
 
-class Gate(Generic[T]):
+class CircuitBreaker(Generic[T]):
     """Before one server. `open_server` returns it, or raises UnavailableError or ConfigurationError."""
 
     def __init__(
@@ -37,42 +37,42 @@ class Gate(Generic[T]):
         self._open_server = open_server
         self._clock = clock
         self._attempt_s = attempt_s
-        self._trying = asyncio.Lock()
+        self._attempting = asyncio.Lock()
         self._opened: T | None = None
         self._failure: ArtistcrawlError | None = None
         self._failed_s = 0.0
 
-    async def enter(self) -> T:
+    async def connected(self) -> T:
         """The server, opened where it is not; raises what is wrong with it."""
         if self._opened is not None:
             return self._opened
-        if self._failure is not None and self._trying.locked():
+        if self._failure is not None and self._attempting.locked():
             raise self._failure
-        async with self._trying:
+        async with self._attempting:
             if self._opened is not None:
                 return self._opened
             if self._failure is not None and self._clock.monotonic() - self._failed_s < REMEMBERED_S:
                 raise self._failure
-            self._opened = await self._try()
+            self._opened = await self._attempt()
             self._failure = None
             return self._opened
 
-    def doubt(self) -> None:
+    def invalidate(self) -> None:
         """A call failed: open it anew before the next one."""
         self._opened = None
 
-    async def _try(self) -> T:
+    async def _attempt(self) -> T:
         try:
             async with asyncio.timeout(self._attempt_s):
                 return await self._open_server()
         except (UnavailableError, ConfigurationError) as error:
-            self._note(error)
+            self._remember(error)
             raise
         except TimeoutError:
             count_given_up(self.unavailable)
-            raise self._note(self.unavailable(f"no answer within {self._attempt_s:g} s")) from None
+            raise self._remember(self.unavailable(f"no answer within {self._attempt_s:g} s")) from None
 
-    def _note(self, failure: ArtistcrawlError) -> ArtistcrawlError:
+    def _remember(self, failure: ArtistcrawlError) -> ArtistcrawlError:
         self._failure = failure
         self._failed_s = self._clock.monotonic()
         return failure

@@ -39,7 +39,7 @@ _OVER_THE_OLD = " --dry-run=client -o yaml | kubectl apply -f -"
 """What makes a Secret that is there already."""
 
 
-class Reader(Protocol):
+class SecretSource(Protocol):
     """Where Secrets are."""
 
     async def get_secret(self, namespace: str, name: str) -> Mapping[str, Any]:
@@ -57,7 +57,7 @@ class SecretError(ArtistcrawlError):
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class JobSecrets:
     """What was found. The URLs hold passwords."""
 
     postgres_url: str = field(repr=False)
@@ -67,7 +67,7 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _CachedSecret:
     """A Secret as it is remembered. `values` has what is not secret, or must be known; `keys` has all names."""
 
     version: str
@@ -76,71 +76,77 @@ class _Kept:
     until_s: float
 
 
-class Secrets:
+class SecretReader:
     """Reads the Secrets that CrawlJobs name."""
 
-    def __init__(self, reader: Reader, clock: Clock) -> None:
+    def __init__(self, reader: SecretSource, clock: Clock) -> None:
         self._reader = reader
         self._clock = clock
-        self._kept: dict[tuple[str, str], _Kept] = {}
+        self._cache: dict[tuple[str, str], _CachedSecret] = {}
 
-    async def given(self, job: CrawlJob) -> Given:
+    async def read(self, job: CrawlJob) -> JobSecrets:
         """All that a job's Secrets say. Raises SecretError, with what to write, or an ApiError."""
         namespace, backends = job.metadata.namespace, job.spec.backends_secret_ref.name
         credentials = job.spec.source.credentials_secret_ref
-        found = await self._read(namespace, backends)
-        who = None if credentials is None else await self._read(namespace, credentials.name)
-        versions = ",".join(each.version for each in (found, who) if each is not None)
-        _check(found, namespace, backends, wanted=(POSTGRES_URL, REDIS_URL), kind="Backends", versions=versions)
+        backends_secret = await self._read(namespace, backends)
+        credentials_secret = None if credentials is None else await self._read(namespace, credentials.name)
+        versions = ",".join(secret.version for secret in (backends_secret, credentials_secret) if secret is not None)
+        _check(
+            backends_secret, namespace, backends, wanted=(POSTGRES_URL, REDIS_URL), kind="Backends", versions=versions
+        )
         client_id = NO_CREDENTIALS
-        if credentials is not None and who is not None:
+        if credentials is not None and credentials_secret is not None:
             wanted = (CLIENT_ID, CLIENT_SECRET)
-            _check(who, namespace, credentials.name, wanted=wanted, kind="Credentials", versions=versions)
-            client_id = who.values[CLIENT_ID]
-        return Given(found.values[POSTGRES_URL], found.values[REDIS_URL], client_id, versions)
+            _check(
+                credentials_secret, namespace, credentials.name, wanted=wanted, kind="Credentials", versions=versions
+            )
+            client_id = credentials_secret.values[CLIENT_ID]
+        return JobSecrets(backends_secret.values[POSTGRES_URL], backends_secret.values[REDIS_URL], client_id, versions)
 
-    async def _read(self, namespace: str, name: str) -> _Kept:
+    async def _read(self, namespace: str, name: str) -> _CachedSecret:
         now_s = self._clock.monotonic()
-        kept = self._kept.get((namespace, name))
-        if kept is None or kept.until_s <= now_s:
-            kept = self._kept[namespace, name] = await self._fetch(namespace, name, now_s)
-        return kept
+        cached = self._cache.get((namespace, name))
+        if cached is None or cached.until_s <= now_s:
+            cached = self._cache[namespace, name] = await self._fetch(namespace, name, now_s)
+        return cached
 
-    async def _fetch(self, namespace: str, name: str, now_s: float) -> _Kept:
-        self._kept = {where: each for where, each in self._kept.items() if each.until_s > now_s}
+    async def _fetch(self, namespace: str, name: str, now_s: float) -> _CachedSecret:
+        self._cache = {where: secret for where, secret in self._cache.items() if secret.until_s > now_s}
         try:
             raw = await self._reader.get_secret(namespace, name)
         except MissingError:
-            return _Kept("none", {}, frozenset(), now_s + MISSING_KEPT_S)
+            return _CachedSecret("none", {}, frozenset(), now_s + MISSING_KEPT_S)
         except ForbiddenError as error:
             raise SecretError(Trouble("Forbidden", str(error), permanent=True), "forbidden") from error
         metadata, data = raw["metadata"], raw.get("data") or {}
         values = {key: _text(data[key]) for key in (POSTGRES_URL, REDIS_URL, CLIENT_ID) if key in data}
-        full = frozenset(key for key, value in data.items() if value)
-        return _Kept(str(metadata["resourceVersion"]), values, full, now_s + KEPT_S)
+        filled_keys = frozenset(key for key, value in data.items() if value)
+        return _CachedSecret(str(metadata["resourceVersion"]), values, filled_keys, now_s + KEPT_S)
 
 
-def _check(found: _Kept, namespace: str, name: str, *, wanted: Sequence[str], kind: str, versions: str) -> None:
-    said = ""
-    lacking = [key for key in wanted if key not in found.keys]
-    odd = [key for key in wanted if (value := found.values.get(key)) is not None and value != value.strip()]
-    if found.version == "none":
+def _check(
+    secret: _CachedSecret, namespace: str, name: str, *, wanted: Sequence[str], kind: str, versions: str
+) -> None:
+    message = ""
+    missing_keys = [key for key in wanted if key not in secret.keys]
+    padded_keys = [key for key in wanted if (value := secret.values.get(key)) is not None and value != value.strip()]
+    if secret.version == "none":
         reason = f"{kind}SecretMissing"
-        said = f"There is no Secret {name} in namespace {namespace}; run: {_command(namespace, name, wanted)}"
-    elif lacking:
+        message = f"There is no Secret {name} in namespace {namespace}; run: {_command(namespace, name, wanted)}"
+    elif missing_keys:
         reason = f"{kind}SecretIncomplete"
-        said = (
-            f"The Secret {name} in namespace {namespace} has no {' and no '.join(lacking)}; run: "
+        message = (
+            f"The Secret {name} in namespace {namespace} has no {' and no '.join(missing_keys)}; run: "
             f"{_command(namespace, name, wanted)}{_OVER_THE_OLD}"
         )
-    elif odd:
+    elif padded_keys:
         reason = f"{kind}SecretIncomplete"
-        said = (
-            f"In the Secret {name} in namespace {namespace}, {' and '.join(odd)} begins or ends with a space or a line "
-            f"break; run: {_command(namespace, name, wanted)}{_OVER_THE_OLD}"
+        message = (
+            f"In the Secret {name} in namespace {namespace}, {' and '.join(padded_keys)} begins or ends with a space "
+            f"or a line break; run: {_command(namespace, name, wanted)}{_OVER_THE_OLD}"
         )
-    if said:
-        raise SecretError(Trouble(reason, said, permanent=True), versions)
+    if message:
+        raise SecretError(Trouble(reason, message, permanent=True), versions)
 
 
 def _command(namespace: str, name: str, wanted: Sequence[str]) -> str:

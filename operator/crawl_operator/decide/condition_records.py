@@ -18,7 +18,7 @@ _MESSAGE_CHARACTERS = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Aspect:
+class ConditionValue:
     """Whether something holds, why, and what to do about it. A message has no numbers that change each round."""
 
     status: Truth
@@ -28,13 +28,13 @@ class Aspect:
 
 def condition(conditions: Iterable[Condition], kind: str) -> Condition | None:
     """The condition of a type, None where there is none."""
-    return next((each for each in conditions if each.type == kind), None)
+    return next((record for record in conditions if record.type == kind), None)
 
 
-def aspect(conditions: Iterable[Condition], kind: str) -> Aspect | None:
+def condition_value(conditions: Iterable[Condition], kind: str) -> ConditionValue | None:
     """What a condition said."""
-    found = condition(conditions, kind)
-    return None if found is None else Aspect(found.status, found.reason, found.message)
+    written = condition(conditions, kind)
+    return None if written is None else ConditionValue(written.status, written.reason, written.message)
 
 
 def standing(conditions: Iterable[Condition], kind: str) -> Standing | None:
@@ -46,24 +46,24 @@ def standing(conditions: Iterable[Condition], kind: str) -> Standing | None:
     return Standing(Verdict(written.status, written.reason), since)
 
 
-def assembled(
-    aspects: Mapping[str, Aspect], *, before: Iterable[Condition], now: datetime, generation: int | None
+def condition_records(
+    values: Mapping[str, ConditionValue], *, before: Iterable[Condition], now: datetime, generation: int | None
 ) -> tuple[Condition, ...]:
     """The conditions as they are written: a time of transition is kept while the status stays."""
-    known = {each.type: each for each in before}
+    written = {record.type: record for record in before}
     return tuple(
         Condition(
             type=kind,
-            status=each.status,
-            reason=each.reason,
-            message=each.message[:_MESSAGE_CHARACTERS],
-            last_transition_time=_since(each, known.get(kind), now),
+            status=value.status,
+            reason=value.reason,
+            message=value.message[:_MESSAGE_CHARACTERS],
+            last_transition_time=_since(value, written.get(kind), now),
             # Absent where it is not known: null is refused.
             **({} if generation is None else {"observed_generation": generation}),
         )
-        for kind, each in aspects.items()
+        for kind, value in values.items()
     )
 
 
-def _since(now_is: Aspect, was: Condition | None, now: datetime) -> str:
-    return was.last_transition_time if was is not None and was.status == now_is.status else instant_text(now)
+def _since(value: ConditionValue, before: Condition | None, now: datetime) -> str:
+    return before.last_transition_time if before is not None and before.status == value.status else instant_text(now)

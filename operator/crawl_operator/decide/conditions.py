@@ -14,9 +14,9 @@ from crawl_core.values.capacity import limits_of
 from crawl_core.values.limits import BucketLimits
 from crawl_core.wording import duration, number
 from crawl_operator.decide import stalls
-from crawl_operator.decide.condition_records import Aspect, aspect, standing
-from crawl_operator.decide.misconfiguration import Trial
-from crawl_operator.decide.phase import Case, Phase, frozen_until, is_moving
+from crawl_operator.decide.condition_records import ConditionValue, condition_value, standing
+from crawl_operator.decide.misconfiguration import MisconfigurationRetry
+from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until, is_moving
 from crawl_operator.decide.workers import chosen, limits_in_force, ready
 from crawl_operator.values import reasons
 from crawl_operator.values.instants import instant_of, instant_text
@@ -24,143 +24,147 @@ from crawl_operator.values.instants import instant_of, instant_text
 _LIKELY = 0.02
 """Share of a deadline by which an estimate must pass it, or keep it again, before that is said: estimates waver."""
 
+_NOT_LOOKED_AT = ConditionValue("Unknown", reasons.PENDING, "Not looked at yet.")
 
-def aspects(case: Case, *, wanted: int | None, trial: Trial, estimated: datetime | None) -> dict[str, Aspect]:
+
+def condition_values(
+    crawl: PhasedCrawl, *, wanted: int | None, retry: MisconfigurationRetry, estimated: datetime | None
+) -> dict[str, ConditionValue]:
     """Every condition; DeadlineExceeded only where there is a deadline."""
-    found: dict[str, Aspect] = {
-        "Seeded": seeded(case),
-        "Progressing": progressing(case, wanted=wanted, trial=trial),
-        "RateLimited": rate_limited(case),
-        "Suspended": suspended(case),
+    values: dict[str, ConditionValue] = {
+        "Seeded": seeded(crawl),
+        "Progressing": progressing(crawl, wanted=wanted, retry=retry),
+        "RateLimited": rate_limited(crawl),
+        "Suspended": suspended(crawl),
     }
-    deadline = deadline_exceeded(case, estimated=estimated)
+    deadline = deadline_exceeded(crawl, estimated=estimated)
     if deadline is not None:
-        found["DeadlineExceeded"] = deadline
-    found["Succeeded"] = succeeded(case)
-    return found
+        values["DeadlineExceeded"] = deadline
+    values["Succeeded"] = succeeded(crawl)
+    return values
 
 
-def _before(case: Case, kind: str) -> Aspect:
-    return aspect(case.old.conditions, kind) or Aspect("Unknown", reasons.PENDING, "Not looked at yet.")
+def _before(crawl: PhasedCrawl, kind: str) -> ConditionValue:
+    return condition_value(crawl.stored.conditions, kind) or _NOT_LOOKED_AT
 
 
-def seeded(case: Case) -> Aspect:
+def seeded(crawl: PhasedCrawl) -> ConditionValue:
     """Whether the ledger has the job and Redis what is open of it."""
-    if case.phase is Phase.INVALID:
-        return Aspect("False", reasons.INVALID_SPEC, case.seen.crawljob.invalid)
-    if case.phase is Phase.FINISHED:
-        return _seeded_once(case)
-    if case.phase is Phase.MOVING:
-        return Aspect("False", reasons.BACKENDS_CHANGED, stalls.moving_message(case))
-    trouble, before = case.trouble, _before(case, "Seeded")
+    if crawl.phase is Phase.INVALID:
+        return ConditionValue("False", reasons.INVALID_SPEC, crawl.observation.crawljob.invalid)
+    if crawl.phase is Phase.FINISHED:
+        return _seeded_once(crawl)
+    if crawl.phase is Phase.MOVING:
+        return ConditionValue("False", reasons.BACKENDS_CHANGED, stalls.moving_message(crawl))
+    trouble, before = crawl.trouble, _before(crawl, "Seeded")
     if trouble is not None and trouble.permanent:
-        return Aspect("False", trouble.reason, trouble.message)
+        return ConditionValue("False", trouble.reason, trouble.message)
     if trouble is not None:
-        return before if before.status == "True" else Aspect("Unknown", trouble.reason, trouble.message)
-    frontier = case.seen.frontier
-    if case.row is None or case.row.uid != case.seen.crawljob.uid:
-        return Aspect("Unknown", reasons.PENDING, "The job is being recorded in the ledger.")
+        return before if before.status == "True" else ConditionValue("Unknown", trouble.reason, trouble.message)
+    frontier = crawl.observation.frontier
+    if crawl.row is None or crawl.row.uid != crawl.observation.crawljob.uid:
+        return ConditionValue("Unknown", reasons.PENDING, "The job is being recorded in the ledger.")
     if frontier is None:
         return before
     if frontier.known:
-        return Aspect(
+        return ConditionValue(
             "True", reasons.SEEDED, "The ledger has the job and all its ranges; Redis has those that are open."
         )
     if before.status == "True" or before.reason == reasons.FRONTIER_LOST:
         message = "Redis lost the job's open ranges; they are seeded again from the ledger. Nothing else was lost."
-        return Aspect("False", reasons.FRONTIER_LOST, message)
-    return Aspect("Unknown", reasons.PENDING, "The open ranges are being written to Redis.")
+        return ConditionValue("False", reasons.FRONTIER_LOST, message)
+    return ConditionValue("Unknown", reasons.PENDING, "The open ranges are being written to Redis.")
 
 
-def _seeded_once(case: Case) -> Aspect:
-    if case.row is None and case.trouble is None:
-        return Aspect(
+def _seeded_once(crawl: PhasedCrawl) -> ConditionValue:
+    if crawl.row is None and crawl.trouble is None:
+        return ConditionValue(
             "False",
             reasons.RECORD_MISSING,
             "The job is finished, and the ledger has no record of it any more. To crawl again, delete this CrawlJob "
             "and apply it anew.",
         )
-    if case.row is None:
-        return _before(case, "Seeded")
-    return Aspect("True", reasons.SEEDED, "The ledger has the job; nothing of it is open.")
+    if crawl.row is None:
+        return _before(crawl, "Seeded")
+    return ConditionValue("True", reasons.SEEDED, "The ledger has the job; nothing of it is open.")
 
 
-def progressing(case: Case, *, wanted: int | None, trial: Trial) -> Aspect:
+def progressing(crawl: PhasedCrawl, *, wanted: int | None, retry: MisconfigurationRetry) -> ConditionValue:
     """Whether work is being done."""
-    match case.phase:
+    match crawl.phase:
         case Phase.INVALID:
-            return Aspect("False", reasons.INVALID_SPEC, "The spec is invalid; workers are left as they are.")
+            return ConditionValue("False", reasons.INVALID_SPEC, "The spec is invalid; workers are left as they are.")
         case Phase.FINISHED:
-            done = Aspect("False", reasons.COMPLETED, "All is done.")
-            return _before(case, "Progressing") if case.is_unread else done
+            done = ConditionValue("False", reasons.COMPLETED, "All is done.")
+            return _before(crawl, "Progressing") if crawl.is_unread else done
         case Phase.SUSPENDED:
-            return Aspect("False", reasons.SUSPENDED, "spec.suspend is true.")
+            return ConditionValue("False", reasons.SUSPENDED, "spec.suspend is true.")
         case Phase.MOVING:
-            return Aspect("False", reasons.BACKENDS_CHANGED, stalls.moving_message(case))
-        case Phase.BLOCKED | Phase.OUT_OF_REACH if case.trouble is not None:
-            status: Truth = "False" if case.trouble.permanent else "Unknown"
-            return Aspect(status, case.trouble.reason, case.trouble.message)
+            return ConditionValue("False", reasons.BACKENDS_CHANGED, stalls.moving_message(crawl))
+        case Phase.BLOCKED | Phase.OUT_OF_REACH if crawl.trouble is not None:
+            status: Truth = "False" if crawl.trouble.permanent else "Unknown"
+            return ConditionValue(status, crawl.trouble.reason, crawl.trouble.message)
         case Phase.NEW:
-            return Aspect("Unknown", reasons.PENDING, "The job is being recorded in the ledger.")
+            return ConditionValue("Unknown", reasons.PENDING, "The job is being recorded in the ledger.")
         case Phase.MISCONFIGURED:
             # What the worker noted is about to be forgotten when another one is tried, but not that it is tried alone.
-            return stalls.misconfigured_aspect(case)
+            return stalls.misconfigured_condition(crawl)
         case Phase.FROZEN:
-            return Aspect("False", reasons.FROZEN, _frozen_message(case))
+            return ConditionValue("False", reasons.FROZEN, _frozen_message(crawl))
         case _:
-            return _tried(case) if trial.alone else _running(case, wanted=wanted)
+            return _tried(crawl) if retry.single_worker else _running(crawl, wanted=wanted)
 
 
-def _tried(case: Case) -> Aspect:
-    before = _before(case, "Progressing")
-    return before if before.reason == reasons.MISCONFIGURED else stalls.misconfigured_aspect(case)
+def _tried(crawl: PhasedCrawl) -> ConditionValue:
+    before = _before(crawl, "Progressing")
+    return before if before.reason == reasons.MISCONFIGURED else stalls.misconfigured_condition(crawl)
 
 
-def _running(case: Case, *, wanted: int | None) -> Aspect:
+def _running(crawl: PhasedCrawl, *, wanted: int | None) -> ConditionValue:
     if wanted == 0:
-        return Aspect("False", reasons.NO_WORKERS, "spec.workers.replicas is 0; write 1 or more to go on.")
-    if not ready(case) and (unavailable := stalls.pods_aspect(case)) is not None:
+        return ConditionValue("False", reasons.NO_WORKERS, "spec.workers.replicas is 0; write 1 or more to go on.")
+    if not ready(crawl) and (unavailable := stalls.pods_condition(crawl)) is not None:
         return unavailable
-    verdict = _verdict(case)
-    return Aspect(verdict.status, verdict.reason, _running_message(case, verdict.reason))
+    verdict = _verdict(crawl)
+    return ConditionValue(verdict.status, verdict.reason, _running_message(crawl, verdict.reason))
 
 
-def _verdict(case: Case) -> Verdict:
-    if case.row is None:
-        raise ValueError(f"CrawlJob {case.seen.crawljob.key} runs, and the ledger has no row of it")
+def _verdict(crawl: PhasedCrawl) -> Verdict:
+    if crawl.row is None:
+        raise ValueError(f"CrawlJob {crawl.key} runs, and the ledger has no row of it")
     return verdicts.progressing(
-        case.row,
-        case.progress,
-        now=case.seen.now,
-        ready=ready(case),
-        limit_binds=chosen(case).limit_binds,
-        window_s=limits_in_force(case).window_s,
-        before=standing(case.old.conditions, "Progressing"),
+        crawl.row,
+        crawl.progress,
+        now=crawl.now,
+        ready=ready(crawl),
+        limit_binds=chosen(crawl).limit_binds,
+        window_s=limits_in_force(crawl).window_s,
+        before=standing(crawl.stored.conditions, "Progressing"),
     )
 
 
-def _running_message(case: Case, reason: str) -> str:
+def _running_message(crawl: PhasedCrawl, reason: str) -> str:
     match reason:
         case reasons.WORKERS_STARTING:
             return "Workers are starting."
         case reasons.NO_PROGRESS:
-            return stalls.silence_message(case)
+            return stalls.silence_message(crawl)
         case reasons.CRAWLING | reasons.LIMIT_BINDS:
-            return _crawling_message(case) + stalls.some_pods(case)
+            return _crawling_message(crawl) + stalls.some_pods(crawl)
         case _:
-            return stalls.noted_message(case)
+            return stalls.noted_message(crawl)
 
 
-def _crawling_message(case: Case) -> str:
-    choice, limit = chosen(case), limit_text(limits_in_force(case))
-    if case.job.spec.rate_limit.bucket == "Node" and not case.job.spec.rate_limit.bucket_name:
+def _crawling_message(crawl: PhasedCrawl) -> str:
+    choice, limit = chosen(crawl), limit_text(limits_in_force(crawl))
+    if crawl.job.spec.rate_limit.bucket == "Node" and not crawl.job.spec.rate_limit.bucket_name:
         return f"Workers crawl, with a limit of {limit} for each node."
     if choice.limit_binds:
         enough = "One worker is" if choice.replicas == 1 else f"{choice.replicas} workers are"
         return f"{enough} enough: the limit of {limit} binds, not the workers."
     field = "workers.replicas" if choice.by_user else "workers.max"
     more = f"More could use the limit of {limit}: see spec.{field} and spec.workers.concurrency."
-    if not choice.by_user and choice.replicas < case.job.spec.workers.max:
+    if not choice.by_user and choice.replicas < crawl.job.spec.workers.max:
         more = "There are no more open ranges to work on; a smaller spec.keyspace.rangeSize makes more of them."
     count = "One worker crawls" if choice.replicas == 1 else f"{choice.replicas} workers crawl"
     return f"{count}. {more}"
@@ -171,37 +175,37 @@ def limit_text(limits: BucketLimits) -> str:
     return f"{number(limits.requests)} requests in {duration(limits.window_s)}"
 
 
-def _frozen_message(case: Case) -> str:
-    until, key = frozen_until(case.seen), case.seen.crawljob.key
+def _frozen_message(crawl: PhasedCrawl) -> str:
+    until, key = frozen_until(crawl.observation), crawl.key
     return (
         f"The source asked for a pause until {instant_text(until) if until else 'later'}. To lift it anyway: kubectl "
         f'annotate -n {key.namespace} crawljob/{key.name} --overwrite artistcrawl.dev/unfreeze="$(date +%s)"'
     )
 
 
-def rate_limited(case: Case) -> Aspect:
+def rate_limited(crawl: PhasedCrawl) -> ConditionValue:
     """Whether the source told us to wait, or another CrawlJob's limit counts."""
-    if case.phase is Phase.FINISHED:
-        return Aspect("False", reasons.WITHIN_LIMIT, "Nothing is requested any more.")
-    if case.phase in (Phase.INVALID, Phase.MOVING) or case.trouble is not None or case.row is None:
-        return _before(case, "RateLimited")
-    bucket = case.seen.bucket
+    if crawl.phase is Phase.FINISHED:
+        return ConditionValue("False", reasons.WITHIN_LIMIT, "Nothing is requested any more.")
+    if crawl.phase in (Phase.INVALID, Phase.MOVING) or crawl.trouble is not None or crawl.row is None:
+        return _before(crawl, "RateLimited")
+    bucket = crawl.observation.bucket
     verdict = verdicts.rate_limited(
-        case.job.spec,
-        row=case.row,
-        frozen=frozen_until(case.seen) is not None,
+        crawl.job.spec,
+        row=crawl.row,
+        frozen=frozen_until(crawl.observation) is not None,
         in_force=None if bucket is None else bucket.row.limits,
     )
-    return Aspect(verdict.status, verdict.reason, _limited_message(case, verdict.reason))
+    return ConditionValue(verdict.status, verdict.reason, _limited_message(crawl, verdict.reason))
 
 
-def _limited_message(case: Case, reason: str) -> str:
-    bucket, own = case.seen.bucket, limits_of(case.job.spec)
+def _limited_message(crawl: PhasedCrawl, reason: str) -> str:
+    bucket, own = crawl.observation.bucket, limits_of(crawl.job.spec)
     match reason:
         case reasons.QUOTA_EXCEEDED:
-            return f"The account's quota is used up. {_frozen_message(case)}"
+            return f"The account's quota is used up. {_frozen_message(crawl)}"
         case reasons.FROZEN_BY_API:
-            return _frozen_message(case)
+            return _frozen_message(crawl)
         case reasons.SHARED_BUCKET_STRICTER if bucket is not None:
             other = bucket.strictest_job or "another job"
             return (
@@ -213,97 +217,97 @@ def _limited_message(case: Case, reason: str) -> str:
             return f"The job keeps to its own limit{'' if bucket is None else f', {limit_text(own)}'}."
 
 
-def suspended(case: Case) -> Aspect:
+def suspended(crawl: PhasedCrawl) -> ConditionValue:
     """Whether the crawl rests: no request is under way, and none begins."""
-    if case.phase is Phase.INVALID:
-        return _before(case, "Suspended")
-    if case.phase is not Phase.SUSPENDED:
-        why = "There is nothing left to suspend." if case.phase is Phase.FINISHED else "spec.suspend is false."
-        return Aspect("False", reasons.NOT_SUSPENDED, why)
-    if is_draining(case):
-        return Aspect("False", reasons.DRAINING, "Workers finish the requests that are under way.")
-    return Aspect("True", reasons.SUSPENDED, "No request is under way. Write spec.suspend: false to go on.")
+    if crawl.phase is Phase.INVALID:
+        return _before(crawl, "Suspended")
+    if crawl.phase is not Phase.SUSPENDED:
+        why = "There is nothing left to suspend." if crawl.phase is Phase.FINISHED else "spec.suspend is false."
+        return ConditionValue("False", reasons.NOT_SUSPENDED, why)
+    if is_draining(crawl):
+        return ConditionValue("False", reasons.DRAINING, "Workers finish the requests that are under way.")
+    return ConditionValue("True", reasons.SUSPENDED, "No request is under way. Write spec.suspend: false to go on.")
 
 
-def is_draining(case: Case) -> bool:
+def is_draining(crawl: PhasedCrawl) -> bool:
     """Whether workers may have requests under way. A pod that ends is not counted as ready, but has its leases."""
-    deployment, frontier = case.seen.deployment, case.seen.frontier
+    deployment, frontier = crawl.deployment, crawl.observation.frontier
     leased = 0 if frontier is None else frontier.leased - frontier.overdue
     # Where the backends moved, the former leases cannot be seen; what is left of the Deployment can.
-    some = deployment is not None and (deployment.replicas > 0 or deployment.ready > 0 or is_moving(case.seen))
+    some = deployment is not None and (deployment.replicas > 0 or deployment.ready > 0 or is_moving(crawl.observation))
     return leased > 0 or some
 
 
-def deadline_exceeded(case: Case, *, estimated: datetime | None) -> Aspect | None:
+def deadline_exceeded(crawl: PhasedCrawl, *, estimated: datetime | None) -> ConditionValue | None:
     """Whether the deadline passed before the end; None where there is none."""
-    if case.phase is Phase.INVALID:
-        return aspect(case.old.conditions, "DeadlineExceeded")
-    deadline = case.job.spec.deadline
+    if crawl.phase is Phase.INVALID:
+        return condition_value(crawl.stored.conditions, "DeadlineExceeded")
+    deadline = crawl.job.spec.deadline
     if deadline is None:
         return None
-    started = started_at(case)
+    started = started_at(crawl)
     if started is None:
-        return Aspect("Unknown", reasons.PENDING, "The job has not started.")
+        return ConditionValue("Unknown", reasons.PENDING, "The job has not started.")
     length = timedelta(seconds=deadline.seconds)
     try:
         due = started + length
     except OverflowError:
-        return Aspect("False", reasons.ON_TRACK, "The deadline is beyond any calendar.")
-    ended = case.finished_at or case.seen.now
+        return ConditionValue("False", reasons.ON_TRACK, "The deadline is beyond any calendar.")
+    ended = crawl.finished_at or crawl.now
     if ended > due:
         message = (
             f"The deadline was {instant_text(due)}. Nothing is ended by it; write a longer spec.deadline, or none."
         )
-        return Aspect("True", reasons.DEADLINE_EXCEEDED, message)
-    if case.finished_at is not None:
-        return Aspect("False", reasons.MET, f"Done before the deadline, {instant_text(due)}.")
-    return _likely(case, due=due, margin=length * _LIKELY, estimated=estimated)
+        return ConditionValue("True", reasons.DEADLINE_EXCEEDED, message)
+    if crawl.finished_at is not None:
+        return ConditionValue("False", reasons.MET, f"Done before the deadline, {instant_text(due)}.")
+    return _likely(crawl, due=due, margin=length * _LIKELY, estimated=estimated)
 
 
-def _likely(case: Case, *, due: datetime, margin: timedelta, estimated: datetime | None) -> Aspect:
-    before = aspect(case.old.conditions, "DeadlineExceeded")
+def _likely(crawl: PhasedCrawl, *, due: datetime, margin: timedelta, estimated: datetime | None) -> ConditionValue:
+    before = condition_value(crawl.stored.conditions, "DeadlineExceeded")
     late = before is not None and before.reason == reasons.LIKELY_EXCEEDED
     if estimated is not None:
         late = estimated - due > (-margin if late else margin)
     if late:
         message = f"As it goes now, the end comes after the deadline, {instant_text(due)}."
-        return Aspect("False", reasons.LIKELY_EXCEEDED, message)
-    return Aspect("False", reasons.ON_TRACK, f"The deadline is {instant_text(due)}.")
+        return ConditionValue("False", reasons.LIKELY_EXCEEDED, message)
+    return ConditionValue("False", reasons.ON_TRACK, f"The deadline is {instant_text(due)}.")
 
 
-def started_at(case: Case) -> datetime | None:
+def started_at(crawl: PhasedCrawl) -> datetime | None:
     """When the ledger recorded the job."""
-    return case.row.started_at if case.row is not None else instant_of(case.old.start_time)
+    return crawl.row.started_at if crawl.row is not None else instant_of(crawl.stored.start_time)
 
 
-def succeeded(case: Case) -> Aspect:
+def succeeded(crawl: PhasedCrawl) -> ConditionValue:
     """The summary: True when all is covered."""
-    before = _before(case, "Succeeded")
-    if case.phase is Phase.FINISHED:
-        return _done(case) or before
-    if case.finished_at is None and before.status in ("True", "False"):
-        return before if before.reason == reasons.REOPENED else _reopened(case)
-    return Aspect("Unknown", reasons.IN_PROGRESS, "The keyspace is not covered yet.")
+    before = _before(crawl, "Succeeded")
+    if crawl.phase is Phase.FINISHED:
+        return _done(crawl) or before
+    if crawl.finished_at is None and before.status in ("True", "False"):
+        return before if before.reason == reasons.REOPENED else _reopened(crawl)
+    return ConditionValue("Unknown", reasons.IN_PROGRESS, "The keyspace is not covered yet.")
 
 
-def _reopened(case: Case) -> Aspect:
-    handled, progress = case.old.handled, case.progress
-    asked = handled is not None and handled.retry_dead_letters is not None
+def _reopened(crawl: PhasedCrawl) -> ConditionValue:
+    handled, progress = crawl.stored.handled, crawl.progress
+    replay_asked = handled is not None and handled.retry_dead_letters is not None
     why = "the ledger has ranges of it that are open"
-    if asked and progress is not None and progress.dead_letters:
+    if replay_asked and progress is not None and progress.dead_letters:
         why = "dead letters are searched again"
-    return Aspect("False", reasons.REOPENED, f"It was done, and goes on: {why}.")
+    return ConditionValue("False", reasons.REOPENED, f"It was done, and goes on: {why}.")
 
 
-def _done(case: Case) -> Aspect | None:
-    progress, key = case.progress, case.seen.crawljob.key
+def _done(crawl: PhasedCrawl) -> ConditionValue | None:
+    progress, key = crawl.progress, crawl.key
     if progress is None:
-        if case.row is None or _before(case, "Succeeded").status == "True":
+        if crawl.row is None or _before(crawl, "Succeeded").status == "True":
             return None
-        return Aspect("Unknown", reasons.PENDING, "The job is done; its counts could not be read yet.")
+        return ConditionValue("Unknown", reasons.PENDING, "The job is done; its counts could not be read yet.")
     if not progress.dead_letters:
-        return Aspect("True", reasons.COMPLETED, "Every string of the keyspace is covered.")
-    return Aspect(
+        return ConditionValue("True", reasons.COMPLETED, "Every string of the keyspace is covered.")
+    return ConditionValue(
         "True",
         reasons.COMPLETED_WITH_DEAD_LETTERS,
         "Every string is covered or given up. To search those again: kubectl annotate "

@@ -9,17 +9,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from crawl_operator.decide.condition_records import condition
-from crawl_operator.decide.phase import Case
+from crawl_operator.decide.phase import PhasedCrawl
 from crawl_operator.values import reasons
 from crawl_operator.values.model import (
+    Action,
     CrawlJobView,
     DeleteDeployment,
+    Event,
     MarkDeleted,
-    Note,
     Observation,
     Plan,
     SetFinalizers,
-    Step,
 )
 from crawl_operator.values.names import FINALIZER
 
@@ -44,72 +44,72 @@ def _without_ours(view: CrawlJobView) -> tuple[str, ...]:
     return tuple(each for each in view.finalizers if each != FINALIZER)
 
 
-def leave(seen: Observation) -> Plan:
+def leave(observation: Observation) -> Plan:
     """What a CrawlJob needs that is being deleted."""
-    view = seen.crawljob
+    view = observation.crawljob
     if view.deleted_at is None or FINALIZER not in view.finalizers:
         return Plan()
     if view.job is not None and view.job.spec.data_policy == "Retain":
-        return Plan(steps=(SetFinalizers(_without_ours(view)),))
-    waited = seen.now - view.deleted_at
-    workers = _workers(seen)
-    if waited < PATIENCE and (_works(seen) or _may_come_back(seen)):
-        return Plan(steps=workers, again_s=LOOK_AGAIN_S)
-    return _with_data(seen, workers, last_call=waited >= LAST_CALL)
+        return Plan(actions=(SetFinalizers(_without_ours(view)),))
+    waited = observation.now - view.deleted_at
+    workers = _workers(observation)
+    if waited < PATIENCE and (_works(observation) or _may_come_back(observation)):
+        return Plan(actions=workers, requeue_after_s=LOOK_AGAIN_S)
+    return _with_data(observation, workers, last_call=waited >= LAST_CALL)
 
 
-def _workers(seen: Observation) -> tuple[Step, ...]:
-    deployment = seen.deployment
-    if deployment is None or deployment.deleting or deployment.owner_uid not in ("", seen.crawljob.uid):
+def _workers(observation: Observation) -> tuple[Action, ...]:
+    deployment = observation.deployment
+    if deployment is None or deployment.deleting or deployment.owner_uid not in ("", observation.crawljob.uid):
         return ()
     return (DeleteDeployment(deployment.uid),)
 
 
-def _works(seen: Observation) -> bool:
+def _works(observation: Observation) -> bool:
     """Whether workers may still commit."""
-    leased = 0 if seen.frontier is None else seen.frontier.leased - seen.frontier.overdue
-    return seen.deployment is not None or leased > 0
+    leased = 0 if observation.frontier is None else observation.frontier.leased - observation.frontier.overdue
+    return observation.deployment is not None or leased > 0
 
 
-def _may_come_back(seen: Observation) -> bool:
-    return seen.trouble is not None and not seen.trouble.permanent and seen.row is None
+def _may_come_back(observation: Observation) -> bool:
+    return observation.trouble is not None and not observation.trouble.permanent and observation.row is None
 
 
-def _with_data(seen: Observation, workers: tuple[Step, ...], *, last_call: bool) -> Plan:
-    view, row = seen.crawljob, seen.row
+def _with_data(observation: Observation, workers: tuple[Action, ...], *, last_call: bool) -> Plan:
+    view, row = observation.crawljob, observation.row
     last = SetFinalizers(_without_ours(view))
-    if row is None and (seen.trouble is not None or view.job is None):
-        why = reasons.INVALID_SPEC if seen.trouble is None else seen.trouble.reason
+    if row is None and (observation.trouble is not None or view.job is None):
+        why = reasons.INVALID_SPEC if observation.trouble is None else observation.trouble.reason
         message = f"The job's rows stay in the ledger ({why}). When it can be used: artistcrawl delete {view.key}"
-        return Plan(steps=(*workers, last), done=(Note("Warning", reasons.DATA_NOT_DELETED, message),))
+        return Plan(actions=(*workers, last), events_when_done=(Event("Warning", reasons.DATA_NOT_DELETED, message),))
     if row is None or row.uid != view.uid:
         # Never recorded, or the ledger's job of this name is another CrawlJob's by now, perhaps in another cluster.
-        return Plan(steps=(*workers, last))
+        return Plan(actions=(*workers, last))
     message = "The job's name is free; its rows are being deleted from the ledger. Artists stay."
-    marked = MarkDeleted(row.id)
+    mark_deleted = MarkDeleted(row.id)
     return Plan(
-        steps=(*workers, last, marked) if last_call else (*workers, marked, last),
-        done=(Note("Normal", reasons.DATA_DELETED, message),),
+        actions=(*workers, last, mark_deleted) if last_call else (*workers, mark_deleted, last),
+        events_when_done=(Event("Normal", reasons.DATA_DELETED, message),),
     )
 
 
-def expires_at(case: Case) -> datetime | None:
+def expires_at(crawl: PhasedCrawl) -> datetime | None:
     """When a finished CrawlJob is deleted; None: never, or it is not finished.
 
     Its time counts from its creation, too: one that is applied again after its end is not gone at once.
     """
-    if case.finished_at is None or case.seen.crawljob.job is None:
+    if crawl.finished_at is None or crawl.observation.crawljob.job is None:
         return None
-    keep = case.job.spec.ttl_after_finished
+    keep = crawl.job.spec.ttl_after_finished
     if keep is None:
         return None
     try:
-        return max(case.finished_at, case.seen.crawljob.created_at) + timedelta(seconds=keep.seconds)
+        return max(crawl.finished_at, crawl.observation.crawljob.created_at) + timedelta(seconds=keep.seconds)
     except OverflowError:
         return None
 
 
-def is_expired(case: Case) -> bool:
+def is_expired(crawl: PhasedCrawl) -> bool:
     """Whether a finished CrawlJob's time is over, and people could see that it had finished."""
-    due, told = expires_at(case), condition(case.old.conditions, "Succeeded")
-    return due is not None and case.seen.now >= due and told is not None and told.status == "True"
+    due, told = expires_at(crawl), condition(crawl.stored.conditions, "Succeeded")
+    return due is not None and crawl.now >= due and told is not None and told.status == "True"

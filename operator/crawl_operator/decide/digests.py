@@ -27,14 +27,14 @@ def template_digest(view: CrawlJobView) -> str:
     return _digest([_restarting(view.job.spec), view.annotations.get(ANNOTATION_RESTART, "")])
 
 
-def inputs_digest(seen: Observation) -> str:
+def inputs_digest(observation: Observation) -> str:
     """A digest of what a worker starts with, as far as a person changes it: the spec's generation and the Secrets."""
-    return _digest([seen.crawljob.generation, seen.secrets])
+    return _digest([observation.crawljob.generation, observation.secrets])
 
 
 def _restarting(spec: Spec) -> dict[str, Any]:
-    said = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True)
-    return {path: value for path, value in _leaves(said) if change_of(path) is Change.RESTART}
+    settings = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude_none=True)
+    return {path: value for path, value in _leaves(settings) if change_of(path) is Change.RESTART}
 
 
 def _leaves(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -9,13 +9,13 @@ from crawl_core.spec.status import Condition, Status
 from crawl_core.wording import number
 from crawl_operator.decide.condition_records import condition
 from crawl_operator.values import reasons
-from crawl_operator.values.model import Note
+from crawl_operator.values.model import Event
 
 _NOTHING = Condition(type="", status="Unknown", reason=reasons.PENDING, message="", last_transition_time="")
 _QUIET_STATES = frozenset({"Suspended", "Succeeded"})
 
 
-def notes_between(old: Status, new: Status) -> tuple[Note, ...]:
+def events_between(old: Status, new: Status) -> tuple[Event, ...]:
     """What happened, in the order in which a person would tell it."""
     return (*_seeded(old, new), *_state(old, new), *_frozen(old, new), *_deadline(old, new), *_succeeded(old, new))
 
@@ -24,31 +24,31 @@ def _get(status: Status, kind: str) -> Condition:
     return condition(status.conditions, kind) or _NOTHING
 
 
-def _seeded(old: Status, new: Status) -> tuple[Note, ...]:
+def _seeded(old: Status, new: Status) -> tuple[Event, ...]:
     before, now = _get(old, "Seeded"), _get(new, "Seeded")
     if now.status == "True" and before.status != "True" and new.state != "Succeeded":
-        return (Note("Normal", reasons.SEEDED, now.message),)
+        return (Event("Normal", reasons.SEEDED, now.message),)
     if now.reason == reasons.FRONTIER_LOST and before.reason != reasons.FRONTIER_LOST:
-        return (Note("Warning", reasons.FRONTIER_LOST, now.message),)
+        return (Event("Warning", reasons.FRONTIER_LOST, now.message),)
     if now.reason == reasons.RECORD_MISSING and before.reason != reasons.RECORD_MISSING:
-        return (Note("Warning", reasons.RECORD_MISSING, now.message),)
+        return (Event("Warning", reasons.RECORD_MISSING, now.message),)
     return ()
 
 
-def _state(old: Status, new: Status) -> tuple[Note, ...]:
+def _state(old: Status, new: Status) -> tuple[Event, ...]:
     before, now = _get(old, "Progressing"), _get(new, "Progressing")
-    found: list[Note] = []
+    events: list[Event] = []
     if old.state == "Suspended" != new.state and new.state != "Succeeded":
-        found.append(Note("Normal", reasons.RESUMED, "The crawl goes on where it stopped."))
+        events.append(Event("Normal", reasons.RESUMED, "The crawl goes on where it stopped."))
     if new.state == "Suspended" != old.state:
-        found.append(Note("Normal", reasons.SUSPENDED, "Workers drain; nothing is lost and no request is repeated."))
+        events.append(Event("Normal", reasons.SUSPENDED, "Workers drain; nothing is lost and no request is repeated."))
     elif _keeps(new, now) and (before.reason != now.reason or not _keeps(old, before)):
-        found.append(Note("Warning", now.reason, _why(new, now)))
+        events.append(Event("Warning", now.reason, _why(new, now)))
     elif _keeps(old, before) and not _keeps(new, now) and new.state not in _QUIET_STATES:
-        found.append(Note("Normal", reasons.RECOVERED, f"What kept the crawl has passed ({before.reason})."))
+        events.append(Event("Normal", reasons.RECOVERED, f"What kept the crawl has passed ({before.reason})."))
     if new.state == "Crawling" and old.state == "Pending":
-        found.append(Note("Normal", reasons.STARTED, now.message or "Workers crawl."))
-    return tuple(found)
+        events.append(Event("Normal", reasons.STARTED, now.message or "Workers crawl."))
+    return tuple(events)
 
 
 def _keeps(status: Status, progressing: Condition) -> bool:
@@ -63,28 +63,28 @@ def _why(status: Status, progressing: Condition) -> str:
     return seeded.message if seeded.reason == progressing.reason else progressing.message
 
 
-def _frozen(old: Status, new: Status) -> tuple[Note, ...]:
+def _frozen(old: Status, new: Status) -> tuple[Event, ...]:
     before, now = _get(old, "RateLimited"), _get(new, "RateLimited")
     if now.status == "True" and (before.status != "True" or before.reason != now.reason):
-        return (Note("Warning", now.reason, now.message),)
+        return (Event("Warning", now.reason, now.message),)
     if before.status == "True" and now.status == "False" and new.state != "Succeeded":
-        return (Note("Normal", reasons.UNFROZEN, "Requests are allowed again."),)
+        return (Event("Normal", reasons.UNFROZEN, "Requests are allowed again."),)
     return ()
 
 
-def _deadline(old: Status, new: Status) -> tuple[Note, ...]:
+def _deadline(old: Status, new: Status) -> tuple[Event, ...]:
     before, now = _get(old, "DeadlineExceeded"), _get(new, "DeadlineExceeded")
     if now.status == "True" and before.status != "True":
-        return (Note("Warning", reasons.DEADLINE_EXCEEDED, now.message),)
+        return (Event("Warning", reasons.DEADLINE_EXCEEDED, now.message),)
     return ()
 
 
-def _succeeded(old: Status, new: Status) -> tuple[Note, ...]:
+def _succeeded(old: Status, new: Status) -> tuple[Event, ...]:
     before, now = _get(old, "Succeeded"), _get(new, "Succeeded")
     if now.status == "True" and before.status != "True":
-        found = f"{number(new.artists)} artists, {number(new.artists_new)} of them new"
-        done = f"{now.message} {number(new.searches)} searches found {found}."
-        return (Note("Normal", reasons.SUCCEEDED, done),)
+        events = f"{number(new.artists)} artists, {number(new.artists_new)} of them new"
+        done = f"{now.message} {number(new.searches)} searches found {events}."
+        return (Event("Normal", reasons.SUCCEEDED, done),)
     if now.reason == reasons.REOPENED and before.status == "True":
-        return (Note("Normal", reasons.REOPENED, now.message),)
+        return (Event("Normal", reasons.REOPENED, now.message),)
     return ()

@@ -31,7 +31,7 @@ _DEFAULT_RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": 
 Manifest = dict[str, Any]
 
 
-def deployment(view: CrawlJobView, *, settings: WorkerSettings, replicas: int, backends: str = "") -> Manifest:
+def workers_deployment(view: CrawlJobView, *, settings: WorkerSettings, replicas: int, backends: str = "") -> Manifest:
     """The workers' Deployment. Raises ValueError for a CrawlJob whose spec is invalid."""
     if view.job is None:
         raise ValueError(f"CrawlJob {view.key} has no valid spec")
@@ -202,19 +202,22 @@ def _probe(path: str, *, period_s: int, failures: int) -> Manifest:
     }
 
 
-def resources(said: Resources) -> Manifest:
+def resources(asked: Resources) -> Manifest:
     """What a worker's container may use: as the spec says, else what a worker was measured to need."""
-    amounts: Mapping[str, Mapping[str, str | int]] = {"requests": said.requests, "limits": said.limits}
+    amounts: Mapping[str, Mapping[str, str | int]] = {
+        "requests": asked.requests,
+        "limits": asked.limits,
+    }
     filled = {name: dict(values) for name, values in amounts.items() if values}
     return filled or {name: dict(values) for name, values in _DEFAULT_RESOURCES.items()}
 
 
 def tolerations(workers: Workers) -> list[Manifest]:
     """The spec's, and a short patience with lost nodes where the spec says nothing about them."""
-    said = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in workers.tolerations]
+    spec_tolerations = [each.model_dump(mode="json", by_alias=True, exclude_none=True) for each in workers.tolerations]
     ours = [
         {"key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": NODE_LOST_S}
         for taint in _NODE_TAINTS
         if not any(each.key in (None, taint) and each.effect in (None, "NoExecute") for each in workers.tolerations)
     ]
-    return said + ours
+    return spec_tolerations + ours

@@ -17,7 +17,7 @@ from crawl_core.values.progress import Progress
 from crawl_operator.decide.condition_records import condition
 from crawl_operator.values import reasons
 from crawl_operator.values.instants import instant_of
-from crawl_operator.values.model import Observation, Trouble, WorkerSettings
+from crawl_operator.values.model import DeploymentView, Key, Observation, Trouble, WorkerSettings
 
 
 class Phase(StrEnum):
@@ -41,11 +41,11 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PhasedCrawl:
     """What is seen, what was written last, and which case that makes."""
 
-    seen: Observation
-    old: Status
+    observation: Observation
+    stored: Status
     phase: Phase
     trouble: Trouble | None
     """What keeps us from recording and seeding, if anything does."""
@@ -56,71 +56,89 @@ class Case:
     @property
     def job(self) -> CrawlJob:
         """The CrawlJob. Misuse in phase INVALID is loud."""
-        if self.seen.crawljob.job is None:
-            raise ValueError(f"CrawlJob {self.seen.crawljob.key} has no valid spec")
-        return self.seen.crawljob.job
+        if self.observation.crawljob.job is None:
+            raise ValueError(f"CrawlJob {self.observation.crawljob.key} has no valid spec")
+        return self.observation.crawljob.job
+
+    @property
+    def key(self) -> Key:
+        """The CrawlJob's name in the cluster."""
+        return self.observation.crawljob.key
+
+    @property
+    def now(self) -> datetime:
+        """The time of the look."""
+        return self.observation.now
+
+    @property
+    def deployment(self) -> DeploymentView | None:
+        """The workers' Deployment, whoever owns it."""
+        return self.observation.deployment
 
     @property
     def progress(self) -> Progress | None:
         """The ledger's counts, where the job in it is this one's."""
-        return None if self.row is None else self.seen.progress
+        return None if self.row is None else self.observation.progress
 
     @property
     def is_unread(self) -> bool:
         """Whether the ledger has the job, and its counts could not be read."""
-        return self.row is not None and self.seen.progress is None
+        return self.row is not None and self.observation.progress is None
 
 
-def judge(seen: Observation, *, old: Status, settings: WorkerSettings) -> Case:
+def with_phase(observation: Observation, *, stored: Status, settings: WorkerSettings) -> PhasedCrawl:
     """Which case it is."""
-    trouble = seen.trouble or _sandbox_missing(seen, settings)
+    trouble = observation.trouble or _sandbox_missing(observation, settings)
     # The job that has our name is somebody else's: its progress is not ours, and its end neither.
     taken = trouble is not None and trouble.reason == reasons.NAME_TAKEN
-    row = None if taken else seen.row
-    finished_at = _finished_at(row, old)
-    phase = _phase(seen, trouble=trouble, row=row, finished=finished_at is not None)
-    return Case(seen=seen, old=old, phase=phase, trouble=trouble, row=row, finished_at=finished_at)
+    row = None if taken else observation.row
+    finished_at = _finished_at(row, stored)
+    phase = _phase(observation, trouble=trouble, row=row, finished=finished_at is not None)
+    return PhasedCrawl(
+        observation=observation, stored=stored, phase=phase, trouble=trouble, row=row, finished_at=finished_at
+    )
 
 
-def _phase(seen: Observation, *, trouble: Trouble | None, row: JobRow | None, finished: bool) -> Phase:
-    job = seen.crawljob.job
+def _phase(observation: Observation, *, trouble: Trouble | None, row: JobRow | None, finished: bool) -> Phase:
+    job = observation.crawljob.job
     if job is None:
         return Phase.INVALID
     if finished:
         return Phase.FINISHED
     if job.spec.suspend:
         return Phase.SUSPENDED
-    if is_moving(seen):
+    if is_moving(observation):
         return Phase.MOVING
     if trouble is not None:
         return Phase.BLOCKED if trouble.permanent else Phase.OUT_OF_REACH
     if row is None:
         return Phase.NEW
-    ready = 0 if seen.deployment is None else seen.deployment.ready
-    if misconfigured(row, seen.progress, now=seen.now, ready=ready):
+    ready = 0 if observation.deployment is None else observation.deployment.ready
+    if misconfigured(row, observation.progress, now=observation.now, ready=ready):
         return Phase.MISCONFIGURED
-    if frozen_until(seen) is not None:
+    if frozen_until(observation) is not None:
         return Phase.FROZEN
     return Phase.RUNNING
 
 
-def is_moving(seen: Observation) -> bool:
+def is_moving(observation: Observation) -> bool:
     """Whether workers may be there that know other backends than the Secret names now.
 
     Until they are gone nothing begins at the new ones: two Redis would be two limits.
     """
-    there = seen.deployment
-    ours = there is not None and there.owner_uid in ("", seen.crawljob.uid)
-    return ours and there is not None and bool(there.backends and seen.backends) and there.backends != seen.backends
+    deployment = observation.deployment
+    if deployment is None or deployment.owner_uid not in ("", observation.crawljob.uid):
+        return False
+    return bool(deployment.backends and observation.backends) and deployment.backends != observation.backends
 
 
-def frozen_until(seen: Observation) -> datetime | None:
+def frozen_until(observation: Observation) -> datetime | None:
     """When the bucket's freeze ends; None where it is not frozen now."""
-    until = None if seen.bucket is None else seen.bucket.frozen_until
-    return until if until is not None and until > seen.now else None
+    until = None if observation.bucket is None else observation.bucket.frozen_until
+    return until if until is not None and until > observation.now else None
 
 
-def _finished_at(row: JobRow | None, old: Status) -> datetime | None:
+def _finished_at(row: JobRow | None, stored: Status) -> datetime | None:
     """When the job finished, by the ledger, else by what was written of it.
 
     A finished job without a record stays finished: crawling it again, because somebody deleted its record or restored
@@ -128,14 +146,14 @@ def _finished_at(row: JobRow | None, old: Status) -> datetime | None:
     """
     if row is not None:
         return row.finished_at
-    succeeded = condition(old.conditions, "Succeeded")
+    succeeded = condition(stored.conditions, "Succeeded")
     if succeeded is None or succeeded.status != "True":
         return None
-    return instant_of(old.completion_time) or instant_of(succeeded.last_transition_time)
+    return instant_of(stored.completion_time) or instant_of(succeeded.last_transition_time)
 
 
-def _sandbox_missing(seen: Observation, settings: WorkerSettings) -> Trouble | None:
-    job = seen.crawljob.job
+def _sandbox_missing(observation: Observation, settings: WorkerSettings) -> Trouble | None:
+    job = observation.crawljob.job
     if job is None or job.spec.source.type != "Sandbox" or job.spec.source.base_url or settings.sandbox_url:
         return None
     return Trouble(

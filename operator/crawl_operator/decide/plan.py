@@ -6,22 +6,23 @@ It asks no clock and no server, and refuses to hold rules of its own: each conce
 from __future__ import annotations
 
 from crawl_core.spec.status import Status
-from crawl_operator.decide import deletion, ledger_steps, stalls, workers
-from crawl_operator.decide.annotations import asked, is_asked
-from crawl_operator.decide.condition_records import Aspect, aspect, assembled
+from crawl_operator.decide import deletion, ledger_actions, stalls, workers
+from crawl_operator.decide.annotations import annotation_actions, has_unhandled_annotation
+from crawl_operator.decide.condition_records import ConditionValue, condition_records, condition_value
 from crawl_operator.decide.conditions import is_draining
-from crawl_operator.decide.events import notes_between
-from crawl_operator.decide.misconfiguration import Trial, trial
-from crawl_operator.decide.phase import Case, Phase, frozen_until, is_moving, judge
+from crawl_operator.decide.events import events_between
+from crawl_operator.decide.misconfiguration import MisconfigurationRetry, misconfiguration_retry
+from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until, is_moving, with_phase
 from crawl_operator.decide.status import status_of
 from crawl_operator.decide.workers import THAW
 from crawl_operator.values import reasons
 from crawl_operator.values.model import (
+    Action,
     ApplyDeployment,
     ClearProblem,
     DeleteCrawlJob,
     DeleteDeployment,
-    Note,
+    Event,
     Observation,
     Plan,
     RecordJob,
@@ -29,12 +30,11 @@ from crawl_operator.values.model import (
     SeedFrontier,
     SetFinalizers,
     SettleJob,
-    Step,
     Unfreeze,
     WorkerSettings,
 )
 from crawl_operator.values.names import ANNOTATION_PAUSED, ANNOTATION_RESTART
-from crawl_operator.values.stored_status import last_status
+from crawl_operator.values.stored_status import parse_stored_status
 
 ACTIVE_S = 5.0
 """Seconds between two looks at a CrawlJob that crawls, or is about to."""
@@ -47,97 +47,101 @@ _AT_ONCE = (RecordJob, SettleJob, ReplayDeadLetters, Unfreeze, ClearProblem)
 _SOON = (SeedFrontier, DeleteDeployment)
 
 
-def plan(seen: Observation, *, settings: WorkerSettings) -> Plan:
+def plan(observation: Observation, *, settings: WorkerSettings) -> Plan:
     """What to do now about one CrawlJob, what to write, and when to look again."""
-    view = seen.crawljob
+    view = observation.crawljob
     if view.deleted_at is not None:
-        return deletion.leave(seen)
+        return deletion.leave(observation)
     if view.annotations.get(ANNOTATION_PAUSED) == "true":
-        return _paused(seen)
+        return _paused(observation)
     if (finalizers := deletion.finalizers(view)) is not None:
         # Alone: it changes the resourceVersion that everything else is written at.
-        return Plan(steps=(SetFinalizers(finalizers),), again_s=0.0)
-    case = judge(seen, old=last_status(view.status), settings=settings)
-    if deletion.is_expired(case):
-        return Plan(steps=(DeleteCrawlJob(),), done=(_expired(case),))
-    return _reconciled(case, settings)
+        return Plan(actions=(SetFinalizers(finalizers),), requeue_after_s=0.0)
+    crawl = with_phase(observation, stored=parse_stored_status(view.status), settings=settings)
+    if deletion.is_expired(crawl):
+        return Plan(actions=(DeleteCrawlJob(),), events_when_done=(_expired(crawl),))
+    return _reconciled(crawl, settings)
 
 
-def _reconciled(case: Case, settings: WorkerSettings) -> Plan:
-    tried = trial(case) if case.phase is not Phase.INVALID else Trial(attempt=case.old.attempt)
-    requested = asked(case)
-    wanted = workers.target(case, tried)
-    steps = (
-        *requested.steps,
-        *ledger_steps.steps(case),
-        *workers.steps(case, wanted=wanted, trial=tried, settings=settings),
+def _reconciled(crawl: PhasedCrawl, settings: WorkerSettings) -> Plan:
+    retry = misconfiguration_retry(crawl)
+    requested = annotation_actions(crawl)
+    wanted = workers.target(crawl, retry)
+    actions = (
+        *requested.actions,
+        *ledger_actions.actions(crawl),
+        *workers.actions(crawl, wanted=wanted, retry=retry, settings=settings),
     )
-    status = status_of(case, wanted=wanted, trial=tried, handled=requested.handled)
+    status = status_of(crawl, wanted=wanted, retry=retry, handled=requested.handled)
     return Plan(
-        steps=steps,
+        actions=actions,
         status=status,
-        notes=notes_between(case.old, status),
-        done=(*requested.notes, *_restarted(case, steps), *_moved(case, steps)),
-        again_s=_again_s(case, status, steps=steps, tried=tried),
+        events=events_between(crawl.stored, status),
+        events_when_done=(*requested.events, *_restarted(crawl, actions), *_moved(crawl, actions)),
+        requeue_after_s=_requeue_after_s(crawl, status, actions=actions, retry=retry),
     )
 
 
-def _paused(seen: Observation) -> Plan:
+def _paused(observation: Observation) -> Plan:
     """Everything stays as it is; the conditions say so, at the generation that was acted on last."""
-    old = last_status(seen.crawljob.status)
+    stored = parse_stored_status(observation.crawljob.status)
     message = f"The operator leaves this CrawlJob alone while it has the annotation {ANNOTATION_PAUSED}=true."
-    before = {each.type: Aspect(each.status, each.reason, each.message) for each in old.conditions}
-    said = {**before, "Progressing": Aspect("Unknown", reasons.PAUSED, message)}
-    known = aspect(old.conditions, "Progressing")
-    conditions = assembled(said, before=old.conditions, now=seen.now, generation=old.observed_generation)
-    notes = () if known is not None and known.reason == reasons.PAUSED else (Note("Normal", reasons.PAUSED, message),)
-    return Plan(status=old.model_copy(update={"conditions": conditions}), notes=notes)
+    before = {each.type: ConditionValue(each.status, each.reason, each.message) for each in stored.conditions}
+    paused = {**before, "Progressing": ConditionValue("Unknown", reasons.PAUSED, message)}
+    known = condition_value(stored.conditions, "Progressing")
+    conditions = condition_records(
+        paused, before=stored.conditions, now=observation.now, generation=stored.observed_generation
+    )
+    events = () if known is not None and known.reason == reasons.PAUSED else (Event("Normal", reasons.PAUSED, message),)
+    return Plan(status=stored.model_copy(update={"conditions": conditions}), events=events)
 
 
-def _expired(case: Case) -> Note:
-    return Note(
-        "Normal", reasons.EXPIRED, f"Deleted: spec.ttlAfterFinished ({case.job.spec.ttl_after_finished}) is over."
+def _expired(crawl: PhasedCrawl) -> Event:
+    return Event(
+        "Normal", reasons.EXPIRED, f"Deleted: spec.ttlAfterFinished ({crawl.job.spec.ttl_after_finished}) is over."
     )
 
 
-def _restarted(case: Case, steps: tuple[Step, ...]) -> tuple[Note, ...]:
-    if not any(isinstance(step, ApplyDeployment) for step in steps):
+def _restarted(crawl: PhasedCrawl, actions: tuple[Action, ...]) -> tuple[Event, ...]:
+    if not any(isinstance(action, ApplyDeployment) for action in actions):
         return ()
-    value = case.seen.crawljob.annotations.get(ANNOTATION_RESTART, "")
+    value = crawl.observation.crawljob.annotations.get(ANNOTATION_RESTART, "")
     why = "the spec changed" if not value else "the spec changed, or the annotation asks for it"
-    return (Note("Normal", reasons.RESTARTED, f"Workers are replaced one at a time: {why}."),)
+    return (Event("Normal", reasons.RESTARTED, f"Workers are replaced one at a time: {why}."),)
 
 
-def _moved(case: Case, steps: tuple[Step, ...]) -> tuple[Note, ...]:
-    if not is_moving(case.seen) or not any(isinstance(step, DeleteDeployment) for step in steps):
+def _moved(crawl: PhasedCrawl, actions: tuple[Action, ...]) -> tuple[Event, ...]:
+    if not is_moving(crawl.observation) or not any(isinstance(action, DeleteDeployment) for action in actions):
         return ()
-    return (Note("Normal", reasons.BACKENDS_CHANGED, stalls.moving_message(case)),)
+    return (Event("Normal", reasons.BACKENDS_CHANGED, stalls.moving_message(crawl)),)
 
 
-def _again_s(case: Case, status: Status, *, steps: tuple[Step, ...], tried: Trial) -> float | None:
+def _requeue_after_s(
+    crawl: PhasedCrawl, status: Status, *, actions: tuple[Action, ...], retry: MisconfigurationRetry
+) -> float | None:
     """Seconds until something may have changed that no watch tells."""
-    if any(isinstance(step, _AT_ONCE) for step in steps):
+    if any(isinstance(action, _AT_ONCE) for action in actions):
         return 0.0
-    if any(isinstance(step, _SOON) and step != SeedFrontier(force=True) for step in steps):
+    if any(isinstance(action, _SOON) and action != SeedFrontier(force=True) for action in actions):
         return SOON_S
-    due = _due_s(case, status, tried)
+    due = _due_s(crawl, status, retry)
     return None if due is None else max(due, 0.0)
 
 
-def _due_s(case: Case, status: Status, tried: Trial) -> float | None:
-    now = case.seen.now
-    if case.phase is Phase.INVALID:
+def _due_s(crawl: PhasedCrawl, status: Status, retry: MisconfigurationRetry) -> float | None:
+    now = crawl.now
+    if crawl.phase is Phase.INVALID:
         return None
-    if case.phase is Phase.FINISHED:
-        due = deletion.expires_at(case)
-        unread = case.trouble is not None or case.is_unread
+    if crawl.phase is Phase.FINISHED:
+        due = deletion.expires_at(crawl)
+        unread = crawl.trouble is not None or crawl.is_unread
         times = [] if due is None else [(due - now).total_seconds()]
-        return min([*times, RESTING_S] if unread or is_asked(case) else times, default=None)
-    if case.phase is Phase.SUSPENDED and is_draining(case):
+        return min([*times, RESTING_S] if unread or has_unhandled_annotation(crawl) else times, default=None)
+    if crawl.phase is Phase.SUSPENDED and is_draining(crawl):
         return ACTIVE_S
-    if tried.again_s is not None:
-        return min(RESTING_S, tried.again_s)
-    if (until := frozen_until(case.seen)) is not None and case.phase is Phase.FROZEN:
+    if retry.next_attempt_s is not None:
+        return min(RESTING_S, retry.next_attempt_s)
+    if (until := frozen_until(crawl.observation)) is not None and crawl.phase is Phase.FROZEN:
         ends_s, thaws_s = (until - now).total_seconds(), (until - THAW - now).total_seconds()
         return min(RESTING_S, thaws_s if thaws_s > 0 else ends_s)
     return RESTING_S if status.state in ("Suspended", "Stalled") else ACTIVE_S

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from crawl_core.job.verdicts import patience
 from crawl_core.wording import duration
-from crawl_operator.decide.condition_records import Aspect
-from crawl_operator.decide.phase import Case
+from crawl_operator.decide.condition_records import ConditionValue
+from crawl_operator.decide.phase import PhasedCrawl
 from crawl_operator.decide.workers import limits_in_force
 from crawl_operator.values import reasons
 from crawl_operator.values.names import selector_text
@@ -21,40 +21,42 @@ _STARTS = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", "Completed"})
 _IMAGES = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 
 
-def pods_aspect(case: Case) -> Aspect | None:
+def pods_condition(crawl: PhasedCrawl) -> ConditionValue | None:
     """Why no worker is up, where Kubernetes says so."""
-    trouble = _worst(case)
+    trouble = _worst(crawl)
     if trouble is None:
         return None
     reason, message = trouble
     if reason in _REFUSED:
-        return Aspect("False", reasons.WORKERS_UNAVAILABLE, f"No worker is up. {_refusal(reason, message)}")
-    return Aspect("False", reasons.WORKERS_UNAVAILABLE, f"No worker is up: {_pod_sentence(case, reason, message)}")
+        return ConditionValue("False", reasons.WORKERS_UNAVAILABLE, f"No worker is up. {_refusal(reason, message)}")
+    return ConditionValue(
+        "False", reasons.WORKERS_UNAVAILABLE, f"No worker is up: {_pod_sentence(crawl, reason, message)}"
+    )
 
 
-def some_pods(case: Case) -> str:
+def some_pods(crawl: PhasedCrawl) -> str:
     """A sentence on the workers that are not up beside those that are; empty where none is in trouble."""
-    trouble = _worst(case)
+    trouble = _worst(crawl)
     if trouble is None:
         return ""
     if trouble[0] in _REFUSED:
         return f" {_refusal(*trouble)}"
-    return f" Some workers are not up: {_pod_sentence(case, *trouble)}"
+    return f" Some workers are not up: {_pod_sentence(crawl, *trouble)}"
 
 
-def is_passing(case: Case) -> bool:
+def is_passing(crawl: PhasedCrawl) -> bool:
     """Whether what keeps the pods may pass without anybody's doing."""
-    trouble = _worst(case)
+    trouble = _worst(crawl)
     return trouble is None or trouble[0] in _PASSING
 
 
-def _worst(case: Case) -> tuple[str, str] | None:
+def _worst(crawl: PhasedCrawl) -> tuple[str, str] | None:
     """The trouble that a person must see to, before those that may pass; always the same one of several."""
-    found = sorted((each.reason in _PASSING, each.reason, each.message) for each in case.seen.pods)
+    found = sorted((each.reason in _PASSING, each.reason, each.message) for each in crawl.observation.pods)
     if found:
         return found[0][1:]
-    seen = case.seen.deployment
-    return ("FailedCreate", seen.failure) if seen is not None and seen.failure else None
+    deployment = crawl.deployment
+    return ("FailedCreate", deployment.failure) if deployment is not None and deployment.failure else None
 
 
 def _refusal(reason: str, message: str) -> str:
@@ -63,9 +65,9 @@ def _refusal(reason: str, message: str) -> str:
     return f"The change of the workers was refused: {_sentence(message)}{remedy}"
 
 
-def moving_message(case: Case) -> str:
+def moving_message(crawl: PhasedCrawl) -> str:
     """The Secret names other backends than the workers know."""
-    key, secret = case.seen.crawljob.key, case.job.spec.backends_secret_ref.name
+    key, secret = crawl.key, crawl.job.spec.backends_secret_ref.name
     return (
         f"The addresses in the Secret {secret} changed. Workers of the former ones finish first, since two Redis would "
         "be two limits; then others start with the new ones. See what is left with: kubectl get pods "
@@ -73,11 +75,11 @@ def moving_message(case: Case) -> str:
     )
 
 
-def _pod_sentence(case: Case, reason: str, message: str) -> str:
-    key = case.seen.crawljob.key
+def _pod_sentence(crawl: PhasedCrawl, reason: str, message: str) -> str:
+    key = crawl.key
     pods = f"-n {key.namespace} -l {selector_text(key.name)}"
     if reason in _IMAGES:
-        image = case.seen.deployment.image if case.seen.deployment is not None else ""
+        image = crawl.deployment.image if crawl.deployment is not None else ""
         return (
             f"{reason}: image {image} cannot be pulled. Correct the operator's worker image or its pull Secrets, then "
             f"restart the workers: kubectl annotate -n {key.namespace} crawljob/{key.name} --overwrite "
@@ -89,36 +91,34 @@ def _pod_sentence(case: Case, reason: str, message: str) -> str:
     return f"{reason}: {said}See more with: kubectl describe pods {pods}"
 
 
-def noted_message(case: Case) -> str:
+def noted_message(crawl: PhasedCrawl) -> str:
     """What workers noted since nobody's requests succeed."""
-    problem = "" if case.row is None else case.row.problem_message or case.row.problem_reason or ""
-    return f"{_sentence(problem)} Workers go on trying.{credentials(case)}"
+    problem = "" if crawl.row is None else crawl.row.problem_message or crawl.row.problem_reason or ""
+    return f"{_sentence(problem)} Workers go on trying.{credentials(crawl)}"
 
 
-def misconfigured_aspect(case: Case) -> Aspect:
+def misconfigured_condition(crawl: PhasedCrawl) -> ConditionValue:
     """What a worker cannot work with, and where it stands."""
-    message = case.row.problem_message if case.row is not None else None
+    message = crawl.row.problem_message if crawl.row is not None else None
     remedy = "One worker is tried again when a Secret or the spec changes, and every 10 minutes."
-    key, backends = case.seen.crawljob.key, case.job.spec.backends_secret_ref.name
-    secrets = f"{credentials(case)} The backends are in Secret {key.namespace}/{backends}."
-    return Aspect(
+    key, backends = crawl.key, crawl.job.spec.backends_secret_ref.name
+    secrets = f"{credentials(crawl)} The backends are in Secret {key.namespace}/{backends}."
+    return ConditionValue(
         "False", reasons.MISCONFIGURED, f"{_sentence(message or 'A worker is misconfigured')} {remedy}{secrets}"
     )
 
 
-def credentials(case: Case) -> str:
+def credentials(crawl: PhasedCrawl) -> str:
     """A sentence that names the Secret of the credentials; empty where there is none."""
-    secret = case.job.spec.source.credentials_secret_ref
+    secret = crawl.job.spec.source.credentials_secret_ref
     if secret is None:
         return ""
-    return (
-        f" The credentials are in Secret {case.seen.crawljob.key.namespace}/{secret.name} (client-id, client-secret)."
-    )
+    return f" The credentials are in Secret {crawl.key.namespace}/{secret.name} (client-id, client-secret)."
 
 
-def silence_message(case: Case) -> str:
+def silence_message(crawl: PhasedCrawl) -> str:
     """Workers are up, and nothing was committed for long."""
-    key, quiet = case.seen.crawljob.key, patience(limits_in_force(case).window_s)
+    key, quiet = crawl.key, patience(limits_in_force(crawl).window_s)
     return (
         f"Workers are up, and nothing was committed for {duration(quiet.total_seconds())}. See why with: kubectl "
         f"logs -n {key.namespace} -l {selector_text(key.name)} --tail=50"

@@ -13,59 +13,62 @@ from crawl_core.job.time_left import estimated_end, percentage, seconds_left
 from crawl_core.job.verdicts import Verdict, running_state
 from crawl_core.spec.status import Handled, State, Status, WorkerCounts
 from crawl_operator.decide import stalls
-from crawl_operator.decide.condition_records import Aspect, assembled
-from crawl_operator.decide.conditions import aspects, started_at
-from crawl_operator.decide.misconfiguration import Trial
-from crawl_operator.decide.phase import Case, Phase, frozen_until
+from crawl_operator.decide.condition_records import ConditionValue, condition_records
+from crawl_operator.decide.conditions import condition_values, started_at
+from crawl_operator.decide.misconfiguration import MisconfigurationRetry
+from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until
 from crawl_operator.decide.workers import ready
 from crawl_operator.values import reasons
 from crawl_operator.values.instants import instant_of, instant_text
 from crawl_operator.values.names import selector_text
 
 
-def status_of(case: Case, *, wanted: int | None, trial: Trial, handled: Handled | None) -> Status:
+def status_of(
+    crawl: PhasedCrawl, *, wanted: int | None, retry: MisconfigurationRetry, handled: Handled | None
+) -> Status:
     """The whole status, as it is to be written."""
-    estimated = estimate(case)
-    said = aspects(case, wanted=wanted, trial=trial, estimated=estimated)
-    view, seen = case.seen.crawljob, case.seen.deployment
-    frozen = instant_of(case.old.frozen_until) if case.phase is Phase.OUT_OF_REACH else _frozen_until(case)
-    start = started_at(case)
+    estimated = estimate(crawl)
+    conditions = condition_values(crawl, wanted=wanted, retry=retry, estimated=estimated)
+    view, deployment = crawl.observation.crawljob, crawl.deployment
+    frozen = instant_of(crawl.stored.frozen_until) if crawl.phase is Phase.OUT_OF_REACH else _frozen_until(crawl)
+    start = started_at(crawl)
     # Only what differs from nothing: an absent field is absent, not null.
     whole: dict[str, Any] = {
-        **_counts(case),
-        "state": state_of(case, said["Progressing"], trial=trial),
+        **_counts(crawl),
+        "state": state_of(crawl, conditions["Progressing"], retry=retry),
         "frozen_until": instant_text(frozen) if frozen else None,
         "estimated_completion_time": instant_text(estimated) if estimated else None,
-        "time_left": time_left(estimated - case.seen.now) if estimated and case.phase is Phase.RUNNING else None,
+        "time_left": time_left(estimated - crawl.now) if estimated and crawl.phase is Phase.RUNNING else None,
         "start_time": instant_text(start) if start else None,
-        "completion_time": instant_text(case.finished_at) if case.finished_at else None,
+        "completion_time": instant_text(crawl.finished_at) if crawl.finished_at else None,
         "workers": WorkerCounts(
-            desired=wanted if wanted is not None else 0 if seen is None else seen.replicas, ready=ready(case)
+            desired=(0 if deployment is None else deployment.replicas) if wanted is None else wanted,
+            ready=ready(crawl),
         ),
         "selector": selector_text(view.key.name),
         "handled": handled,
-        "attempt": trial.attempt,
+        "attempt": retry.attempt,
         "observed_generation": view.generation,
-        "conditions": assembled(
-            said, before=case.old.conditions, now=case.seen.now, generation=view.generation
+        "conditions": condition_records(
+            conditions, before=crawl.stored.conditions, now=crawl.now, generation=view.generation
         ),
     }  # fmt: skip
     return Status(**{name: value for name, value in whole.items() if value is not None})
 
 
-def _frozen_until(case: Case) -> datetime | None:
-    return None if case.phase is Phase.FINISHED else frozen_until(case.seen)
+def _frozen_until(crawl: PhasedCrawl) -> datetime | None:
+    return None if crawl.phase is Phase.FINISHED else frozen_until(crawl.observation)
 
 
-def state_of(case: Case, progressing: Aspect, *, trial: Trial) -> State:
+def state_of(crawl: PhasedCrawl, progressing: ConditionValue, *, retry: MisconfigurationRetry) -> State:
     """One word for people."""
-    before = case.old.state
-    match case.phase:
+    before = crawl.stored.state
+    match crawl.phase:
         case Phase.INVALID:
             return "Succeeded" if before == "Succeeded" else "Stalled"
         case Phase.FINISHED:
             # Not before it can be told what was found.
-            return before if case.is_unread else "Succeeded"
+            return before if crawl.is_unread else "Succeeded"
         case Phase.SUSPENDED:
             return "Suspended"
         case Phase.BLOCKED | Phase.MISCONFIGURED:
@@ -77,57 +80,57 @@ def state_of(case: Case, progressing: Aspect, *, trial: Trial) -> State:
         case Phase.FROZEN:
             return "Frozen"
         case _:
-            return "Stalled" if trial.alone else _running_state(case, progressing)
+            return "Stalled" if retry.single_worker else _running_state(crawl, progressing)
 
 
-def _running_state(case: Case, progressing: Aspect) -> State:
+def _running_state(crawl: PhasedCrawl, progressing: ConditionValue) -> State:
     if progressing.reason == reasons.WORKERS_UNAVAILABLE:
-        return "Pending" if stalls.is_passing(case) else "Stalled"
+        return "Pending" if stalls.is_passing(crawl) else "Stalled"
     if progressing.reason == reasons.NO_WORKERS:
         return "Pending"
     verdict = Verdict(progressing.status, progressing.reason)
-    return running_state(verdict, case.progress, now=case.seen.now, ready=ready(case), before=case.old.state)
+    return running_state(verdict, crawl.progress, now=crawl.now, ready=ready(crawl), before=crawl.stored.state)
 
 
-def _counts(case: Case) -> dict[str, Any]:
+def _counts(crawl: PhasedCrawl) -> dict[str, Any]:
     """What the ledger counts, else what it counted last."""
-    progress, old = case.progress, case.old
+    progress, stored = crawl.progress, crawl.stored
     if progress is None:
         names = ("progress", "searches", "requests", "artists", "artists_new", "truncated", "dead_letters")
-        quiet = case.phase in (Phase.FINISHED, Phase.SUSPENDED)
+        quiet = crawl.phase in (Phase.FINISHED, Phase.SUSPENDED)
         return {
-            **{name: getattr(old, name) for name in names},
-            "requests_per_minute": 0 if quiet else old.requests_per_minute,
+            **{name: getattr(stored, name) for name in names},
+            "requests_per_minute": 0 if quiet else stored.requests_per_minute,
         }
     return {
-        "progress": percentage(covered=progress.covered, total=progress.total, finished=case.finished_at is not None),
+        "progress": percentage(covered=progress.covered, total=progress.total, finished=crawl.finished_at is not None),
         "searches": progress.searches,
         "requests": progress.requests,
         "artists": progress.artists,
         "artists_new": progress.artists_new,
         "truncated": progress.truncated,
         "dead_letters": progress.dead_letters,
-        "requests_per_minute": 0 if case.phase is Phase.FINISHED else progress.requests_last_minute,
+        "requests_per_minute": 0 if crawl.phase is Phase.FINISHED else progress.requests_last_minute,
     }
 
 
-def estimate(case: Case) -> datetime | None:
+def estimate(crawl: PhasedCrawl) -> datetime | None:
     """When all is covered if it goes on as it does; None where nothing goes on."""
-    before = instant_of(case.old.estimated_completion_time)
-    if case.phase is Phase.OUT_OF_REACH:
+    before = instant_of(crawl.stored.estimated_completion_time)
+    if crawl.phase is Phase.OUT_OF_REACH:
         return before
-    left_s = _left_s(case)
-    if case.phase is not Phase.RUNNING or left_s is None:
+    left_s = _left_s(crawl)
+    if crawl.phase is not Phase.RUNNING or left_s is None:
         return None
-    return estimated_end(left_s, now=case.seen.now, before=before)
+    return estimated_end(left_s, now=crawl.now, before=before)
 
 
-def _left_s(case: Case) -> float | None:
-    progress, row = case.progress, case.row
+def _left_s(crawl: PhasedCrawl) -> float | None:
+    progress, row = crawl.progress, crawl.row
     if progress is None or row is None:
         return None
-    age = case.seen.now - row.started_at
-    return seconds_left(progress, covered_per_s=case.seen.memory.covered_per_s, age=age)
+    age = crawl.now - row.started_at
+    return seconds_left(progress, covered_per_s=crawl.observation.memory.covered_per_s, age=age)
 
 
 def time_left(left: timedelta) -> str:

@@ -11,12 +11,13 @@ from datetime import timedelta
 from crawl_core.values.capacity import EXPECTED_LATENCY_S, limits_of
 from crawl_core.values.limits import BucketLimits
 from crawl_operator.decide.digests import template_digest
-from crawl_operator.decide.manifests import deployment
-from crawl_operator.decide.misconfiguration import Trial
-from crawl_operator.decide.phase import Case, Phase, frozen_until, is_moving
+from crawl_operator.decide.manifests import workers_deployment
+from crawl_operator.decide.misconfiguration import MisconfigurationRetry
+from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until, is_moving
 from crawl_operator.decide.scaling import Choice, choose
 from crawl_operator.values import reasons
 from crawl_operator.values.model import (
+    Action,
     AdoptDeployment,
     ApplyDeployment,
     ClearProblem,
@@ -24,7 +25,6 @@ from crawl_operator.values.model import (
     DeleteDeployment,
     DeploymentView,
     ScaleDeployment,
-    Step,
     WorkerSettings,
 )
 
@@ -36,119 +36,131 @@ THAW = timedelta(seconds=15)
 """One worker is up again this long before a freeze ends: a pod's start."""
 
 
-def limits_in_force(case: Case) -> BucketLimits:
+def limits_in_force(crawl: PhasedCrawl) -> BucketLimits:
     """The bucket's limits, the strictest of its jobs; the job's own before there is a bucket."""
-    bucket = case.seen.bucket
-    return limits_of(case.job.spec) if bucket is None else bucket.row.limits
+    bucket = crawl.observation.bucket
+    return limits_of(crawl.job.spec) if bucket is None else bucket.row.limits
 
 
-def chosen(case: Case) -> Choice:
+def chosen(crawl: PhasedCrawl) -> Choice:
     """How many workers the job could use if nothing kept it."""
     return choose(
-        case.job.spec,
-        limits=limits_in_force(case),
-        latency_s=_latency_s(case),
-        current=_current(case),
-        open_ranges=None if case.progress is None else case.progress.open_ranges,
+        crawl.job.spec,
+        limits=limits_in_force(crawl),
+        latency_s=_latency_s(crawl),
+        current=_current(crawl),
+        open_ranges=None if crawl.progress is None else crawl.progress.open_ranges,
     )
 
 
-def _latency_s(case: Case) -> float | None:
+def _latency_s(crawl: PhasedCrawl) -> float | None:
     """The measured one; while the workers are young, no less than was expected of it."""
-    measured, there = case.seen.latency_s, case.seen.deployment
-    created_at = case.seen.now if there is None else there.created_at
-    young = created_at is not None and case.seen.now - created_at < YOUNG
+    measured, deployment = crawl.observation.latency_s, crawl.deployment
+    created_at = crawl.now if deployment is None else deployment.created_at
+    young = created_at is not None and crawl.now - created_at < YOUNG
     return max(measured, EXPECTED_LATENCY_S) if young and measured is not None else measured
 
 
-def target(case: Case, trial: Trial) -> int | None:
+def target(crawl: PhasedCrawl, retry: MisconfigurationRetry) -> int | None:
     """How many workers there should be; None where the present number is left alone."""
-    match case.phase:
+    match crawl.phase:
         case Phase.INVALID | Phase.OUT_OF_REACH:
             return None
         case Phase.BLOCKED:
             # Workers find their job by its name: here they would crawl somebody else's.
-            return 0 if case.trouble is not None and case.trouble.reason == reasons.NAME_TAKEN else None
+            return 0 if crawl.trouble is not None and crawl.trouble.reason == reasons.NAME_TAKEN else None
         case Phase.FINISHED | Phase.SUSPENDED | Phase.MOVING:
             return 0
         case Phase.MISCONFIGURED:
-            return min(1, chosen(case).replicas) if trial.begins else 0
+            return min(1, chosen(crawl).replicas) if retry.begins else 0
         case Phase.FROZEN:
-            return min(_frozen(case), 1) if trial.alone else _frozen(case)
+            return min(_frozen(crawl), 1) if retry.single_worker else _frozen(crawl)
         case _:
-            return min(chosen(case).replicas, 1) if trial.alone else chosen(case).replicas
+            return min(chosen(crawl).replicas, 1) if retry.single_worker else chosen(crawl).replicas
 
 
-def _frozen(case: Case) -> int:
+def _frozen(crawl: PhasedCrawl) -> int:
     """Workers during a freeze: as they are during a short one, none during a long one, one right before its end."""
-    until, current = frozen_until(case.seen), _current(case)
-    left = timedelta(0) if until is None else until - case.seen.now
+    until, current = frozen_until(crawl.observation), _current(crawl)
+    left = timedelta(0) if until is None else until - crawl.now
     if left > LONG_FREEZE:
         return 0
     if left <= THAW and not current:
-        return min(1, chosen(case).replicas)
-    return min(current, chosen(case).replicas) if case.job.spec.workers.replicas is not None else current
+        return min(1, chosen(crawl).replicas)
+    return min(current, chosen(crawl).replicas) if crawl.job.spec.workers.replicas is not None else current
 
 
-def steps(case: Case, *, wanted: int | None, trial: Trial, settings: WorkerSettings) -> tuple[Step, ...]:
+def actions(
+    crawl: PhasedCrawl, *, wanted: int | None, retry: MisconfigurationRetry, settings: WorkerSettings
+) -> tuple[Action, ...]:
     """What brings the Deployment to the wanted number, made from what the spec says."""
-    if case.phase is Phase.INVALID:
+    if crawl.phase is Phase.INVALID:
         return ()
-    found: tuple[Step, ...] = ()
-    if trial.begins and case.row is not None:
-        found = (ClearProblem(case.row.id),)
-    seen = case.seen.deployment
-    if seen is None:
-        return found + _missing(case, wanted=wanted, settings=settings)
-    if seen.deleting:
-        return found
-    if seen.owner_uid not in ("", case.seen.crawljob.uid):
+    preparation: tuple[Action, ...] = ()
+    if retry.begins and crawl.row is not None:
+        preparation = (ClearProblem(crawl.row.id),)
+    deployment = crawl.deployment
+    if deployment is None:
+        return preparation + _missing(crawl, wanted=wanted, settings=settings)
+    if deployment.deleting:
+        return preparation
+    if deployment.owner_uid not in ("", crawl.observation.crawljob.uid):
         # An earlier CrawlJob of this name left it; the collector would delete it, later.
-        return (*found, DeleteDeployment(seen.uid))
-    if is_moving(case.seen):
+        return (*preparation, DeleteDeployment(deployment.uid))
+    if is_moving(crawl.observation):
         # In the foreground: it is gone when its pods are, and only then others are made.
-        return (DeleteDeployment(seen.uid),)
+        return (DeleteDeployment(deployment.uid),)
     if wanted is None:
-        return found
-    return found + _present(case, seen, wanted=wanted, settings=settings)
+        return preparation
+    return preparation + _present(crawl, deployment, wanted=wanted, settings=settings)
 
 
-def _missing(case: Case, *, wanted: int | None, settings: WorkerSettings) -> tuple[Step, ...]:
+def _missing(crawl: PhasedCrawl, *, wanted: int | None, settings: WorkerSettings) -> tuple[Action, ...]:
     if not wanted:
         return ()
-    view, backends = case.seen.crawljob, case.seen.backends
-    return (CreateDeployment(deployment(view, settings=settings, replicas=wanted, backends=backends)),)
+    view, backends = crawl.observation.crawljob, crawl.observation.backends
+    return (CreateDeployment(workers_deployment(view, settings=settings, replicas=wanted, backends=backends)),)
 
 
-def _present(case: Case, seen: DeploymentView, *, wanted: int, settings: WorkerSettings) -> tuple[Step, ...]:
-    backends = case.seen.backends or seen.backends
-    if not seen.labelled:
+def _present(
+    crawl: PhasedCrawl, deployment: DeploymentView, *, wanted: int, settings: WorkerSettings
+) -> tuple[Action, ...]:
+    backends = crawl.observation.backends or deployment.backends
+    if not deployment.labelled:
         return (AdoptDeployment(wanted, backends),)
-    if case.phase is Phase.FINISHED and seen.replicas == 0:
+    if crawl.phase is Phase.FINISHED and deployment.replicas == 0:
         # Only when its pods are gone, and so that a thousand finished jobs cost nothing.
-        return () if seen.ready or not seen.observed else (DeleteDeployment(seen.uid),)
-    if case.phase is not Phase.FINISHED and not is_current(case, seen):
-        manifest = deployment(case.seen.crawljob, settings=settings, replicas=wanted, backends=backends)
+        return () if deployment.ready or not deployment.observed else (DeleteDeployment(deployment.uid),)
+    if crawl.phase is not Phase.FINISHED and not is_current(crawl, deployment):
+        manifest = workers_deployment(crawl.observation.crawljob, settings=settings, replicas=wanted, backends=backends)
         return (ApplyDeployment(manifest),)
-    if backends != seen.backends and case.phase is not Phase.FINISHED:
+    if backends != deployment.backends and crawl.phase is not Phase.FINISHED:
         # An earlier operator made it, and wrote none: its pods count as where the Secret says now.
         return (AdoptDeployment(wanted, backends),)
-    if seen.replicas != wanted:
+    if deployment.replicas != wanted:
         return (ScaleDeployment(wanted),)
     return ()
 
 
-def is_current(case: Case, seen: DeploymentView) -> bool:
+def is_current(crawl: PhasedCrawl, deployment: DeploymentView) -> bool:
     """Whether the Deployment is ours, and made from the present spec."""
-    return seen.owner_uid == case.seen.crawljob.uid and seen.template == template_digest(case.seen.crawljob)
+    return deployment.owner_uid == crawl.observation.crawljob.uid and deployment.template == template_digest(
+        crawl.observation.crawljob
+    )
 
 
-def ready(case: Case) -> int:
+def ready(crawl: PhasedCrawl) -> int:
     """Workers of this CrawlJob that are up."""
-    seen = case.seen.deployment
-    return 0 if seen is None or seen.owner_uid not in ("", case.seen.crawljob.uid) else seen.ready
+    deployment = _own_deployment(crawl)
+    return 0 if deployment is None else deployment.ready
 
 
-def _current(case: Case) -> int:
-    seen = case.seen.deployment
-    return 0 if seen is None or seen.owner_uid not in ("", case.seen.crawljob.uid) else seen.replicas
+def _current(crawl: PhasedCrawl) -> int:
+    deployment = _own_deployment(crawl)
+    return 0 if deployment is None else deployment.replicas
+
+
+def _own_deployment(crawl: PhasedCrawl) -> DeploymentView | None:
+    """The Deployment, unless an earlier CrawlJob of this name owns it."""
+    deployment, uid = crawl.deployment, crawl.observation.crawljob.uid
+    return deployment if deployment is not None and deployment.owner_uid in ("", uid) else None

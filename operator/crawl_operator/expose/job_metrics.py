@@ -15,38 +15,38 @@ from crawl_core.spec.status import Status, WorkerCounts
 from crawl_operator.values import names
 from crawl_operator.values.instants import instant_of
 from crawl_operator.values.model import Key, Observation
-from crawl_operator.values.stored_status import last_status
+from crawl_operator.values.stored_status import parse_stored_status
 
 
-def figures_of(seen: Observation, status: Status | None) -> JobFigures:
+def job_figures(observation: Observation, status: Status | None) -> JobFigures:
     """What one look has found. `status` is what it makes of the CrawlJob; None: it stays as it was."""
-    view = seen.crawljob
+    view = observation.crawljob
     job = view.job
-    said = status or last_status(view.status)
+    written = status or parse_stored_status(view.status)
     paused = view.annotations.get(names.ANNOTATION_PAUSED) == "true"
     planned = status is not None and not paused
-    started_at_s = _seconds(said.start_time)
-    workers = said.workers if planned else _workers(seen)
+    started_at_s = _seconds(written.start_time)
+    workers = written.workers if planned else _workers(observation)
     deadline = None if job is None else job.spec.deadline
     return JobFigures(
         namespace=view.key.namespace,
         name=view.key.name,
-        state=said.state,
-        observed_at_s=seen.now.timestamp(),
+        state=written.state,
+        observed_at_s=observation.now.timestamp(),
         source="" if job is None else job.spec.source.type,
-        bucket_name=_bucket_name(seen),
-        conditions=tuple((each.type, each.status, each.reason) for each in said.conditions),
-        progress=None if paused else seen.progress,
-        finished=said.completion_time is not None,
+        bucket_name=_bucket_name(observation),
+        conditions=tuple((each.type, each.status, each.reason) for each in written.conditions),
+        progress=None if paused else observation.progress,
+        finished=written.completion_time is not None,
         started_at_s=started_at_s,
-        completed_at_s=_seconds(said.completion_time),
+        completed_at_s=_seconds(written.completion_time),
         # While something is out of reach the status keeps the last one, which is no news.
-        estimated_at_s=_seconds(said.estimated_completion_time) if planned and seen.trouble is None else None,
+        estimated_at_s=_seconds(written.estimated_completion_time) if planned and observation.trouble is None else None,
         deadline_at_s=None if deadline is None or started_at_s is None else started_at_s + deadline.seconds,
         workers_desired=workers.desired,
         workers_ready=workers.ready,
-        frontier=None if paused else frontier_figures(seen.frontier),
-        bucket=None if paused else bucket_figures(seen.bucket),
+        frontier=None if paused else frontier_figures(observation.frontier),
+        bucket=None if paused else bucket_figures(observation.bucket),
     )
 
 
@@ -55,36 +55,36 @@ def _seconds(instant: str | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
-def _bucket_name(seen: Observation) -> str:
+def _bucket_name(observation: Observation) -> str:
     """By the spec and the credentials: it stays the same while ledger and Redis are out of reach."""
-    job = seen.crawljob.job
-    if job is None or not seen.client_id:
+    job = observation.crawljob.job
+    if job is None or not observation.client_id:
         return ""
-    return bucket_of(job, client_id=seen.client_id) or ""
+    return bucket_of(job, client_id=observation.client_id) or ""
 
 
-def _workers(seen: Observation) -> WorkerCounts:
+def _workers(observation: Observation) -> WorkerCounts:
     """As the Deployment says, where nobody plans how many there should be."""
-    there = seen.deployment
-    if there is None or there.owner_uid not in ("", seen.crawljob.uid):
+    deployment = observation.deployment
+    if deployment is None or deployment.owner_uid not in ("", observation.crawljob.uid):
         return WorkerCounts()
-    return WorkerCounts(desired=there.replicas, ready=there.ready)
+    return WorkerCounts(desired=deployment.replicas, ready=deployment.ready)
 
 
 @dataclass(slots=True)
-class Figures:
+class JobMetrics:
     """The newest of each CrawlJob."""
 
     _newest: dict[Key, JobFigures] = field(default_factory=dict)
 
-    def keep(self, seen: Observation, status: Status | None) -> None:
+    def update(self, observation: Observation, status: Status | None) -> None:
         """Show what this look has found, until the next one."""
-        key = seen.crawljob.key
-        if seen.crawljob.deleted_at is not None:
+        key = observation.crawljob.key
+        if observation.crawljob.deleted_at is not None:
             # What is left of it is no crawl, and nobody is to be called for it.
             self.forget(key)
         else:
-            self._newest[key] = figures_of(seen, status)
+            self._newest[key] = job_figures(observation, status)
 
     def forget(self, key: Key) -> None:
         """A CrawlJob is gone."""

@@ -24,7 +24,7 @@ from kubernetes.client import ApiClient, ApiException
 from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ArtistcrawlError
-from crawl_operator.kube.call_metrics import counted, resource_of
+from crawl_operator.kube.call_metrics import count_call, resource_of
 from crawl_operator.kube.refusals import denial, parsed
 
 Method = Literal["GET", "POST", "PATCH", "DELETE"]
@@ -104,17 +104,17 @@ class Api:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            with counted(method, resource_of(path)) as exchange:
+            with count_call(method, resource_of(path)) as api_call:
                 answer = self._client.call_api(*request, _request_timeout=self._timeout_s)
                 text = answer.read() or b"{}"  # type: ignore[no-untyped-call]
-                exchange.status = answer.status
+                api_call.status = answer.status
         except (HTTPError, OSError, ApiException) as error:
             # The client's own exception stands for what TLS refuses, or a connection that ended within it.
             raise UnreachableError(f"the API server is out of reach: {error}") from error
-        found = parsed(text)
+        answer_object = parsed(text)
         if answer.status >= HTTPStatus.BAD_REQUEST:
-            raise meaning_of(answer.status, found, what=f"{method} {path}")
-        return found
+            raise meaning_of(answer.status, answer_object, what=f"{method} {path}")
+        return answer_object
 
 
 def path_of(group: str, namespace: str, plural: str, *name: str) -> str:
@@ -124,32 +124,32 @@ def path_of(group: str, namespace: str, plural: str, *name: str) -> str:
 
 def meaning_of(status: int, answer: Mapping[str, Any], *, what: str) -> ApiError:
     """What an answer that is no success means here."""
-    said = str(answer.get("message") or answer.get("reason") or "no reason given")
+    message = str(answer.get("message") or answer.get("reason") or "no reason given")
     match status:
         case HTTPStatus.CONFLICT:
-            return ConflictError(said)
+            return ConflictError(message)
         case HTTPStatus.NOT_FOUND | HTTPStatus.GONE:
-            return MissingError(said)
+            return MissingError(message)
         case HTTPStatus.UNAUTHORIZED:
-            return ForbiddenError(f"the API server does not accept the operator's token ({said})")
+            return ForbiddenError(f"the API server does not accept the operator's token ({message})")
         case HTTPStatus.FORBIDDEN:
-            return _forbidden(said, answer)
+            return _forbidden(message, answer)
         case HTTPStatus.BAD_REQUEST | HTTPStatus.UNPROCESSABLE_ENTITY | HTTPStatus.METHOD_NOT_ALLOWED:
-            return InvalidError(f"the API server refuses {what}: {said}")
+            return InvalidError(f"the API server refuses {what}: {message}")
         case _:
-            return UnreachableError(f"the API server answered {status} to {what}: {said}")
+            return UnreachableError(f"the API server answered {status} to {what}: {message}")
 
 
-def _forbidden(said: str, answer: Mapping[str, Any]) -> ApiError:
+def _forbidden(message: str, answer: Mapping[str, Any]) -> ApiError:
     """A Role that lacks a verb, unless it is a quota, an admission policy or a namespace that is being deleted."""
-    lacking = denial(said)
-    if lacking is None:
-        kind = UnreachableError if "being terminated" in said else InvalidError
-        return kind(f"the cluster does not allow it: {said}")
-    resource = lacking.resource or str((answer.get("details") or {}).get("kind", ""))
-    who = lacking.user.strip('"')
+    denied = denial(message)
+    if denied is None:
+        kind = UnreachableError if "being terminated" in message else InvalidError
+        return kind(f"the cluster does not allow it: {message}")
+    resource = denied.resource or str((answer.get("details") or {}).get("kind", ""))
+    who = denied.user.strip('"')
     return ForbiddenError(
-        f"the operator ({who}) may not {lacking.verb} {resource} in {lacking.where}; give it a Role there with "
-        f'apiGroups ["{lacking.group}"], resources ["{resource}"], verbs ["{lacking.verb}"], or upgrade the chart, '
+        f"the operator ({who}) may not {denied.verb} {resource} in {denied.where}; give it a Role there with "
+        f'apiGroups ["{denied.group}"], resources ["{resource}"], verbs ["{denied.verb}"], or upgrade the chart, '
         "which makes it"
     )

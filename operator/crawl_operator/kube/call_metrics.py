@@ -16,7 +16,7 @@ OTHER = "other"
 
 
 @dataclass(slots=True)
-class Exchange:
+class ApiCall:
     """One request. Say here what was answered."""
 
     status: int = 0
@@ -24,14 +24,14 @@ class Exchange:
 
 
 @contextmanager
-def counted(method: str, resource: str) -> Iterator[Exchange]:
+def count_call(method: str, resource: str) -> Iterator[ApiCall]:
     """Count what happens inside as one request, whatever comes of it."""
-    exchange = Exchange()
+    call = ApiCall()
     with API_DURATION.labels(method).time():
         try:
-            yield exchange
+            yield call
         finally:
-            API_REQUESTS.labels(method, resource, str(exchange.status)).inc()
+            API_REQUESTS.labels(method, resource, str(call.status)).inc()
 
 
 def resource_of(path: str) -> str:

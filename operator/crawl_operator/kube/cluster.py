@@ -36,39 +36,39 @@ class Cluster:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def confirm(self, seen: CrawlJobView) -> None:
+    async def confirm(self, crawljob: CrawlJobView) -> None:
         """Return where the CrawlJob is still as it was seen; else it is a conflict.
 
         Before a write to the ledger, which knows no resourceVersion: who slept since its look must not bring back a
         spec that a user has changed. A patch that changes nothing, and is not kept, takes no right of its own.
         """
-        path = path_of(_CRAWLJOBS, seen.key.namespace, names.PLURAL, seen.key.name)
-        body = {"metadata": {"uid": seen.uid, "resourceVersion": seen.resource_version}}
+        path = path_of(_CRAWLJOBS, crawljob.key.namespace, names.PLURAL, crawljob.key.name)
+        body = {"metadata": {"uid": crawljob.uid, "resourceVersion": crawljob.resource_version}}
         await self._api.request("PATCH", path, query={**_OURS, "dryRun": "All"}, body=body, content_type=MERGE)
 
-    async def apply_status(self, seen: CrawlJobView, status: Status) -> str:
+    async def apply_status(self, crawljob: CrawlJobView, status: Status) -> str:
         """Write the whole status; what it no longer says goes. The CrawlJob's new resourceVersion."""
         body = {
             "apiVersion": API_VERSION,
             "kind": KIND,
-            "metadata": {"name": seen.key.name, "uid": seen.uid, "resourceVersion": seen.resource_version},
+            "metadata": {"name": crawljob.key.name, "uid": crawljob.uid, "resourceVersion": crawljob.resource_version},
             "status": status_object(status),
         }
-        path = path_of(_CRAWLJOBS, seen.key.namespace, names.PLURAL, seen.key.name, "status")
+        path = path_of(_CRAWLJOBS, crawljob.key.namespace, names.PLURAL, crawljob.key.name, "status")
         answer = await self._api.request("PATCH", path, query=_OURS_BY_FORCE, body=body, content_type=APPLY)
         return str(answer["metadata"]["resourceVersion"])
 
-    async def set_finalizers(self, seen: CrawlJobView, finalizers: Sequence[str]) -> str:
+    async def set_finalizers(self, crawljob: CrawlJobView, finalizers: Sequence[str]) -> str:
         """Write the finalizers. The CrawlJob's new resourceVersion."""
-        metadata = {"uid": seen.uid, "resourceVersion": seen.resource_version, "finalizers": list(finalizers)}
-        path = path_of(_CRAWLJOBS, seen.key.namespace, names.PLURAL, seen.key.name)
+        metadata = {"uid": crawljob.uid, "resourceVersion": crawljob.resource_version, "finalizers": list(finalizers)}
+        path = path_of(_CRAWLJOBS, crawljob.key.namespace, names.PLURAL, crawljob.key.name)
         answer = await self._api.request("PATCH", path, query=_OURS, body={"metadata": metadata}, content_type=MERGE)
         return str(answer["metadata"]["resourceVersion"])
 
-    async def delete_crawljob(self, seen: CrawlJobView) -> None:
+    async def delete_crawljob(self, crawljob: CrawlJobView) -> None:
         """Delete the CrawlJob, where it is still the one that was seen."""
-        path = path_of(_CRAWLJOBS, seen.key.namespace, names.PLURAL, seen.key.name)
-        at = {"uid": seen.uid, "resourceVersion": seen.resource_version}
+        path = path_of(_CRAWLJOBS, crawljob.key.namespace, names.PLURAL, crawljob.key.name)
+        at = {"uid": crawljob.uid, "resourceVersion": crawljob.resource_version}
         await self._api.request("DELETE", path, body=_delete_options("Background", at))
 
     async def create_deployment(self, namespace: str, manifest: Mapping[str, Any]) -> None:
@@ -78,15 +78,15 @@ class Cluster:
         """
         await self._apply_deployment(namespace, manifest, {"resourceVersion": NO_VERSION})
 
-    async def apply_deployment(self, namespace: str, manifest: Mapping[str, Any], *, seen: DeploymentView) -> str:
+    async def apply_deployment(self, namespace: str, manifest: Mapping[str, Any], *, at: DeploymentView) -> str:
         """Replace the workers' template; their number stays where the manifest says none. The new resourceVersion."""
         # Without the uid, a Deployment that was deleted meanwhile would be made anew.
-        at = {"uid": seen.uid, "resourceVersion": seen.resource_version}
-        spec = {"replicas": seen.replicas, **manifest.get("spec", {})}
-        return await self._apply_deployment(namespace, {**manifest, "spec": spec}, at)
+        identity = {"uid": at.uid, "resourceVersion": at.resource_version}
+        spec = {"replicas": at.replicas, **manifest.get("spec", {})}
+        return await self._apply_deployment(namespace, {**manifest, "spec": spec}, identity)
 
-    async def _apply_deployment(self, namespace: str, manifest: Mapping[str, Any], at: Mapping[str, str]) -> str:
-        metadata = {**manifest["metadata"], "namespace": namespace, **at}
+    async def _apply_deployment(self, namespace: str, manifest: Mapping[str, Any], identity: Mapping[str, str]) -> str:
+        metadata = {**manifest["metadata"], "namespace": namespace, **identity}
         body = {**manifest, "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
         path = path_of(_APPS, namespace, "deployments", metadata["name"])
         answer = await self._api.request("PATCH", path, query=_OURS_BY_FORCE, body=body, content_type=APPLY)
@@ -97,10 +97,16 @@ class Cluster:
         return await self._api.request("GET", path_of(_APPS, namespace, "deployments", name))
 
     async def scale_deployment(
-        self, namespace: str, name: str, *, replicas: int, seen: DeploymentView, more: Mapping[str, Any] | None = None
+        self,
+        namespace: str,
+        name: str,
+        *,
+        replicas: int,
+        at: DeploymentView,
+        more: Mapping[str, Any] | None = None,
     ) -> str:
         """Set the number of workers, and `more` of the Deployment's metadata. The new resourceVersion."""
-        metadata = {"uid": seen.uid, "resourceVersion": seen.resource_version, **(more or {})}
+        metadata = {"uid": at.uid, "resourceVersion": at.resource_version, **(more or {})}
         body = {"metadata": metadata, "spec": {"replicas": replicas}}
         path = path_of(_APPS, namespace, "deployments", name)
         answer = await self._api.request("PATCH", path, query=_OURS, body=body, content_type=MERGE)
@@ -121,8 +127,8 @@ class Cluster:
     async def pod_troubles(self, key: Key, *, now: datetime) -> tuple[PodTrouble, ...]:
         """Why some of a CrawlJob's workers are not ready."""
         query = {"labelSelector": names.selector_text(key.name), "limit": str(PODS_LOOKED_AT), "resourceVersion": "0"}
-        found = await self._api.request("GET", path_of(_CORE, key.namespace, "pods"), query=query)
-        return pod_troubles(found.get("items") or [], now=now)
+        answer = await self._api.request("GET", path_of(_CORE, key.namespace, "pods"), query=query)
+        return pod_troubles(answer.get("items") or [], now=now)
 
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         """Record an Event."""

@@ -93,8 +93,8 @@ def _failure(status: Raw) -> str:
 
 def pod_troubles(pods: Iterator[Raw] | list[Raw], *, now: datetime) -> tuple[PodTrouble, ...]:
     """Of the pods that are not ready and not about to be, what keeps them."""
-    found = (_pod_trouble(pod, now) for pod in pods)
-    return tuple(trouble for trouble in found if trouble is not None)
+    troubles = (_pod_trouble(pod, now) for pod in pods)
+    return tuple(trouble for trouble in troubles if trouble is not None)
 
 
 def _pod_trouble(pod: Raw, now: datetime) -> PodTrouble | None:

@@ -36,7 +36,7 @@ from crawl_core.values.progress import Progress
 from crawl_operator.connect.addresses import backends_digest
 from crawl_operator.connect.backends import Backends
 from crawl_operator.connect.buckets import BucketKey, Buckets
-from crawl_operator.connect.secrets import Given, SecretError, Secrets
+from crawl_operator.connect.secrets import JobSecrets, SecretError, SecretReader
 from crawl_operator.kube.api import ApiError, ForbiddenError, MissingError
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import deployment_view
@@ -51,7 +51,7 @@ from crawl_operator.values.model import (
     PodTrouble,
     Trouble,
 )
-from crawl_operator.values.stored_status import last_status
+from crawl_operator.values.stored_status import parse_stored_status
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Observer:
     """Looks, and remembers between two looks what the ledger does not say. Nothing depends on the memory."""
 
     def __init__(
-        self, cluster: Cluster, backends: Backends, secrets: Secrets, bucket_records: Buckets, clock: Clock
+        self, cluster: Cluster, backends: Backends, secrets: SecretReader, bucket_records: Buckets, clock: Clock
     ) -> None:
         self._cluster = cluster
         self._backends = backends
@@ -93,143 +93,151 @@ class Observer:
     async def observe(self, crawljob: CrawlJobView, deployment: DeploymentView | None) -> Observation:
         """One look. Raises an ApiError where the API server is out of reach."""
         now = datetime.fromtimestamp(self._clock.time(), UTC)
-        kept = self._keep(crawljob)
-        seen = Observation(now=now, crawljob=crawljob, deployment=deployment, memory=kept.memory())
+        remembered = self._remember(crawljob)
+        observation = Observation(now=now, crawljob=crawljob, deployment=deployment, memory=remembered.memory())
         job = crawljob.job
-        going = crawljob.deleted_at is not None
-        if job is None or (going and names.FINALIZER not in crawljob.finalizers):
-            return seen
-        seen, conflict = await self._with_workers(seen, kept)
-        seen = replace(seen, pods=await self._pods(seen, kept))
+        deleting = crawljob.deleted_at is not None
+        if job is None or (deleting and names.FINALIZER not in crawljob.finalizers):
+            return observation
+        observation, conflict = await self._with_workers(observation, remembered)
+        observation = replace(observation, pods=await self._pods(observation, remembered))
         try:
-            given = await self._secrets.given(job)
+            secrets = await self._secrets.read(job)
         except SecretError as error:
-            return replace(seen, secrets=error.versions, trouble=error.trouble)
-        backends = backends_digest(given.postgres_url, given.redis_url)
-        seen = replace(seen, secrets=given.versions, client_id=given.client_id, backends=backends)
-        seen = await self._with_backends(seen, job, given)
-        if not going:
-            seen = replace(seen, trouble=seen.trouble or conflict)
-        if seen.progress is not None:
-            _measure(kept.throughput, seen, seen.progress)
-        return replace(seen, memory=kept.memory())
+            return replace(observation, secrets=error.versions, trouble=error.trouble)
+        backends = backends_digest(secrets.postgres_url, secrets.redis_url)
+        observation = replace(observation, secrets=secrets.versions, client_id=secrets.client_id, backends=backends)
+        observation = await self._with_backends(observation, job, secrets)
+        if not deleting:
+            observation = replace(observation, trouble=observation.trouble or conflict)
+        if observation.progress is not None:
+            _measure(remembered.throughput, observation, observation.progress)
+        return replace(observation, memory=remembered.memory())
 
     def forget(self, key: Key) -> None:
         """A CrawlJob is gone."""
         self._remembered.pop(key, None)
 
-    def learn(self, seen: Observation, feedback: Feedback) -> None:
+    def learn(self, observation: Observation, feedback: Feedback) -> None:
         """Remember, for the looks that follow, what acting on this one brought to light."""
-        remembered = self._keep(seen.crawljob)
+        remembered = self._remember(observation.crawljob)
         if feedback.seeded:
-            remembered.seeded_at = seen.now
+            remembered.seeded_at = observation.now
         if feedback.hidden:
             remembered.hidden = True
         if feedback.accepted or feedback.refused is not None:
             remembered.refused = feedback.refused
 
-    async def _with_workers(self, seen: Observation, kept: _Remembered) -> tuple[Observation, Trouble | None]:
+    async def _with_workers(
+        self, observation: Observation, remembered: _Remembered
+    ) -> tuple[Observation, Trouble | None]:
         """The Deployment by its name, where it should be there and the watch did not bring it: it selects by labels."""
-        if seen.deployment is not None:
-            kept.hidden = False
-            return seen, None
-        key = seen.crawljob.key
+        if observation.deployment is not None:
+            remembered.hidden = False
+            return observation, None
+        key = observation.crawljob.key
         name = names.workers_of(key.name)
-        if not kept.hidden and not last_status(seen.crawljob.status).workers.desired:
-            return seen, None
+        if not remembered.hidden and not parse_stored_status(observation.crawljob.status).workers.desired:
+            return observation, None
         try:
-            found = deployment_view(await self._cluster.get_deployment(key.namespace, name))
+            pod_troubles = deployment_view(await self._cluster.get_deployment(key.namespace, name))
         except MissingError:
-            kept.hidden = False
-            return seen, None
+            remembered.hidden = False
+            return observation, None
         except ForbiddenError as error:
-            return seen, Trouble("Forbidden", str(error), permanent=True)
-        if found.owner_uid == seen.crawljob.uid or found.labelled:
-            return replace(seen, deployment=found), None
-        kept.hidden = True
-        said = f"The Deployment {name} exists and is not this CrawlJob's"
+            return observation, Trouble("Forbidden", str(error), permanent=True)
+        if pod_troubles.owner_uid == observation.crawljob.uid or pod_troubles.labelled:
+            return replace(observation, deployment=pod_troubles), None
+        remembered.hidden = True
+        problem = f"The Deployment {name} exists and is not this CrawlJob's"
         remedy = (
             f"delete or rename it: kubectl -n {key.namespace} delete deployment {name}, or name the CrawlJob otherwise"
         )
-        return seen, Trouble("NameConflict", f"{said}; {remedy}", permanent=True)
+        return observation, Trouble("NameConflict", f"{problem}; {remedy}", permanent=True)
 
-    def _keep(self, crawljob: CrawlJobView) -> _Remembered:
-        kept = self._remembered.get(crawljob.key)
-        if kept is None or kept.uid != crawljob.uid:
-            kept = self._remembered[crawljob.key] = _Remembered(crawljob.uid)
-        return kept
+    def _remember(self, crawljob: CrawlJobView) -> _Remembered:
+        remembered = self._remembered.get(crawljob.key)
+        if remembered is None or remembered.uid != crawljob.uid:
+            remembered = self._remembered[crawljob.key] = _Remembered(crawljob.uid)
+        return remembered
 
-    async def _pods(self, seen: Observation, kept: _Remembered) -> tuple[PodTrouble, ...]:
-        found = [kept.refused] if kept.refused is not None else []
-        deployment = seen.deployment
+    async def _pods(self, observation: Observation, remembered: _Remembered) -> tuple[PodTrouble, ...]:
+        pod_troubles = [remembered.refused] if remembered.refused is not None else []
+        deployment = observation.deployment
         if deployment is None or deployment.deleting or deployment.ready >= deployment.replicas:
-            return tuple(found)
+            return tuple(pod_troubles)
         if deployment.failure:
-            found.append(PodTrouble(pod="", reason="FailedCreate", message=deployment.failure))
+            pod_troubles.append(PodTrouble(pod="", reason="FailedCreate", message=deployment.failure))
         try:
-            found += await self._cluster.pod_troubles(seen.crawljob.key, now=seen.now)
+            pod_troubles += await self._cluster.pod_troubles(observation.crawljob.key, now=observation.now)
         except ApiError as error:
             # They only explain; what counts is in the Deployment.
-            extra = fields("pods.unread", crawljob=str(seen.crawljob.key))
+            extra = fields("pods.unread", crawljob=str(observation.crawljob.key))
             log.warning("workers' pods cannot be read: %s", error, extra=extra)
-        return tuple(found)
+        return tuple(pod_troubles)
 
-    async def _with_backends(self, seen: Observation, job: CrawlJob, given: Given) -> Observation:
+    async def _with_backends(self, observation: Observation, job: CrawlJob, secrets: JobSecrets) -> Observation:
         try:
-            async with self._backends.ledger(given.postgres_url) as ledger:
+            async with self._backends.ledger(secrets.postgres_url) as ledger:
                 async with _limited(LedgerUnavailableError):
-                    seen = await _with_row(seen, job, ledger)
-                row = seen.row
-                if row is None or seen.trouble is not None or seen.crawljob.deleted_at is not None:
-                    return seen
+                    observation = await _with_row(observation, job, ledger)
+                row = observation.row
+                if row is None or observation.trouble is not None or observation.crawljob.deleted_at is not None:
+                    return observation
                 if row.finished_at is None:
-                    seen = await self._with_redis(seen, job, given, ledger)
+                    observation = await self._with_redis(observation, job, secrets, ledger)
                 async with _limited(LedgerUnavailableError):
-                    return await _with_counts(seen, row, ledger)
+                    return await _with_counts(observation, row, ledger)
         except (UnavailableError, ConfigurationError) as error:
-            return replace(seen, trouble=trouble_of(error, job, names.POSTGRES_URL))
+            return replace(observation, trouble=trouble_of(error, job, names.POSTGRES_URL))
 
-    async def _with_redis(self, seen: Observation, job: CrawlJob, given: Given, ledger: Ledger) -> Observation:
+    async def _with_redis(
+        self, observation: Observation, job: CrawlJob, secrets: JobSecrets, ledger: Ledger
+    ) -> Observation:
         """What Redis says; a trouble with it is noted, and does not keep us from what the ledger says."""
-        row = seen.row
+        row = observation.row
         try:
-            async with self._backends.redis(given.redis_url) as redis, _limited(RedisUnavailableError):
-                seen = replace(seen, frontier=await frontier_view(redis, seen.crawljob.uid))
+            async with self._backends.redis(secrets.redis_url) as redis, _limited(RedisUnavailableError):
+                observation = replace(observation, frontier=await frontier_view(redis, observation.crawljob.uid))
                 if row is None or row.bucket is None:
-                    return seen
-                status = await self._buckets.status(BucketKey.of(given, row.bucket), ledger, redis)
+                    return observation
+                status = await self._buckets.status(BucketKey.of(secrets, row.bucket), ledger, redis)
                 if status is not None and status.row.limits != limits_of(job.spec):
                     status = replace(status, strictest_job=await buckets.stricter_job(ledger, row.id) or "")
-                return replace(seen, bucket=status)
+                return replace(observation, bucket=status)
         except LedgerUnavailableError:
             raise
         except (UnavailableError, ConfigurationError) as error:
-            return replace(seen, trouble=trouble_of(error, job, names.REDIS_URL))
+            return replace(observation, trouble=trouble_of(error, job, names.REDIS_URL))
 
 
-def _measure(throughput: Throughput, seen: Observation, progress: Progress) -> None:
-    job = seen.crawljob.job
+def _measure(throughput: Throughput, observation: Observation, progress: Progress) -> None:
+    job = observation.crawljob.job
     if job is not None and job.spec.suspend:
         throughput.pause()
-    elif seen.trouble is not None or (seen.bucket is not None and seen.bucket.frozen_until is not None):
+    elif observation.trouble is not None or _is_frozen(observation):
         throughput.hold()
     else:
-        throughput.see(progress, at_s=seen.now.timestamp())
+        throughput.see(progress, at_s=observation.now.timestamp())
 
 
-async def _with_row(seen: Observation, job: CrawlJob, ledger: Ledger) -> Observation:
+def _is_frozen(observation: Observation) -> bool:
+    return observation.bucket is not None and observation.bucket.frozen_until is not None
+
+
+async def _with_row(observation: Observation, job: CrawlJob, ledger: Ledger) -> Observation:
     row = await jobs.find(ledger, job.metadata.namespace, job.metadata.name)
     if row is None:
-        return seen
-    return replace(seen, row=row, trouble=_name_taken(row, job))
+        return observation
+    return replace(observation, row=row, trouble=_name_taken(row, job))
 
 
-async def _with_counts(seen: Observation, row: JobRow, ledger: Ledger) -> Observation:
+async def _with_counts(observation: Observation, row: JobRow, ledger: Ledger) -> Observation:
     try:
-        progress, missing = await counted(ledger, row.id, frontier=seen.frontier)
+        progress, missing = await counted(ledger, row.id, frontier=observation.frontier)
     except KeyError:
-        return replace(seen, row=None)  # deleted and reaped in this very moment
-    return replace(seen, progress=progress, latency_s=progress.latency_s, open_missing=missing)
+        return replace(observation, row=None)  # deleted and reaped in this very moment
+    return replace(observation, progress=progress, latency_s=progress.latency_s, open_missing=missing)
 
 
 def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
@@ -240,13 +248,13 @@ def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
     try:
         told_apart = differences(identity(row.crawl_job.spec), job.spec)
     except SpecError as error:
-        said = f"The ledger's job {full_name} was recorded by another version of artistcrawl ({error})"
-        return Trouble("NameTaken", f"{said}; upgrade the operator, or write another metadata.name", permanent=True)
+        problem = f"The ledger's job {full_name} was recorded by another version of artistcrawl ({error})"
+        return Trouble("NameTaken", f"{problem}; upgrade the operator, or write another metadata.name", permanent=True)
     if not told_apart:
         return None
-    said = f"The ledger has a job {full_name} that crawls something else ({in_words(told_apart)})"
+    problem = f"The ledger has a job {full_name} that crawls something else ({in_words(told_apart)})"
     remedies = "apply it with another metadata.name, or with the recorded values to go on with that crawl"
-    return Trouble("NameTaken", f"{said}; {remedies}", permanent=True)
+    return Trouble("NameTaken", f"{problem}; {remedies}", permanent=True)
 
 
 @asynccontextmanager
@@ -268,9 +276,9 @@ def trouble_of(error: ArtistcrawlError, job: CrawlJob, key: str) -> Trouble:
     namespace, name = job.metadata.namespace, job.spec.backends_secret_ref.name
     where = f"see {key} in the Secret {name} of namespace {namespace}"
     server = "Ledger" if key == names.POSTGRES_URL else "Redis"
-    said = f"{str(error)[:1].upper()}{str(error)[1:]}"
+    problem = f"{str(error)[:1].upper()}{str(error)[1:]}"
     if isinstance(error, SchemaVersionError):
-        return Trouble("VersionMismatch", f"{said}; {where}", permanent=True)
+        return Trouble("VersionMismatch", f"{problem}; {where}", permanent=True)
     if isinstance(error, ConfigurationError):
-        return Trouble(f"{server}Misconfigured", f"{said}; {where}", permanent=True)
-    return Trouble(f"{server}Unavailable", f"{said}; it is tried again until it answers; {where}", permanent=False)
+        return Trouble(f"{server}Misconfigured", f"{problem}; {where}", permanent=True)
+    return Trouble(f"{server}Unavailable", f"{problem}; it is tried again until it answers; {where}", permanent=False)

@@ -15,17 +15,17 @@ from crawl_operator.values.model import Key
 @dataclass(frozen=True, slots=True)
 class _Due:
     at_s: float
-    caused: bool
+    triggered: bool
 
 
 @dataclass(slots=True)
-class Agenda:
+class PriorityQueue:
     """The keys that are due, now or later, and those that are being looked at."""
 
     running: dict[Key, float] = field(default_factory=dict)
     """What is being looked at, with when it was due."""
     _due: dict[Key, _Due] = field(default_factory=dict)
-    _caused: list[tuple[float, int, Key]] = field(default_factory=list)
+    _triggered: list[tuple[float, int, Key]] = field(default_factory=list)
     _timed: list[tuple[float, int, Key]] = field(default_factory=list)
     _count: int = 0
 
@@ -39,20 +39,20 @@ class Agenda:
         now = sum(due.at_s <= now_s for due in dues)
         return now, len(dues) - now
 
-    def ask(self, key: Key, *, at_s: float, caused: bool) -> None:
+    def put(self, key: Key, *, at_s: float, triggered: bool) -> None:
         """Have a key looked at, not later than at_s. The earlier of two times counts."""
-        known = self._due.get(key)
-        due = _Due(at_s, caused)
-        if known is not None:
-            due = _Due(min(known.at_s, at_s), known.caused if known.at_s < at_s else caused)
-        if due != known:
+        planned = self._due.get(key)
+        due = _Due(at_s, triggered)
+        if planned is not None:
+            due = _Due(min(planned.at_s, at_s), planned.triggered if planned.at_s < at_s else triggered)
+        if due != planned:
             self._due[key] = due
             if key not in self.running:
                 self._push(key, due)
 
-    def take(self, now_s: float) -> Key | None:
+    def pop(self, now_s: float) -> Key | None:
         """The next key that is due, which then counts as running."""
-        for heap in (self._caused, self._timed):
+        for heap in (self._triggered, self._timed):
             self._drop_outdated(heap)
             if heap and heap[0][0] <= now_s:
                 at_s, _, key = heapq.heappop(heap)
@@ -61,28 +61,28 @@ class Agenda:
                 return key
         return None
 
-    def done(self, key: Key) -> None:
+    def finish(self, key: Key) -> None:
         """A key's round is over."""
         self.running.pop(key, None)
         if (due := self._due.get(key)) is not None:
             self._push(key, due)
 
-    def forget(self, key: Key) -> None:
+    def discard(self, key: Key) -> None:
         """Look at a key no more, unless it is asked for again."""
         self._due.pop(key, None)
 
     def next_s(self) -> float | None:
         """When the next key is due."""
-        for heap in (self._caused, self._timed):
+        for heap in (self._triggered, self._timed):
             self._drop_outdated(heap)
-        times = [heap[0][0] for heap in (self._caused, self._timed) if heap]
+        times = [heap[0][0] for heap in (self._triggered, self._timed) if heap]
         return min(times, default=None)
 
     def _push(self, key: Key, due: _Due) -> None:
         self._count += 1
-        heapq.heappush(self._caused if due.caused else self._timed, (due.at_s, self._count, key))
+        heapq.heappush(self._triggered if due.triggered else self._timed, (due.at_s, self._count, key))
 
     def _drop_outdated(self, heap: list[tuple[float, int, Key]]) -> None:
-        caused = heap is self._caused
-        while heap and (heap[0][2] in self.running or self._due.get(heap[0][2]) != _Due(heap[0][0], caused)):
+        triggered = heap is self._triggered
+        while heap and (heap[0][2] in self.running or self._due.get(heap[0][2]) != _Due(heap[0][0], triggered)):
             heapq.heappop(heap)

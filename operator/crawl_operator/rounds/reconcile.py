@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from kubernetes.client import ApiClient
 
 from crawl_core.clock import Clock
-from crawl_operator.act.act import GoneError, Tools, act
-from crawl_operator.act.event_recorder import Notes
+from crawl_operator.act.act import CrawlJobGoneError, Tools, act
+from crawl_operator.act.event_recorder import EventRecorder
 from crawl_operator.act.upkeep import Upkeep
 from crawl_operator.connect.backends import Backends
 from crawl_operator.connect.buckets import Buckets
-from crawl_operator.connect.secrets import Secrets
+from crawl_operator.connect.secrets import SecretReader
 from crawl_operator.decide.plan import plan
-from crawl_operator.expose.job_metrics import Figures
+from crawl_operator.expose.job_metrics import JobMetrics
 from crawl_operator.kube.api import Api
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import crawljob_view, deployment_view
@@ -35,9 +35,11 @@ class RoundIO:
     def __init__(self, cluster: Cluster, clock: Clock, *, instance: str = "") -> None:
         """`instance` signs the Events."""
         self.backends, self.buckets = Backends(clock), Buckets(clock)
-        secrets = Secrets(cluster, clock)
+        secrets = SecretReader(cluster, clock)
         self._observer = Observer(cluster, self.backends, secrets, self.buckets, clock)
-        self._tools = Tools(cluster, self.backends, secrets, self.buckets, Notes(cluster, clock, instance=instance))
+        self._tools = Tools(
+            cluster, self.backends, secrets, self.buckets, EventRecorder(cluster, clock, instance=instance)
+        )
 
     async def observe(self, crawljob: CrawlJobView, deployment: DeploymentView | None) -> Observation:
         """One look. Raises an ApiError where the API server is out of reach."""
@@ -53,7 +55,7 @@ class RoundIO:
         self._observer.learn(observation, result.feedback)
         if result.failure is not None:
             raise result.failure
-        return result.again_s
+        return result.requeue_after_s
 
     def forget(self, key: Key) -> None:
         """A CrawlJob is gone."""
@@ -65,7 +67,7 @@ class RoundIO:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _CachedView:
     """A CrawlJob as it was read last: reading its spec is half of what an idle round costs."""
 
     raw: Raw
@@ -91,8 +93,8 @@ class Reconciler:
         self._store = store
         self._may_act = may_act
         self._workers = workers
-        self._seen: dict[Key, _Seen] = {}
-        self.figures = Figures()
+        self._views: dict[Key, _CachedView] = {}
+        self.job_metrics = JobMetrics()
         """What metrics say of the CrawlJobs that were looked at."""
 
     async def close(self) -> None:
@@ -105,30 +107,30 @@ class Reconciler:
         view = self._view(key)
         if view is None:
             # Its Deployment goes with it: it is owned, and the API server's collector deletes what lost its owner.
-            self._seen.pop(key, None)
+            self._views.pop(key, None)
             self._io.forget(key)
-            self.figures.forget(key)
+            self.job_metrics.forget(key)
             return None
         raw = self._store.deployment(key, names.workers_of(key.name))
-        seen = await self._io.observe(view, None if raw is None else deployment_view(raw))
-        planned = plan(seen, settings=self._workers)
+        observation = await self._io.observe(view, None if raw is None else deployment_view(raw))
+        planned = plan(observation, settings=self._workers)
         if not self._may_act():
             # The lead was lost while we looked. Whoever leads now looks at all by itself.
             return None
-        self.figures.keep(seen, planned.status)
+        self.job_metrics.update(observation, planned.status)
         try:
-            return await self._io.act(seen, planned)
-        except GoneError:
+            return await self._io.act(observation, planned)
+        except CrawlJobGoneError:
             # Its deletion went by unseen. What the watch brings of a later one of its name stays.
-            self._store.remove("crawljobs", self._seen[key].raw)
-            self.figures.forget(key)
+            self._store.remove("crawljobs", self._views[key].raw)
+            self.job_metrics.forget(key)
             return None
 
     def _view(self, key: Key) -> CrawlJobView | None:
         raw = self._store.crawljob(key)
         if raw is None:
             return None
-        kept = self._seen.get(key)
-        if kept is None or kept.raw is not raw:
-            kept = self._seen[key] = _Seen(raw, crawljob_view(raw))
-        return kept.view
+        cached = self._views.get(key)
+        if cached is None or cached.raw is not raw:
+            cached = self._views[key] = _CachedView(raw, crawljob_view(raw))
+        return cached.view

@@ -252,7 +252,7 @@ class DeleteCrawlJob:
     """Delete the CrawlJob itself: its time after finishing is over. At the observed uid and resourceVersion."""
 
 
-Step = (
+Action = (
     RecordJob
     | SeedFrontier
     | SettleJob
@@ -271,7 +271,7 @@ Step = (
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Event:
     """An Event on the CrawlJob: once a transition, with a stable reason."""
 
     type: Literal["Normal", "Warning"]
@@ -283,15 +283,15 @@ class Note:
 class Plan:
     """What to do now, in this order; then what to write; then when to look again."""
 
-    steps: tuple[Step, ...] = ()
+    actions: tuple[Action, ...] = ()
     """A step that fails ends the steps of this round; the status and its notes are written all the same."""
     status: Status | None = None
     """None: leave it as it is (the CrawlJob is going, or paused)."""
-    notes: tuple[Note, ...] = ()
+    events: tuple[Event, ...] = ()
     """What the status tells anew."""
-    done: tuple[Note, ...] = ()
+    events_when_done: tuple[Event, ...] = ()
     """What the steps did; said only when all of them succeeded."""
-    again_s: float | None = None
+    requeue_after_s: float | None = None
     """Seconds until the next look; 0: at once, since a step changes what is seen; None: when something changes."""
 
 

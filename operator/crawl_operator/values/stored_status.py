@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from crawl_core.spec.status import Condition, Status
 
 
-def last_status(raw: Mapping[str, Any]) -> Status:
+def parse_stored_status(raw: Mapping[str, Any]) -> Status:
     """What can be read of a status."""
     try:
         return Status.model_validate(dict(raw))

@@ -16,7 +16,7 @@ from kubernetes.client import ApiClient, ApiException, Configuration, CustomObje
 from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ConfigurationError, UnavailableError
-from crawl_operator.kube.call_metrics import counted
+from crawl_operator.kube.call_metrics import count_call
 from crawl_operator.values import names
 from crawl_operator.values.model import Key
 from crawl_operator.watch.store import Kind
@@ -70,12 +70,12 @@ async def probe(api: ApiClient, namespace: str) -> None:
 
 async def listed(api: ApiClient, kind: Kind, namespaces: Sequence[str]) -> dict[Key, Mapping[str, Any]]:
     """The metadata of all objects of a kind, as they are now, in the namespaces (none: all)."""
-    found: dict[Key, Mapping[str, Any]] = {}
+    metadata_by_key: dict[Key, Mapping[str, Any]] = {}
     for namespace in namespaces or ("",):
         for item in await asyncio.to_thread(_list, api, kind, namespace):
             metadata = item["metadata"]
-            found[Key(metadata["namespace"], metadata["name"])] = metadata
-    return found
+            metadata_by_key[Key(metadata["namespace"], metadata["name"])] = metadata
+    return metadata_by_key
 
 
 def _list(api: ApiClient, kind: Kind, namespace: str, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
@@ -86,16 +86,16 @@ def _list(api: ApiClient, kind: Kind, namespace: str, *, limit: int | None = Non
         more["limit"] = limit
     if kind == "deployments":
         more["label_selector"] = names.COMMON_SELECTOR
-    with counted("GET", kind) as exchange:
+    with count_call("GET", kind) as api_call:
         try:
             answer: Any
             if namespace:
                 answer = objects.list_namespaced_custom_object(group, version, namespace, kind, **more)
             else:
                 answer = objects.list_custom_object_for_all_namespaces(group, version, kind, **more)
-            exchange.status = answer.status
+            api_call.status = answer.status
         except ApiException as error:
-            exchange.status = error.status or 0
+            api_call.status = error.status or 0
             raise _meaning(error, kind, namespace) from error
         except (HTTPError, OSError) as error:
             raise ClusterUnavailableError(f"the API server is out of reach: {error}") from error

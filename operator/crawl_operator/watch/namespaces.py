@@ -22,7 +22,7 @@ class NamespacesChangedError(ArtistcrawlError):
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class WatchedNamespaces:
     """What one look has found."""
 
     namespaces: tuple[str, ...]
@@ -35,11 +35,11 @@ Probe = Callable[[str], Awaitable[None]]
 """Asks whether a namespace's objects ("": those of all) can be listed. Raises RefusedError where not."""
 
 
-async def look(probe: Probe, named: Sequence[str]) -> Served:
+async def find_watchable(probe: Probe, named: Sequence[str]) -> WatchedNamespaces:
     """Ask for each. Raises RefusedError where none of them can be served."""
     if not named:
         await probe("")
-        return Served(())
+        return WatchedNamespaces(())
     refused: dict[str, RefusedError] = {}
     for namespace in named:
         try:
@@ -48,27 +48,29 @@ async def look(probe: Probe, named: Sequence[str]) -> Served:
             refused[namespace] = error
     if len(refused) == len(named):
         raise refused[named[0]]
-    there = tuple(namespace for namespace in named if namespace not in refused)
-    return Served(there, {namespace: str(error) for namespace, error in refused.items()})
+    watchable = tuple(namespace for namespace in named if namespace not in refused)
+    return WatchedNamespaces(watchable, {namespace: str(error) for namespace, error in refused.items()})
 
 
-async def stay(served: Served, probe: Probe, *, clock: Clock) -> None:
+async def watch_for_changes(watched: WatchedNamespaces, probe: Probe, *, clock: Clock) -> None:
     """Look for ever. Raises NamespacesChangedError when what can be served has changed."""
-    named = (*served.namespaces, *served.refused)
-    before = served
+    named = (*watched.namespaces, *watched.refused)
+    before = watched
     while True:
         await clock.sleep(INTERVAL_S)
         try:
-            now = await look(probe, named)
+            current = await find_watchable(probe, named)
         except (RefusedError, UnavailableError):
             # Nothing would be won by a new start.
-            now = served
-        if set(now.namespaces) == set(before.namespaces) != set(served.namespaces):
-            raise NamespacesChangedError(_change(served, now))
-        before = now
+            current = watched
+        if set(current.namespaces) == set(before.namespaces) != set(watched.namespaces):
+            raise NamespacesChangedError(_change(watched, current))
+        before = current
 
 
-def _change(served: Served, now: Served) -> str:
-    lost = [f"{now.refused[each]} (is namespace {each} gone?)" for each in served.namespaces if each in now.refused]
-    back = [f"namespace {each} can be served again" for each in now.namespaces if each in served.refused]
-    return "; ".join([*lost, *back, "the operator starts anew"])
+def _change(watched: WatchedNamespaces, current: WatchedNamespaces) -> str:
+    lost = [name for name in watched.namespaces if name in current.refused]
+    regained = [name for name in current.namespaces if name in watched.refused]
+    losses = [f"{current.refused[name]} (is namespace {name} gone?)" for name in lost]
+    returns = [f"namespace {name} can be served again" for name in regained]
+    return "; ".join([*losses, *returns, "the operator starts anew"])

@@ -32,8 +32,11 @@ FIRST_S = 0.2
 Lister = Callable[[Kind], Awaitable[Mapping[Key, Mapping[str, Any]]]]
 KINDS: tuple[Kind, ...] = ("crawljobs", "deployments")
 
-Behind = dict[tuple[Kind, Key], Entry | None]
+Differences = dict[tuple[Kind, Key], Entry | None]
 """What the list has in another version than the store, with what the store has."""
+
+
+_CAUGHT_UP = object()
 
 
 class WatchDeafError(ArtistcrawlError):
@@ -47,12 +50,12 @@ class Resync:
         self._store = store
         self._lister = lister
         self._clock = clock
-        self._now = asyncio.Event()
+        self._triggered = asyncio.Event()
         self.complete = asyncio.Event()
 
-    def soon(self) -> None:
+    def trigger(self) -> None:
         """Compare before long: a watch has begun anew."""
-        self._now.set()
+        self._triggered.set()
 
     async def run(self) -> None:
         """Compare. Raises WatchDeafError when a watch is deaf."""
@@ -64,41 +67,41 @@ class Resync:
             await (self._rest() if self.complete.is_set() else self._clock.sleep(FIRST_S))
 
     async def _compare(self) -> None:
-        behind = await self.behind()
-        if behind and self.complete.is_set():
+        differences = await self.differences()
+        if differences and self.complete.is_set():
             await self._clock.sleep(GRACE_S)
-            again = await self.behind()
+            still_different = await self.differences()
             # What moved meanwhile is alive, if late.
-            deaf = [where for where, entry in behind.items() if where in again and again[where] is entry]
+            deaf = [where for where, entry in differences.items() if still_different.get(where, _CAUGHT_UP) is entry]
             if deaf:
                 kind, key = deaf[0]
                 raise WatchDeafError(f"the watch of {kind} brought no news of {key} ({len(deaf)} such) for {GRACE_S} s")
         # At first only what is missing counts: with many active CrawlJobs some version is always newer in the list.
-        elif None not in behind.values() and not self.complete.is_set():
+        elif None not in differences.values() and not self.complete.is_set():
             self.complete.set()
             log.info(
                 "watching", extra=fields("watches.complete", crawljobs=len(list(self._store.entries("crawljobs"))))
             )
 
-    async def behind(self) -> Behind:
+    async def differences(self) -> Differences:
         """What the store lacks, or has in another version; what is gone is removed from it on the way."""
-        found: Behind = {}
+        differences: Differences = {}
         for kind in KINDS:
             before = dict(self._store.entries(kind))
-            there = await self._lister(kind)
+            listed = await self._lister(kind)
             now = dict(self._store.entries(kind))
             for key, entry in before.items():
-                if key not in there and now.get(key) is entry:
+                if key not in listed and now.get(key) is entry:
                     log.info("a deletion went by unseen", extra=fields("watch.missed", kind=kind, name=str(key)))
                     self._store.remove(kind, entry.raw)
-            for key, metadata in there.items():
+            for key, metadata in listed.items():
                 if (entry_now := now.get(key)) is None or entry_now.version != metadata["resourceVersion"]:
-                    found[kind, key] = entry_now
-        return found
+                    differences[kind, key] = entry_now
+        return differences
 
     async def _rest(self) -> None:
-        self._now.clear()
+        self._triggered.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(INTERVAL_S):
-                await self._now.wait()
+                await self._triggered.wait()
                 await self._clock.sleep(SOON_S)

@@ -21,6 +21,7 @@ from crawl_operator.decide.digests import template_digest
 from crawl_operator.decide.plan import plan
 from crawl_operator.values import names
 from crawl_operator.values.model import (
+    Action,
     AdoptDeployment,
     ApplyDeployment,
     ClearProblem,
@@ -29,10 +30,10 @@ from crawl_operator.values.model import (
     DeleteCrawlJob,
     DeleteDeployment,
     DeploymentView,
+    Event,
     Key,
     MarkDeleted,
     Memory,
-    Note,
     Observation,
     Plan,
     RecordJob,
@@ -41,7 +42,6 @@ from crawl_operator.values.model import (
     SeedFrontier,
     SetFinalizers,
     SettleJob,
-    Step,
     Unfreeze,
     WorkerSettings,
 )
@@ -197,17 +197,17 @@ def said(seen_or_status: Observation | Status, kind: str) -> Condition:
     return next(each for each in status.conditions if each.type == kind)
 
 
-def steps_of(seen: Observation) -> list[str]:
-    return [type(step).__name__ for step in planned(seen).steps]
+def actions_of(seen: Observation) -> list[str]:
+    return [type(action).__name__ for action in planned(seen).actions]
 
 
-def notes(made: Plan) -> tuple[Note, ...]:
+def written_events(made: Plan) -> tuple[Event, ...]:
     """All that are written where each step succeeds."""
-    return (*made.notes, *made.done)
+    return (*made.events, *made.events_when_done)
 
 
-def notes_of(seen: Observation) -> list[str]:
-    return [note.reason for note in notes(planned(seen))]
+def event_reasons(seen: Observation) -> list[str]:
+    return [event.reason for event in written_events(planned(seen))]
 
 
 def told(seen: Observation) -> Observation:
@@ -230,27 +230,27 @@ def settled(seen: Observation, *, rounds: int = 8) -> Observation:
     """What is there once plans come to rest. Fails where they do not."""
     for _ in range(rounds):
         made = planned(seen)
-        quiet = not [step for step in made.steps if not isinstance(step, SeedFrontier)]
+        quiet = not [action for action in made.actions if not isinstance(action, SeedFrontier)]
         again = after(seen, made)
         if quiet and again == seen:
             return seen
         seen = again
-    raise AssertionError(f"no rest after {rounds} rounds: {planned(seen).steps}")
+    raise AssertionError(f"no rest after {rounds} rounds: {planned(seen).actions}")
 
 
 def after(seen: Observation, made: Plan) -> Observation:
     """What is seen after a plan was acted on, the pods being as quick as can be."""
-    for step in made.steps:
-        seen = _acted(seen, step)
+    for action in made.actions:
+        seen = _acted(seen, action)
     if made.status is None:
         return seen
     written = made.status.model_dump(mode="json", by_alias=True, exclude_none=True)
     return replace(seen, crawljob=replace(seen.crawljob, status=written))
 
 
-def _acted(seen: Observation, step: Step) -> Observation:
+def _acted(seen: Observation, action: Action) -> Observation:
     view, row, deployment = seen.crawljob, seen.row, seen.deployment
-    match step:
+    match action:
         case SetFinalizers(finalizers):
             return replace(seen, crawljob=replace(view, finalizers=finalizers))
         case DeleteCrawlJob():

@@ -11,7 +11,7 @@ from crawl_core.clock import SYSTEM_CLOCK, SystemClock
 from crawl_operator.kube.api import MissingError
 from crawl_operator.kube.views import crawljob_view
 from crawl_operator.rounds.reconcile import RoundIO
-from crawl_operator.values.model import CrawlJobView, Observation, Plan, Step
+from crawl_operator.values.model import Action, CrawlJobView, Observation, Plan
 
 SMALL = {"minLength": 4, "maxLength": 4, "first": "aa00", "last": "aa1z", "rangeSize": 36}
 """36 + 36 strings in two ranges."""
@@ -87,7 +87,7 @@ async def look(round_io: RoundIO, crawljob: CrawlJobView | None = None) -> Obser
     return await round_io.observe(crawljob or view(), None)
 
 
-async def do(round_io: RoundIO, *steps: Step, crawljob: CrawlJobView | None = None) -> Observation:
+async def do(round_io: RoundIO, *actions: Action, crawljob: CrawlJobView | None = None) -> Observation:
     """Look, do these steps, and look again."""
-    await round_io.act(await look(round_io, crawljob), Plan(steps=steps))
+    await round_io.act(await look(round_io, crawljob), Plan(actions=actions))
     return await look(round_io, crawljob)

@@ -16,11 +16,11 @@ from support.fakes.limiter_world import LoopClock
 from support.fakes.virtual_time import in_virtual_time
 
 from crawl_core.metrics.definitions import OPERATOR
-from crawl_operator.rounds.workqueue import Pace, Rounds
+from crawl_operator.rounds.workqueue import Workqueue, WorkqueueSettings
 from crawl_operator.values.model import Key
 
 A, B = Key("default", "a"), Key("default", "b")
-QUICK = Pace(timeout_s=0.2, first_backoff_s=0.01, last_backoff_s=0.05, soonest_s=0.01)
+QUICK = WorkqueueSettings(timeout_s=0.2, first_backoff_s=0.01, last_backoff_s=0.05, soonest_s=0.01)
 
 
 class Recorder:
@@ -49,9 +49,9 @@ class Recorder:
 
 @asynccontextmanager
 async def running(
-    recorder: Recorder, pace: Pace = QUICK, may_act: Callable[[], bool] = lambda: True
-) -> AsyncIterator[Rounds]:
-    rounds = Rounds(recorder, may_act=may_act, clock=LoopClock(), pace=pace)
+    recorder: Recorder, settings: WorkqueueSettings = QUICK, may_act: Callable[[], bool] = lambda: True
+) -> AsyncIterator[Workqueue]:
+    rounds = Workqueue(recorder, may_act=may_act, clock=LoopClock(), settings=settings)
     task = asyncio.create_task(rounds.run())
     try:
         yield rounds
@@ -64,7 +64,7 @@ async def running(
 async def test_what_is_asked_for_is_looked_at() -> None:
     recorder = Recorder()
     async with running(recorder) as rounds:
-        rounds.ask(A)
+        rounds.add(A)
         await recorder.looked(A)
 
 
@@ -76,7 +76,7 @@ async def test_asking_many_times_makes_no_second_round_at_once() -> None:
     recorder = Recorder(slow)
     async with running(recorder) as rounds:
         for _ in range(20):
-            rounds.ask(A)
+            rounds.add(A)
             await asyncio.sleep(0.002)
         await recorder.looked(A, 2)
     assert recorder.most == 1
@@ -89,7 +89,7 @@ async def test_a_round_says_when_the_next_one_is() -> None:
 
     recorder = Recorder(again)
     async with running(recorder) as rounds:
-        rounds.ask(A)
+        rounds.add(A)
         await recorder.looked(A, 3)
 
 
@@ -97,7 +97,7 @@ async def test_a_round_says_when_the_next_one_is() -> None:
 async def test_without_a_next_one_nothing_happens_until_it_is_asked_for() -> None:
     recorder = Recorder()
     async with running(recorder) as rounds:
-        rounds.ask(A)
+        rounds.add(A)
         await recorder.looked(A)
         await asyncio.sleep(0.05)
         assert (recorder.looks[A], rounds.waiting) == (1, 0)
@@ -111,9 +111,9 @@ async def test_a_failing_round_is_tried_again_and_keeps_no_other_waiting(caplog:
 
     recorder = Recorder(fails)
     async with running(recorder) as rounds:
-        rounds.ask(A)
+        rounds.add(A)
         await recorder.looked(A, 3)
-        rounds.ask(B)
+        rounds.add(B)
         await recorder.looked(B)
     traces = [record for record in caplog.records if record.exc_info]
     assert len(traces) == 1
@@ -127,8 +127,8 @@ async def test_a_failing_round_waits_longer_each_time() -> None:
     recorder = Recorder(fails)
     logging.disable(logging.CRITICAL)
     try:
-        async with running(recorder, Pace(first_backoff_s=0.02, last_backoff_s=10)) as rounds:
-            rounds.ask(A)
+        async with running(recorder, WorkqueueSettings(first_backoff_s=0.02, last_backoff_s=10)) as rounds:
+            rounds.add(A)
             await asyncio.sleep(0.5)
     finally:
         logging.disable(logging.NOTSET)
@@ -143,7 +143,7 @@ async def test_a_round_that_hangs_is_ended() -> None:
 
     recorder = Recorder(hangs)
     async with running(recorder) as rounds:
-        rounds.ask(A)
+        rounds.add(A)
         await recorder.looked(A, 2)
 
 
@@ -153,8 +153,8 @@ async def test_at_once_and_again_is_no_busy_loop() -> None:
         return 0
 
     recorder = Recorder(hurried)
-    async with running(recorder, Pace(soonest_s=0.02)) as rounds:
-        rounds.ask(A)
+    async with running(recorder, WorkqueueSettings(soonest_s=0.02)) as rounds:
+        rounds.add(A)
         await asyncio.sleep(0.5)
     assert recorder.looks[A] <= 6
 
@@ -166,10 +166,10 @@ async def test_many_active_ones_are_looked_at_at_a_bounded_rate() -> None:
 
     recorder = Recorder(again)
     keys = [Key("default", str(number)) for number in range(200)]
-    async with running(recorder, Pace(timed_per_s=100)) as rounds:
-        rounds.ask_all(keys)
+    async with running(recorder, WorkqueueSettings(timed_per_s=100)) as rounds:
+        rounds.add_all(keys)
         await asyncio.sleep(1.0)
-        rounds.ask(A)
+        rounds.add(A)
         async with asyncio.timeout(1):
             await recorder.looked(A)
     # 200 at first, then 100 a second.
@@ -182,8 +182,8 @@ async def test_many_that_wait_long_keep_no_active_one_waiting() -> None:
         return 0.01 if key == A else 3600.0
 
     recorder = Recorder(again)
-    async with running(recorder, Pace(timed_per_s=10)) as rounds:
-        rounds.ask_all([A, *(Key("default", str(number)) for number in range(200))])
+    async with running(recorder, WorkqueueSettings(timed_per_s=10)) as rounds:
+        rounds.add_all([A, *(Key("default", str(number)) for number in range(200))])
         await recorder.looked(A, 5)  # else it would be every 20 s
 
 
@@ -192,11 +192,11 @@ async def test_who_does_not_lead_begins_no_round_and_goes_on_when_it_does() -> N
     leads = False
     recorder = Recorder()
     async with running(recorder, may_act=lambda: leads) as rounds:
-        rounds.ask(A)
+        rounds.add(A)
         await asyncio.sleep(0.05)
         assert recorder.looks[A] == 0
         leads = True
-        rounds.ask_all([A])
+        rounds.add_all([A])
         await recorder.looked(A)
 
 
@@ -210,7 +210,7 @@ async def test_a_stop_waits_for_the_rounds_at_hand() -> None:
 
     recorder = Recorder(slow)
     async with running(recorder) as rounds:
-        rounds.ask(A)
+        rounds.add(A)
         await recorder.looked(A)
     assert finished == [A]
 
@@ -239,9 +239,9 @@ async def test_each_round_is_counted_by_how_it_ended_with_its_time() -> None:
             await asyncio.Event().wait()
 
     recorder, before, timed = Recorder(ends), rounds_by_result(), total("reconcile_duration_seconds_count")
-    once = Pace(timeout_s=0.05, first_backoff_s=60, last_backoff_s=60)
+    once = WorkqueueSettings(timeout_s=0.05, first_backoff_s=60, last_backoff_s=60)
     async with running(recorder, once) as rounds:
-        rounds.ask_all([A, B, Key("default", "c"), Key("default", "d")])
+        rounds.add_all([A, B, Key("default", "c"), Key("default", "d")])
         async with asyncio.timeout(5):
             while sum(more(before)) < 4:
                 await asyncio.sleep(0.002)
@@ -254,8 +254,8 @@ async def test_a_round_that_had_to_wait_for_another_tells_how_long() -> None:
         await asyncio.sleep(0.1)
 
     recorder, waited_s = Recorder(slow), total("queue_wait_seconds_sum")
-    async with running(recorder, Pace(at_once=1)) as rounds:
-        rounds.ask_all([A, B])
+    async with running(recorder, WorkqueueSettings(at_once=1)) as rounds:
+        rounds.add_all([A, B])
         await recorder.looked(B)
     assert 0.09 < total("queue_wait_seconds_sum") - waited_s < 2
 
@@ -265,10 +265,10 @@ async def test_what_was_due_while_another_operator_led_did_not_wait_here() -> No
     leads = False
     recorder, waited_s = Recorder(), total("queue_wait_seconds_sum")
     async with running(recorder, may_act=lambda: leads) as rounds:
-        rounds.ask(A, after_s=-3_600.0)
+        rounds.add(A, after_s=-3_600.0)
         await asyncio.sleep(0.01)
         leads = True
-        rounds.ask_all([A])
+        rounds.add_all([A])
         await recorder.looked(A)
     assert total("queue_wait_seconds_sum") - waited_s < 60
 
@@ -276,9 +276,9 @@ async def test_what_was_due_while_another_operator_led_did_not_wait_here() -> No
 @in_virtual_time
 async def test_the_queue_is_told_of_by_who_leads_alone() -> None:
     leads = False
-    rounds = Rounds(Recorder(), may_act=lambda: leads, clock=LoopClock())
-    rounds.ask(A)
-    rounds.ask(B, after_s=60)
+    rounds = Workqueue(Recorder(), may_act=lambda: leads, clock=LoopClock())
+    rounds.add(A)
+    rounds.add(B, after_s=60)
     standby = rounds.queue()
     leads = True
     assert (standby, rounds.queue()) == ((0, 0), (1, 1))
@@ -290,8 +290,8 @@ async def test_rounds_at_hand_are_in_flight() -> None:
         await asyncio.Event().wait()
 
     recorder = Recorder(hangs)
-    async with running(recorder, Pace(timeout_s=60)) as rounds:
-        rounds.ask_all([A, B])
+    async with running(recorder, WorkqueueSettings(timeout_s=60)) as rounds:
+        rounds.add_all([A, B])
         await recorder.looked(A)
         await recorder.looked(B)
         assert rounds.in_flight == 2

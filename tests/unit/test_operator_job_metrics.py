@@ -22,7 +22,7 @@ from support.fakes.observations import (
 from crawl_core.job.bucket_name import bucket_of
 from crawl_core.job.views import FrontierView
 from crawl_core.readings.job import JobFigures
-from crawl_operator.expose.job_metrics import Figures, figures_of
+from crawl_operator.expose.job_metrics import JobMetrics, job_figures
 from crawl_operator.values import names
 from crawl_operator.values.model import Key, Observation, Trouble
 
@@ -33,7 +33,7 @@ ESTIMATE = NOW + timedelta(hours=3)
 
 def shown(seen: Observation) -> JobFigures:
     """After a round."""
-    return figures_of(seen, planned(seen).status)
+    return job_figures(seen, planned(seen).status)
 
 
 def series(figures: JobFigures) -> dict[tuple[str, ...], float]:
@@ -110,7 +110,7 @@ def test_an_estimate_is_that_of_the_status() -> None:
     assert status is not None
     assert status.estimated_completion_time is not None
     said = datetime.fromisoformat(status.estimated_completion_time).timestamp()
-    assert figures_of(seen, status).estimated_at_s == said
+    assert job_figures(seen, status).estimated_at_s == said
 
 
 def test_a_job_that_was_just_applied_has_a_state_and_no_counts() -> None:
@@ -197,14 +197,14 @@ def test_a_paused_job_has_its_state_and_no_number_that_nobody_will_renew() -> No
 def test_workers_of_an_earlier_crawljob_are_not_counted() -> None:
     seen = crawling()
     theirs = workers_of(seen.crawljob, replicas=5, owner_uid="uid-0")
-    figures = figures_of(replace(seen, deployment=theirs), None)
+    figures = job_figures(replace(seen, deployment=theirs), None)
     assert (figures.workers_desired, figures.workers_ready) == (0, 0)
 
 
 def test_a_round_that_plans_no_status_shows_the_one_that_is_written() -> None:
     seen = told(crawling())
-    assert figures_of(seen, None).state == "Crawling"
-    assert figures_of(seen, None).conditions == shown(seen).conditions
+    assert job_figures(seen, None).state == "Crawling"
+    assert job_figures(seen, None).conditions == shown(seen).conditions
 
 
 def test_an_invalid_spec_is_a_stalled_job_of_no_known_source() -> None:
@@ -218,32 +218,32 @@ def test_an_invalid_spec_is_a_stalled_job_of_no_known_source() -> None:
 
 
 @pytest.fixture
-def kept() -> Figures:
-    figures = Figures()
-    figures.keep(crawling(view={"name": "one"}), None)
-    figures.keep(crawling(view={"name": "two"}), None)
+def kept() -> JobMetrics:
+    figures = JobMetrics()
+    figures.update(crawling(view={"name": "one"}), None)
+    figures.update(crawling(view={"name": "two"}), None)
     return figures
 
 
-def shown_names(kept: Figures) -> list[str]:
+def shown_names(kept: JobMetrics) -> list[str]:
     return [each.name for each in kept.all()]
 
 
-def test_a_later_look_replaces_an_earlier_one(kept: Figures) -> None:
-    kept.keep(crawling(view={"name": "one"}, now=NOW + timedelta(hours=1)), None)
+def test_a_later_look_replaces_an_earlier_one(kept: JobMetrics) -> None:
+    kept.update(crawling(view={"name": "one"}, now=NOW + timedelta(hours=1)), None)
     assert {each.name: each.observed_at_s - NOW.timestamp() for each in kept.all()} == {"one": 3600, "two": 0}
 
 
-def test_a_crawljob_that_is_gone_has_no_series(kept: Figures) -> None:
+def test_a_crawljob_that_is_gone_has_no_series(kept: JobMetrics) -> None:
     kept.forget(Key("music", "one"))
     assert shown_names(kept) == ["two"]
 
 
-def test_a_crawljob_that_is_being_deleted_has_no_series(kept: Figures) -> None:
-    kept.keep(crawling(view={"name": "one", "deleted_at": NOW}), None)
+def test_a_crawljob_that_is_being_deleted_has_no_series(kept: JobMetrics) -> None:
+    kept.update(crawling(view={"name": "one", "deleted_at": NOW}), None)
     assert shown_names(kept) == ["two"]
 
 
-def test_once_another_operator_led_nothing_of_before_is_shown(kept: Figures) -> None:
+def test_once_another_operator_led_nothing_of_before_is_shown(kept: JobMetrics) -> None:
     kept.forget_all()
     assert shown_names(kept) == []

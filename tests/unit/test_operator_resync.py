@@ -62,7 +62,7 @@ def cluster() -> Cluster:
 
 async def test_a_deletion_that_went_by_is_found(store: Store, cluster: Cluster) -> None:
     store.put("crawljobs", crawljob(1))
-    assert await Resync(store, cluster.list, clock=Clock()).behind() == {}
+    assert await Resync(store, cluster.list, clock=Clock()).differences() == {}
     assert store.crawljob(ARTISTS) is None
 
 
@@ -71,7 +71,7 @@ async def test_an_object_that_arrives_during_the_list_stays(store: Store, cluste
         store.put("crawljobs", crawljob(1))
         return {}
 
-    await Resync(store, lists_slowly, clock=Clock()).behind()
+    await Resync(store, lists_slowly, clock=Clock()).differences()
     assert store.crawljob(ARTISTS) is not None
 
 

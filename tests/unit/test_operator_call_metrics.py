@@ -6,7 +6,7 @@ import pytest
 
 from crawl_core.metrics.definitions import OPERATOR
 from crawl_operator.kube.api import path_of
-from crawl_operator.kube.call_metrics import counted, resource_of
+from crawl_operator.kube.call_metrics import count_call, resource_of
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,13 @@ def durations(verb: str) -> float:
 
 def test_an_answer_is_counted_by_its_status_with_its_time() -> None:
     before = requests("PATCH", "deployments", "409"), durations("PATCH")
-    with counted("PATCH", "deployments") as exchange:
-        exchange.status = 409
+    with count_call("PATCH", "deployments") as call:
+        call.status = 409
     assert (requests("PATCH", "deployments", "409"), durations("PATCH")) == (before[0] + 1, before[1] + 1)
 
 
 def test_a_request_without_an_answer_is_counted_too() -> None:
     before = requests("GET", "secrets", "0"), durations("GET")
-    with pytest.raises(OSError, match="refused"), counted("GET", "secrets"):
+    with pytest.raises(OSError, match="refused"), count_call("GET", "secrets"):
         raise OSError("refused")
     assert (requests("GET", "secrets", "0"), durations("GET")) == (before[0] + 1, before[1] + 1)

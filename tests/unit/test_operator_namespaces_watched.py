@@ -8,7 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from crawl_operator.watch.access import ClusterUnavailableError, RefusedError
-from crawl_operator.watch.namespaces import INTERVAL_S, NamespacesChangedError, Served, look, stay
+from crawl_operator.watch.namespaces import (
+    INTERVAL_S,
+    NamespacesChangedError,
+    WatchedNamespaces,
+    find_watchable,
+    watch_for_changes,
+)
 
 
 @dataclass
@@ -38,32 +44,32 @@ class World:
 
 
 async def test_a_namespace_that_is_refused_keeps_no_other_from_being_served() -> None:
-    found = await look(World([{"b"}]).probe, ["a", "b", "c"])
-    assert found == Served(("a", "c"), {"b": "may not list crawljobs in b"})
+    found = await find_watchable(World([{"b"}]).probe, ["a", "b", "c"])
+    assert found == WatchedNamespaces(("a", "c"), {"b": "may not list crawljobs in b"})
 
 
 @pytest.mark.parametrize("named", [["a", "b"], ["a"]])
 async def test_where_all_are_refused_a_person_must_act(named: list[str]) -> None:
     with pytest.raises(RefusedError, match="in a"):
-        await look(World([{"a", "b"}]).probe, named)
+        await find_watchable(World([{"a", "b"}]).probe, named)
 
 
 async def test_all_namespaces_that_must_not_be_listed_are_not_taken_for_none() -> None:
     with pytest.raises(RefusedError, match="in all"):
-        await look(World([{""}]).probe, [])
+        await find_watchable(World([{""}]).probe, [])
 
 
 async def test_a_namespace_that_goes_makes_the_operator_start_anew() -> None:
     world = World([set(), {"b"}])
     with pytest.raises(NamespacesChangedError, match=r"in b \(is namespace b gone"):
-        await stay(Served(("a", "b")), world.probe, clock=world)
+        await watch_for_changes(WatchedNamespaces(("a", "b")), world.probe, clock=world)
     assert world.slept_s == [INTERVAL_S] * 2
 
 
 async def test_a_namespace_that_is_there_again_makes_the_operator_start_anew() -> None:
     world = World([{"b"}, {"b"}, set()])
     with pytest.raises(NamespacesChangedError, match="b can be served again"):
-        await stay(Served(("a",), {"b": "gone"}), world.probe, clock=world)
+        await watch_for_changes(WatchedNamespaces(("a",), {"b": "gone"}), world.probe, clock=world)
 
 
 @pytest.mark.parametrize(
@@ -78,4 +84,4 @@ async def test_a_namespace_that_is_there_again_makes_the_operator_start_anew() -
 async def test_a_refusal_that_passes_and_one_of_all_change_nothing(looks: list[set[str] | Exception]) -> None:
     world = World(looks)
     with pytest.raises(asyncio.CancelledError):
-        await stay(Served(("a", "b")), world.probe, clock=world)
+        await watch_for_changes(WatchedNamespaces(("a", "b")), world.probe, clock=world)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.fakes.observations import NOW, crawling, fresh, notes_of, planned, said, settled, status_of, told
+from support.fakes.observations import NOW, crawling, event_reasons, fresh, planned, said, settled, status_of, told
 
 from crawl_core.job.views import FrontierView
 from crawl_operator.values import names
@@ -20,27 +20,27 @@ def asking(annotation: str, value: str = "1", *, of: Observation | None = None) 
 
 
 @pytest.mark.parametrize(
-    ("annotation", "step", "reason"),
+    ("annotation", "action", "reason"),
     [
         (RETRY, ReplayDeadLetters(1), "DeadLettersReplayed"),
         (UNFREEZE, Unfreeze("credential:28d3f3b2a61c"), "UnfreezeRequested"),
     ],
 )
-def test_a_new_value_is_acted_on_once(annotation: str, step: object, reason: str) -> None:
+def test_a_new_value_is_acted_on_once(annotation: str, action: object, reason: str) -> None:
     seen = asking(annotation)
-    if isinstance(step, Unfreeze):
+    if isinstance(action, Unfreeze):
         assert seen.row is not None
-        step = Unfreeze(str(seen.row.bucket))
-    assert planned(seen).steps == (step,)
-    assert (planned(seen).again_s, reason in notes_of(seen)) == (0, True)
-    assert (planned(told(seen)).steps, notes_of(told(seen))) == ((), [])
-    assert planned(asking(annotation, "2", of=told(seen))).steps == (step,)
+        action = Unfreeze(str(seen.row.bucket))
+    assert planned(seen).actions == (action,)
+    assert (planned(seen).requeue_after_s, reason in event_reasons(seen)) == (0, True)
+    assert (planned(told(seen)).actions, event_reasons(told(seen))) == ((), [])
+    assert planned(asking(annotation, "2", of=told(seen))).actions == (action,)
 
 
 def test_both_can_be_asked_for_at_once() -> None:
     seen = crawling(progress={"dead_letters": 3})
     both = replace(seen, crawljob=replace(seen.crawljob, annotations={RETRY: "1", UNFREEZE: "2"}))
-    assert [type(step) for step in planned(both).steps] == [ReplayDeadLetters, Unfreeze]
+    assert [type(action) for action in planned(both).actions] == [ReplayDeadLetters, Unfreeze]
     handled = status_of(both).handled
     assert handled is not None
     assert (handled.retry_dead_letters, handled.unfreeze) == ("1", "2")
@@ -53,18 +53,18 @@ def test_an_annotation_that_is_gone_is_remembered() -> None:
 
 
 def test_an_empty_value_asks_for_nothing() -> None:
-    assert planned(asking(RETRY, "")).steps == ()
+    assert planned(asking(RETRY, "")).actions == ()
 
 
 def test_a_value_of_any_length_is_acted_on_once() -> None:
     seen = asking(UNFREEZE, "x" * 5_000)
-    assert planned(told(seen)).steps == ()
+    assert planned(told(seen)).actions == ()
 
 
 def test_nothing_is_done_while_the_ledger_is_away() -> None:
     away = Trouble("LedgerUnavailable", "no", permanent=False)
     seen = asking(RETRY, of=replace(crawling(), trouble=away, row=None, progress=None))
-    assert (planned(seen).steps, status_of(seen).handled) == ((), None)
+    assert (planned(seen).actions, status_of(seen).handled) == ((), None)
 
 
 def test_a_new_job_is_recorded_before_anything_is_asked_of_it() -> None:
@@ -73,8 +73,8 @@ def test_a_new_job_is_recorded_before_anything_is_asked_of_it() -> None:
 
 def test_where_each_node_has_a_limit_the_user_is_told_what_to_run() -> None:
     seen = asking(UNFREEZE, of=crawling({"rateLimit": {"bucket": "Node"}, "workers": {"max": 1}}))
-    assert planned(seen).steps == ()
-    assert "artistcrawl unfreeze node:ADDRESS" in planned(seen).done[0].message
+    assert planned(seen).actions == ()
+    assert "artistcrawl unfreeze node:ADDRESS" in planned(seen).events_when_done[0].message
 
 
 def test_a_lifted_freeze_lets_the_job_go_on() -> None:
@@ -97,8 +97,8 @@ def test_a_finished_job_goes_on_when_dead_letters_are_searched_again() -> None:
 def test_what_is_asked_of_a_finished_job_is_looked_for_until_it_is_done() -> None:
     away = Trouble("LedgerUnavailable", "no", permanent=False)
     done = settled(crawling(row={"finished_at": NOW}, progress={"open_ranges": 0, "covered": 36**4, "dead_letters": 3}))
-    assert planned(done).again_s is None
-    assert planned(asking(RETRY, of=replace(done, row=None, progress=None, trouble=away))).again_s == 30.0
+    assert planned(done).requeue_after_s is None
+    assert planned(asking(RETRY, of=replace(done, row=None, progress=None, trouble=away))).requeue_after_s == 30.0
 
 
 def test_a_restored_ledger_is_not_said_to_search_dead_letters_again() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.fakes.observations import SETTINGS, crawling, steps_of, view_of, workers_of
+from support.fakes.observations import SETTINGS, actions_of, crawling, view_of, workers_of
 
 from crawl_operator.decide.digests import inputs_digest, template_digest
 from crawl_operator.decide.plan import plan
@@ -81,26 +81,26 @@ def test_an_upgrade_of_the_operator_touches_no_workers() -> None:
         service_account="other",
         sandbox_url="http://elsewhere",
     )
-    assert plan(crawling(), settings=upgraded).steps == ()
+    assert plan(crawling(), settings=upgraded).actions == ()
 
 
 def test_an_image_that_differs_from_the_settings_stays() -> None:
-    assert steps_of(crawling(workers={"image": "artistcrawl/worker:previous"})) == []
+    assert actions_of(crawling(workers={"image": "artistcrawl/worker:previous"})) == []
 
 
 def test_a_changed_template_is_applied_with_the_present_image_and_number() -> None:
     seen = crawling(workers={"template": "another", "replicas": 1})
-    (step,) = plan(seen, settings=SETTINGS).steps
-    assert isinstance(step, ApplyDeployment)
-    assert step.manifest["spec"]["replicas"] == 1
+    (action,) = plan(seen, settings=SETTINGS).actions
+    assert isinstance(action, ApplyDeployment)
+    assert action.manifest["spec"]["replicas"] == 1
 
 
 def test_a_deployment_that_lost_its_annotation_is_applied_again() -> None:
-    assert steps_of(crawling(workers={"template": ""})) == ["ApplyDeployment"]
+    assert actions_of(crawling(workers={"template": ""})) == ["ApplyDeployment"]
 
 
 def test_a_deployment_that_lost_its_owner_is_taken_back() -> None:
-    assert steps_of(crawling(workers={"owner_uid": ""})) == ["ApplyDeployment"]
+    assert actions_of(crawling(workers={"owner_uid": ""})) == ["ApplyDeployment"]
 
 
 def test_inputs_of_a_try_are_the_generation_and_the_secrets() -> None:

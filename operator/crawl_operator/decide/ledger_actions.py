@@ -1,0 +1,55 @@
+"""The job in the ledger and its frontier in Redis: recorded, seeded, seeded again, settled. Pure.
+
+It refuses to record a job that was done once and is gone from the ledger; see `case`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from crawl_core.job.bucket_name import bucket_of
+from crawl_core.job.schedule import RESEED_INTERVAL_S
+from crawl_core.values.jobs import JobRow, as_recorded
+from crawl_operator.decide.phase import Phase, PhasedCrawl, is_moving
+from crawl_operator.values.model import Action, RecordJob, SeedFrontier, SettleJob
+
+
+def actions(crawl: PhasedCrawl) -> tuple[Action, ...]:
+    """What the ledger and the frontier lack."""
+    if crawl.phase is Phase.INVALID or crawl.trouble is not None or is_moving(crawl.observation):
+        return ()
+    row = crawl.row
+    if row is None:
+        return () if crawl.phase is Phase.FINISHED else (RecordJob(), SeedFrontier(force=False))
+    record: tuple[Action, ...] = (RecordJob(),) if _differs(crawl, row) else ()
+    if row.finished_at is not None:
+        return record
+    return record + _settle(crawl) + _seed(crawl)
+
+
+def _differs(crawl: PhasedCrawl, row: JobRow) -> bool:
+    """Whether the row says something else than the CrawlJob."""
+    bucket = bucket_of(crawl.job, client_id=crawl.observation.client_id)
+    return (row.uid, row.spec, row.bucket) != (crawl.observation.crawljob.uid, as_recorded(crawl.job.spec), bucket)
+
+
+def _settle(crawl: PhasedCrawl) -> tuple[Action, ...]:
+    progress = crawl.progress
+    done = progress is not None and progress.open_ranges == 0 and progress.covered == progress.total
+    return (SettleJob(),) if done else ()
+
+
+def _seed(crawl: PhasedCrawl) -> tuple[Action, ...]:
+    if lacks_ranges(crawl):
+        return (SeedFrontier(force=False),)
+    return (SeedFrontier(force=True),) if _due(crawl.observation.memory.seeded_at, crawl.now) else ()
+
+
+def lacks_ranges(crawl: PhasedCrawl) -> bool:
+    """Whether the frontier is seen to lack what the ledger has open."""
+    frontier = crawl.observation.frontier
+    return crawl.observation.open_missing or (frontier is not None and not frontier.known)
+
+
+def _due(seeded_at: datetime | None, now: datetime) -> bool:
+    return seeded_at is None or now - seeded_at >= timedelta(seconds=RESEED_INTERVAL_S)

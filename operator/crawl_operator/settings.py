@@ -1,6 +1,6 @@
-"""What `artistcrawl operator` is told: flags, each with an environment variable that the chart sets.
+"""The settings of `artistcrawl operator`: flags, each with an environment variable that the chart sets.
 
-It refuses to say how workers are made; it only carries what the administrator says about that.
+How workers are made is decided elsewhere; here stands only what the administrator says about it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from support.processes.tcp_proxy import TcpProxy
 
 from crawl_operator.plugin import cli, complete
 from crawl_operator.plugin.follow import Follower, Picture, Scope, pictures
-from crawl_operator.plugin.server import Access, GoneError, Server, connect, crawljobs_path
+from crawl_operator.plugin.server import Access, Server, WatchExpiredError, connect, crawljobs_path
 from crawl_operator.values import names
 
 WITHIN_S = 30.0
@@ -344,7 +344,7 @@ class Forgotten(Server):
 
 def test_a_forgotten_place_in_history_is_answered_with_410(server: Server, jobs: CrawlJobs) -> None:
     jobs.create()
-    with pytest.raises(GoneError):
+    with pytest.raises(WatchExpiredError):
         list(server.watch(crawljobs_path(server.namespace), {}, version="1"))
 
 

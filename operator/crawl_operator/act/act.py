@@ -1,8 +1,8 @@
-"""Does what was planned, in its order; then writes the status, then the notes. It refuses to decide.
+"""Carries out a plan: its actions in their order, then the status, then the Events.
 
-Every write to the cluster carries the version that was seen. A conflict means that the picture was old: the steps end,
-and the next round sees more. The status is written all the same where the CrawlJob is as it was seen: a Deployment that
-is in the way for ever must not silence it.
+Every write to the cluster carries the version that was observed. A conflict means that the observation was old: the
+actions end, and the next round sees more. The status is written all the same where the CrawlJob is as it was observed:
+a Deployment that is in the way for ever must not silence it.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class CrawlJobGoneError(ArtistcrawlError):
 
 
 async def act(observation: Observation, plan: Plan, tools: Tools) -> ActResult:
-    """Take the plan's steps, then write its status, then its Events. Raises CrawlJobGoneError.
+    """Take the plan's actions, then write its status, then its Events. Raises CrawlJobGoneError.
 
     A failure is returned and not raised, since what was learnt until then must reach the observer all the same.
     """
@@ -133,7 +133,7 @@ async def act(observation: Observation, plan: Plan, tools: Tools) -> ActResult:
 
 @contextmanager
 def _counted(action: Action) -> Iterator[None]:
-    """Count a step by what came of it. One that the round's end cut off is not done either."""
+    """Count an action by what came of it. One that the round's time limit cut off is not done either."""
     result = "failed"
     try:
         yield
@@ -154,7 +154,7 @@ async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: 
 
 
 class _PlanExecutor:
-    """The steps of one round, and what they change in the picture."""
+    """Carries out the actions of one round, and keeps up with what they change."""
 
     def __init__(self, tools: Tools, observation: Observation) -> None:
         self.crawljob = observation.crawljob
@@ -165,7 +165,7 @@ class _PlanExecutor:
         self._workers = observation.deployment
 
     async def do(self, action: Action) -> None:
-        """One step."""
+        """Carry out one action. What it writes is the base of the next: its resourceVersion, its row."""
         extra = fields("crawljob.step", crawljob=str(self.crawljob.key), step=type(action).__name__)
         log.info("%s", type(action).__name__, extra=extra)
         match action:

@@ -1,4 +1,4 @@
-"""Notes as Events on the CrawlJob: what `kubectl describe` shows. The same one again is counted, not repeated.
+"""Writes Events on the CrawlJob: what `kubectl describe` shows. A repeated one is counted, not written again.
 
 They are for people, so an Event that cannot be written is logged and forgotten: it never fails a round.
 """

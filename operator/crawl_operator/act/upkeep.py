@@ -1,7 +1,7 @@
-"""What each ledger in use needs now and then, whatever its CrawlJobs do: its request log bounded, deleted jobs' rows
-deleted, and freezes brought from Redis to it and back.
+"""What each ledger in use needs now and then, whatever its CrawlJobs do: its request log stays bounded, the rows of
+deleted jobs go, and a freeze is copied from Redis to the ledger and back.
 
-It refuses to open a ledger for that alone: one that no CrawlJob used for a while is closed, and left in peace.
+No ledger is opened for this alone: one that no CrawlJob used for a while is closed, and stays so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Where a CrawlJob's backends are, as a digest: it changes when they move, and not with a password. Pure.
+"""A digest of where a CrawlJob's backends are: it changes when they move, and not with a password. Pure.
 
-Workers read the Secret when their container starts, so after an edit of it some would crawl by one Redis and some by
-another, each with the whole limit. It refuses to show what it digests: there are passwords beside it.
+Workers read the Secret when their container starts. After an edit of it some would crawl by one Redis and some by
+another, each with the whole limit; the digest shows such an edit. It is a digest because passwords stand beside it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""The ledgers and Redis servers of all CrawlJobs: one pool a database, one client a Redis, shared, closed when idle.
+"""The ledgers and Redis servers of all CrawlJobs: a pool for each database and a client for each Redis, shared by all
+that name it and closed when idle.
 
-CrawlJobs name them by Secrets, so any number of them may appear, vanish and be wrong. It refuses to repeat a call.
+Secrets name them, so any number of them may appear, vanish and be wrong. A call that fails is not repeated here: the
+next round looks again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The buckets of unfinished CrawlJobs, each kept alike in Redis and in the ledger, so that a freeze outlives either.
+"""The buckets of unfinished CrawlJobs, kept alike in Redis and in the ledger, so that a freeze outlives either.
 
-One look a bucket, however many CrawlJobs share it.
+A bucket has one record, however many CrawlJobs share it. Nothing here freezes a bucket or takes a permit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Keeps an unreachable server from holding up everybody: who comes while it is down is refused at once, for a while.
+"""Keeps an unreachable server from holding up everybody: while it is down, callers fail at once, without waiting.
 
-200 CrawlJobs on one dead database then cost one attempt every ten seconds, and no round waits for another's. It
-refuses to know what a server is: it is given the way to open one.
+200 CrawlJobs on one dead database then cost one attempt every ten seconds, and no round waits for another's. What a
+server is does not matter here: the breaker is given the function that opens one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class CircuitBreaker(Generic[T]):
-    """Before one server. `open_server` returns it, or raises UnavailableError or ConfigurationError."""
+    """Stands before one server. `open_server` returns it, or raises UnavailableError or ConfigurationError."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""What a CrawlJob's Secrets say: where its backends are, and who it is to the source.
+"""Reads a CrawlJob's Secrets: where its backends are, and who it is to the source.
 
-A Secret is read by its name alone and kept for a few seconds. It refuses to keep a client's secret, and to guess
-where something is missing: it says the command that makes the Secret.
+A Secret is read by its name alone, since the operator may not list them, and cached for a few seconds. The client's
+secret itself is not cached. Where something is missing, the error holds the command that makes the Secret.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The CustomResourceDefinition: the schema with its rules, and what kubectl, HPA and selectors read of a CrawlJob.
 
-It refuses to be edited by hand: change the types, then `make sync`.
+To change it, change the types, then run `make sync`.
 """
 
 from __future__ import annotations

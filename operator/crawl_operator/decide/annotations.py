@@ -1,7 +1,7 @@
 """What a user asks for once, by an annotation on the CrawlJob: dead letters again, the end of a freeze. Pure.
 
-A value that was not seen before is a request; status.handled remembers it. A restart is none of these: it is part of
-the template's digest. It refuses to do anything twice for one value.
+A value that was not seen before is a request, and status.handled remembers it, so nothing is done twice for one value.
+A restart is none of these: it is part of the template's digest.
 """
 
 from __future__ import annotations

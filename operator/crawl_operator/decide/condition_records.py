@@ -1,7 +1,7 @@
-"""Conditions by the conventions of the Kubernetes API: what each aspect is now, put beside what it was.
+"""Conditions by the conventions of the Kubernetes API: each value of now, put beside the record that was written. Pure.
 
-Pure. It refuses to decide what holds: that stands in `aspects`. Server-side apply keeps no time of a transition, so it
-is taken from the old conditions here.
+What holds is decided in `conditions`. Server-side apply keeps no time of a transition, so that time is taken from the
+old records here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What each condition of a CrawlJob says: whether it holds, why, and what a person could do. Pure.
 
-A message names nothing that changes from round to round: numbers stand in the status' fields, so that a CrawlJob at
-rest is not written. It refuses to decide what is done.
+A message names nothing that changes from round to round. Numbers stand in the status' fields, so that the status of a
+CrawlJob at rest is not written again and again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How a CrawlJob goes: with its data or without, by itself after its time, and never held up for long. Pure.
 
-Only dataPolicy Delete has a finalizer. It refuses to wait for anything longer than PATIENCE after the deletion, also
-when the operator was down meanwhile: a ledger that is gone must not keep a namespace from going.
+Only dataPolicy Delete has a finalizer. Nothing is waited for longer than PATIENCE after the deletion, also when the
+operator was down meanwhile: a ledger that is gone must not keep a namespace Terminating.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Digests: of what a CrawlJob's workers are made from, and of what a try after a configuration error was made with.
+"""Digests: of what a CrawlJob's workers are made from, and of what a try after a configuration error had. Pure.
 
-Pure. It refuses to count the image, the operator's settings and defaults: an upgrade must not disturb running workers.
+Image, operator's settings and defaults are no part of them: an upgrade of the operator must not disturb workers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What becomes an Event: each transition told once, by comparing the status as it was with the status to come. Pure.
+"""Which Events are written: each transition once, by comparing the stored status with the one to come. Pure.
 
-It refuses to remember what it told: the status does.
+Nothing else remembers what was told: the status does, so a new leader repeats nothing.
 """
 
 from __future__ import annotations

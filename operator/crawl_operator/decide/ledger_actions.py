@@ -1,6 +1,6 @@
 """The job in the ledger and its frontier in Redis: recorded, seeded, seeded again, settled. Pure.
 
-It refuses to record a job that was done once and is gone from the ledger; see `case`.
+A job that finished once and is gone from the ledger is not recorded again; see `_finished_at` in `phase`.
 """
 
 from __future__ import annotations

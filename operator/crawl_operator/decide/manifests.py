@@ -1,6 +1,6 @@
 """The workers' Deployment, as an object of Kubernetes. Pure.
 
-It refuses to decide how many workers there are, and when they are replaced: see `scaling` and `workers`.
+How many workers there are stands in `scaling`, and when they are replaced in `workers`.
 """
 
 from __future__ import annotations

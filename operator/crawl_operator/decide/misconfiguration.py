@@ -2,7 +2,7 @@
 
 A worker that cannot work as configured notes so in the ledger and exits 78. All are then taken away; one is tried when
 a Secret or the spec changed, and every RETRY_EVERY, since what was wrong may stand outside the cluster. Until it
-commits something, it stays alone. It refuses to guess whether a change was a remedy.
+commits something, it stays alone: whether a change was a remedy shows by a commit, and by nothing else.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Which case a CrawlJob is: the one decision that all others follow from. Pure.
+"""Which phase a CrawlJob is in: the one decision that all others follow from. Pure.
 
-It refuses to say what is done about it: `workers`, `recording`, `aspects` and `notes` each do for their part.
+What follows from it stands in `ledger_actions`, `workers`, `conditions`, `status` and `events`, each for its part.
 """
 
 from __future__ import annotations

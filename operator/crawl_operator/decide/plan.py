@@ -1,6 +1,6 @@
-"""From what is seen of a CrawlJob to what is done about it: one pure function, the same answer for the same picture.
+"""From what is observed of a CrawlJob to what is done about it: one pure function, the same answer each time.
 
-It asks no clock and no server, and refuses to hold rules of its own: each concern stands in a module beside this one.
+It asks no clock and no server. Each rule stands in the module of its concern beside this one.
 """
 
 from __future__ import annotations

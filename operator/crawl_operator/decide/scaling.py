@@ -1,7 +1,7 @@
 """How many workers a job can use. Pure.
 
-It refuses to look at anything but the limit, the latency and the work that is left: how busy a processor is says
-nothing about a crawl that waits for permits.
+Only the limit, the latency and the work that is left count: how busy a processor is says nothing about a crawl that
+waits for permits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Why nothing is done where something should be: pods that do not come up, requests that all fail, silence. Pure.
 
-It refuses to repeat what Kubernetes says word for word where that changes each minute: a condition is not a log.
+What Kubernetes says is not repeated word for word where that changes each minute: a condition is not a log.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The CrawlJob's status: one word for people, counts from the ledger, times, and what to remember. Pure.
 
-Counts that cannot be read stay as they were written last. It refuses to write an estimate that only wavers.
+Counts that cannot be read stay as they were written last. An estimate that only wavers is not written anew.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The workers' Deployment: how many there should be, and the one step that brings it there. Pure.
+"""The workers' Deployment: how many there should be, and the one action that brings it there. Pure.
 
-A pod's template and their number change separately: an upgrade of the operator replaces no worker, and scaling replaces
-none. It refuses to touch a Deployment while what is wanted cannot be known.
+A pod's template and their number change separately: an upgrade of the operator replaces no worker, and neither does
+scaling. While what is wanted cannot be known, the Deployment is left alone.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def actions(
         # An earlier CrawlJob of this name left it; the collector would delete it, later.
         return (*preparation, DeleteDeployment(deployment.uid))
     if is_moving(crawl.observation):
-        # In the foreground: it is gone when its pods are, and only then others are made.
+        # In the foreground: the Deployment stays until its pods are gone, and while it is there no other is made. In
+        # the background it would go first, and workers of two Redis would each use the whole limit.
         return (DeleteDeployment(deployment.uid),)
     if wanted is None:
         return preparation

@@ -1,6 +1,7 @@
 """What an operator is doing at the moment of a scrape, as the values of its metrics. Pure.
 
-It refuses to count: events are counted where they happen. One that stands by tells of itself, and of no CrawlJob.
+Events are counted where they happen, not here. An operator that stands by tells of itself, and of no CrawlJob: only the
+leader's view of them is current.
 """
 
 from __future__ import annotations

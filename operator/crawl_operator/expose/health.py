@@ -1,6 +1,7 @@
-"""What the operator tells its probes: alive while each of its parts turns, ready once it knows what there is.
+"""Answers to the probes: alive while each part of the operator turns, ready once the watches have brought everything.
 
-It refuses to look at ledgers or Redis: an operator whose database is down has work to do, such as saying so.
+Ledgers and Redis are no part of it: an operator whose database is down has work to do, such as saying so, and a restart
+would only delay that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What metrics say of a CrawlJob, from what was seen of it and the status that follows. Pure, but for its keeping.
+"""The metrics of a CrawlJob, from one look at it and the status that follows. Pure, but for keeping the newest.
 
-It refuses to show a number again that could not be read this time. A number that nobody looks at any more is none
-either: a paused CrawlJob has its state and conditions, and one that is being deleted has nothing.
+A number that could not be read this time is left out, not repeated. So is one that nobody looks at: a paused CrawlJob
+shows its state and conditions alone, and one that is being deleted shows nothing.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
     ├── InvalidError        the object is refused as it is: a defect here, a quota, or an admission policy
     └── UnreachableError    no answer, or "not now": nothing is known, try again
 
-Objects travel as plain dicts, since the API server's words for them are the ones that people know. It refuses to
-repeat a request: what was seen may be outdated by then, so only another round may.
+Objects travel as plain dicts, since the API server's words for them are the ones that people know. A request is never
+repeated here: what was observed may be outdated by then, so only another round may.
 """
 
 from __future__ import annotations

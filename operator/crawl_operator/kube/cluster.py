@@ -1,7 +1,7 @@
-"""What the operator asks of the API server: each write at the version that was seen.
+"""The operator's requests to the API server: each write at the version that was observed.
 
-That version is what keeps two operators from acting both: the second one's picture is old, and it is refused. It
-refuses to decide anything, and never writes a CrawlJob's spec.
+That version is what keeps two operators from acting both: the second one's observation is old, and it is refused. A
+CrawlJob's spec is never written: it belongs to the user.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _OURS = {"fieldManager": names.FIELD_MANAGER}
 _OURS_BY_FORCE = {**_OURS, "force": "true"}
 
 NO_VERSION = "1"
-"""No object has this resourceVersion: applied at it, an object that exists is a conflict, and a missing one is made."""
+"""No object has this resourceVersion: applied at it, an object that exists is a conflict, and a missing one is made.
+
+Without it, server-side apply would take over a Deployment of another owner, or one that the watch has not brought yet.
+"""
 PODS_LOOKED_AT = 20
 """Pods of one CrawlJob that are asked for when workers are not ready: enough to tell why."""
 
@@ -39,8 +42,10 @@ class Cluster:
     async def confirm(self, crawljob: CrawlJobView) -> None:
         """Return where the CrawlJob is still as it was seen; else it is a conflict.
 
-        Before a write to the ledger, which knows no resourceVersion: who slept since its look must not bring back a
-        spec that a user has changed. A patch that changes nothing, and is not kept, takes no right of its own.
+        Called before RecordJob and MarkDeleted. The ledger knows no resourceVersion: an operator that slept since its
+        look would bring back a spec that a user has changed, or delete the rows of a later CrawlJob. A patch as a dry
+        run has the API server compare the version and keeps nothing, so the CrawlJob does not change; it takes no right
+        beside the one to patch, which finalizers need anyway.
         """
         path = path_of(_CRAWLJOBS, crawljob.key.namespace, names.PLURAL, crawljob.key.name)
         body = {"metadata": {"uid": crawljob.uid, "resourceVersion": crawljob.resource_version}}

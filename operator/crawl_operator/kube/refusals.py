@@ -1,6 +1,6 @@
-"""What an API server says when it refuses, read for whoever tells a person: the operator's seam, and the plugin's.
+"""What an API server says when it refuses, taken apart for the operator's messages and the plugin's.
 
-It refuses to say it again in words: those depend on who is told.
+The words for people stand with those who say them, since they depend on who is told.
 """
 
 from __future__ import annotations

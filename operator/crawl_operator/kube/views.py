@@ -1,6 +1,6 @@
-"""Objects of the API server as the plan reads them: pure.
+"""Objects of the API server as the plan reads them. Pure.
 
-It refuses to fail on what it does not know: an object of another version must not stop the operator.
+A field that is unknown or missing fails nothing: an object of another version must not stop the operator.
 """
 
 from __future__ import annotations

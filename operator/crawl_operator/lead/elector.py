@@ -1,7 +1,7 @@
 """Which of several operators acts: the one that holds the Lease. The others watch along, ready to take over.
 
 The Lease makes a takeover quick; that nobody acts twice is the work of the resourceVersion which every write carries.
-It refuses to compare clocks of two machines: a Lease is over when this process has seen it unchanged for its duration.
+Clocks of two machines are never compared: a Lease has expired when this process saw it unchanged for its duration.
 """
 
 from __future__ import annotations

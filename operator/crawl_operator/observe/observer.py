@@ -1,7 +1,7 @@
-"""One look at all that matters for a CrawlJob: its Secrets, ledger, frontier, bucket and pods.
+"""One look at all that matters for a CrawlJob: its Secrets, ledger, frontier, bucket, Deployment and pods.
 
-What cannot be read is a Trouble, in words for people, beside what could be. It refuses to change anything, but that a
-bucket and its row are brought together and that a ledger's schema is brought up to date; and to decide.
+What cannot be read becomes a Trouble, in words for people, beside what could be. A look changes two things only: a
+bucket and its row are brought into agreement, and a ledger's schema is brought up to date.
 """
 
 from __future__ import annotations

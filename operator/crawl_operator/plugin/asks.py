@@ -1,6 +1,6 @@
 """What a person asks of a CrawlJob: suspend and resume in its spec, the rest once, by an annotation with the time.
 
-The operator does it, and says so in the status. It refuses to do anything itself.
+The operator does it, and says so in the status.
 """
 
 from __future__ import annotations

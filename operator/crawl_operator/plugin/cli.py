@@ -1,7 +1,7 @@
 """The console script `kubectl-crawl`, which kubectl runs as `kubectl crawl`.
 
 Exit statuses are artistcrawl's: 1 for what may pass, 2 for a wrong command line, 78 for what a person must change, 130
-when interrupted. It refuses to show a traceback unless ARTISTCRAWL_DEBUG=1 asks for it.
+when interrupted. A traceback is shown only with ARTISTCRAWL_DEBUG=1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The console script `kubectl_complete-crawl`, which kubectl runs when somebody presses Tab after `kubectl crawl`.
 
-It prints one suggestion a line and kubectl's directive at the end. It refuses to fail: without a cluster it suggests
-nothing.
+It prints one suggestion a line and kubectl's directive at the end. Without a cluster it suggests nothing, and no error
+disturbs what is being typed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Objects of the API server as they change: list once, then watch from there, through every cut.
 
 A watch that ends is taken up at the version it came to; one whose version is forgotten (410) begins with a new list.
-It refuses to end by itself, but for a first list that fails: then there is nothing to show.
+Only a first list that fails ends it: then there is nothing to show.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crawl_core.errors import ArtistcrawlError, UnavailableError
-from crawl_operator.plugin.server import GoneError, Server
+from crawl_operator.plugin.server import Server, WatchExpiredError
 
 Objects = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -60,7 +60,7 @@ def pictures(server: Server, scope: Scope, *, ended: threading.Event) -> Iterato
                 version, pause_s = event["object"]["metadata"]["resourceVersion"], _FIRST_PAUSE_S
                 if _heard(objects, event):
                     yield Picture(dict(objects))
-        except GoneError:
+        except WatchExpiredError:
             version = ""
         except UnavailableError as error:
             yield Picture(dict(objects), trouble=str(error))

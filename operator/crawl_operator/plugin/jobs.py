@@ -1,4 +1,4 @@
-"""The CrawlJob that a command is about, by its name. It refuses to guess: of a wrong name it says the near ones."""
+"""The CrawlJob that a command is about, by its name. A wrong name is answered with the names that are near."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`kubectl crawl logs`: the logs of all workers of a CrawlJob, each line behind the name of its pod.
 
 With -f workers that come later are followed, too, which `kubectl logs -l` does not do, and a connection that is cut is
-taken up after the last line seen. It refuses to sort the lines: a pod's own order is kept, and that is all.
+taken up after the last line seen. Each pod's lines keep their order; the pods' lines are not sorted among each other.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a CrawlJob's object says to people: a Snapshot, a table, a block of text. Pure.
 
-The words are the local run's. It refuses to fail over an object of a newer version: what it cannot read is not shown.
+The words are the local run's. What an object of a newer version says in another way is not shown, and fails nothing.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The API server as the plugin's user may see it, and the one seam where its refusals become plain words.
 
-    GoneError           a watch's place in history is forgotten: list again
+    WatchExpiredError   a watch's place in history is forgotten: list again
     ConfigurationError  no kubeconfig, no CRD, no such object, no right: a person must act
     UnavailableError    no answer, or "not now"
 
-Objects travel as plain dicts. It refuses to repeat a request.
+Objects travel as plain dicts. A request is never repeated here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NOT_INSTALLED = (
 )
 
 
-class GoneError(ArtistcrawlError):
+class WatchExpiredError(ArtistcrawlError):
     """The API server does not remember that far back."""
 
 
@@ -81,7 +81,7 @@ class Server:
         return found
 
     def watch(self, path: str, query: Mapping[str, str], *, version: str) -> Iterator[dict[str, Any]]:
-        """What changes from a resourceVersion on, for at most a minute. Raises GoneError where that is too old."""
+        """What changes from a resourceVersion on, for at most a minute. Raises WatchExpiredError where it is too old."""
         asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_S)}
         for line in self.stream(path, {**asked, "resourceVersion": version}):
             event: dict[str, Any] = json.loads(line)
@@ -205,7 +205,7 @@ def _meaning(status: int, answer: Mapping[str, Any], path: str) -> ArtistcrawlEr
         case HTTPStatus.NOT_FOUND:
             return NotFoundError(said)
         case HTTPStatus.GONE:
-            return GoneError(said)
+            return WatchExpiredError(said)
         case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.INTERNAL_SERVER_ERROR:
             return UnavailableError(f"the API server asks to come back later: {said}")
         case _:

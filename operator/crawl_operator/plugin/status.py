@@ -1,6 +1,6 @@
 """`kubectl crawl status`: one CrawlJob as the local run shows it, or all in a table; with -w, as they change.
 
-It refuses to ask anything but CrawlJobs: what the operator wrote there is what is shown, with a word where that is old.
+Only CrawlJobs are read: what the operator wrote there is shown, with a word where that is old.
 """
 
 from __future__ import annotations

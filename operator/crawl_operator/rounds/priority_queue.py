@@ -1,7 +1,7 @@
-"""Which CrawlJob is looked at next: pure, with the time passed in.
+"""Which CrawlJob is looked at next. Pure: the time is passed in.
 
-A key is due at one time, and looked at by one round at a time; what is asked for meanwhile waits for that round's end.
-Looks that something caused go before those that only time caused, so that many active CrawlJobs keep no other waiting.
+A key is due at one time and looked at by one round at a time; what is added meanwhile waits for that round's end. Looks
+that a change triggered go before those that only time brings, so that many active CrawlJobs keep no other waiting.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The rounds: observe, plan and act for each CrawlJob, one at a time a CrawlJob, several at once.
+"""The workqueue: one round at a time for each CrawlJob, several CrawlJobs at once.
 
-What fails is tried again, later each time, and keeps no other CrawlJob waiting. It refuses to know what a round does,
-and to run one while another operator leads.
+A round that fails is tried again, later each time, and keeps no other CrawlJob waiting. No round begins while another
+operator leads.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ BEAT_S = 5.0
 
 
 class Workqueue:
-    """Call `ask` when something changed; `run` does the rest."""
+    """Call `add` when something changed; `run` does the rest."""
 
     def __init__(
         self, one_round: Round, *, may_act: Callable[[], bool], clock: Clock, settings: WorkqueueSettings = DEFAULT

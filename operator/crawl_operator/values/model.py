@@ -1,8 +1,8 @@
-"""What is seen of one CrawlJob, and what is to be done about it: plain values between observe, plan and act.
+"""What is observed of one CrawlJob, and what is to be done about it: plain values between observe, plan and act.
 
-    observe -> Observation -> plan -> Plan -> act
+    observe -> Observation -> plan -> Plan -> act -> Feedback -> observe
 
-It refuses to hold behaviour. Times are aware datetimes in UTC; a missing part is None, with the reason beside it.
+They have no behaviour. Times are aware datetimes in UTC; a missing part is None, with the reason beside it.
 """
 
 from __future__ import annotations
@@ -284,15 +284,15 @@ class Plan:
     """What to do now, in this order; then what to write; then when to look again."""
 
     actions: tuple[Action, ...] = ()
-    """A step that fails ends the steps of this round; the status and its notes are written all the same."""
+    """An action that fails ends this round's actions; the status and its Events are written all the same."""
     status: Status | None = None
     """None: leave it as it is (the CrawlJob is going, or paused)."""
     events: tuple[Event, ...] = ()
     """What the status tells anew."""
     events_when_done: tuple[Event, ...] = ()
-    """What the steps did; said only when all of them succeeded."""
+    """What the actions did; written only when all of them succeeded."""
     requeue_after_s: float | None = None
-    """Seconds until the next look; 0: at once, since a step changes what is seen; None: when something changes."""
+    """Seconds until the next look; 0: at once, since an action changes what is seen; None: when something changes."""
 
 
 # --- What the operator was told ---------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
-"""The status as it was written last: what a plan compares with, so that each change is told once.
+"""The status as it was written last, which a plan compares with, so that each change is told once. Pure.
 
-Pure. It refuses to fail on a status that another version wrote: what cannot be read is as if it had never been.
+A field that another version wrote and that cannot be read counts as absent, and fails nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The way into the cluster, and what is there of our objects by name: for the first look, and to check the watches.
+"""The way into the cluster, and lists of our objects by name: for the first look, and to check the watches.
 
-It refuses to read whole objects, which the watches bring, and to write anything.
+Only metadata is listed: whole objects come by the watches.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What kopf is for: it watches, and puts what it sees into the store. It decides, writes and remembers nothing.
+"""What kopf is for: it watches, and puts each object into the store. Its handlers decide, write and remember nothing.
 
 kopf's own ways are switched off one by one below; each of them is a trap that operators have fallen into.
 """

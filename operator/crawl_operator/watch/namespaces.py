@@ -1,7 +1,7 @@
-"""Which of the namespaces that were named can be served now: one that is gone must not end the service of the others.
+"""Which of the named namespaces can be watched now: one that is gone must not end the service of the others.
 
-Watches are made for those only. It refuses to add or drop one in a running process: that starts anew, which takes
-seconds in which the workers go on.
+Watches are made for those only. A running process adds or drops none: it ends and starts anew, which takes seconds in
+which the workers go on.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whether the watches still bring what there is: the store is compared with a list, now and then.
+"""Whether the watches still bring everything: the store is compared with a list, now and then.
 
-A watch can go deaf without an error, and one that begins anew says nothing of what was deleted meanwhile. It refuses
-to mend a deaf watch: the process ends, and starts again with new ones.
+A watch can go deaf without an error, and one that begins anew says nothing of what was deleted meanwhile. A deaf watch
+is not mended: the process ends, and starts again with new ones.
 """
 
 from __future__ import annotations

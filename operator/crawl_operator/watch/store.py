@@ -1,7 +1,7 @@
-"""The newest CrawlJobs and Deployments that the watches brought, and the word that one of them changed.
+"""The newest CrawlJobs and Deployments that the watches brought; it tells when one of them changed.
 
-Nothing depends on it being complete or new: what is written carries the resourceVersion that was seen, and `resync`
-finds what a watch missed. It refuses to interpret what it holds.
+Nothing depends on it being complete or new: what is written carries the resourceVersion that was observed, and `resync`
+finds what a watch missed.
 """
 
 from __future__ import annotations

@@ -52,6 +52,7 @@ PURE = [
     "crawl_worker.machine",
     "crawl_worker.client.errors",
     "crawl_worker.client.judge",
+    "crawl_worker.client.outage",
     "crawl_worker.client.outcomes",
     "crawl_worker.client.retry",
     "crawl_worker.client.session",

@@ -161,7 +161,7 @@ def everything_happens(server: Prometheus, crawl: RunProcess, api: SandboxProces
 def valkey(data: Path) -> EmbeddedValkey:
     """The run's."""
     server = EmbeddedValkey(data / "valkey")
-    assert server.found()
+    assert server.available()
     return server
 
 

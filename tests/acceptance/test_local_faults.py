@@ -131,7 +131,7 @@ def test_postgres_valkey_and_the_sandbox_may_die_under_the_run(folder: Path) -> 
     with run(job(folder), data, "--json") as crawl:
         crawl.wait_for_searches(50)
         valkey = EmbeddedValkey(data / "valkey")
-        assert valkey.found()
+        assert valkey.available()
         for pid in (EmbeddedPostgres(data / "postgres").pid, valkey.pid, crawl.children("sandbox")[0].pid):
             os.kill(pid or 0, signal.SIGKILL)
         assert_complete(crawl)

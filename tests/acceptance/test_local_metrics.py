@@ -126,7 +126,7 @@ def test_a_port_that_is_taken_is_refused_before_anything_starts(tmp_path: Path, 
 def test_a_redis_that_forgets_everything_is_seeded_again_whoever_scrapes(crawl: RunProcess) -> None:
     both_workers(crawl)
     server = EmbeddedValkey(crawl.data / "valkey")
-    assert server.found()
+    assert server.available()
     with Redis.from_url(server.url) as client:
         client.flushall()
     before = crawl.query("SELECT sum(searches) FROM crawl_range")

@@ -107,8 +107,8 @@ async def test_an_export_that_fails_leaves_the_old_file_and_no_other(fresh_postg
             "WITH added AS (INSERT INTO artist (first_seen, last_seen, id, name, first_query)"
             f" {rows} RETURNING 1) SELECT count(*) FROM added",
         )
-        original = module._WRITERS["jsonl"]
-        monkeypatch.setitem(module._WRITERS, "jsonl", stopping(original, fresh_postgres))
+        original = module._FORMATS["jsonl"]
+        monkeypatch.setitem(module._FORMATS, "jsonl", stopping(original, fresh_postgres))
         with pytest.raises(LedgerUnavailableError):
             await export(ledger, "artists", "jsonl", output)
     assert output.read_text() == "old"

@@ -174,7 +174,7 @@ def clean_up(data: Path) -> None:
     folder = DataFolder(data)
     with folder.run():
         pass
-    if EmbeddedPostgres(data / "postgres").running or EmbeddedValkey(data / "valkey").found():
+    if EmbeddedPostgres(data / "postgres").running or EmbeddedValkey(data / "valkey").available():
         with folder.servers():
             pass
 

@@ -1,6 +1,6 @@
 """`artistcrawl retry-dead-letters`: strings that were given up, listed or put back into the keyspace.
 
-It refuses to search them itself: a run or the workers do, as soon as the frontier has their ranges.
+The command itself searches nothing: a run or the workers do, as soon as the frontier has the strings' ranges.
 """
 
 from __future__ import annotations

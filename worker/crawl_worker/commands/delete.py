@@ -1,7 +1,7 @@
 """`artistcrawl delete`: end a job for good, so that its name is free and its rate limit binds nobody any more.
 
-An unfinished job that nobody goes on with binds every job that shares its bucket. It refuses to delete artists, and to
-delete anything unasked. The job's frontier in Redis is left to expire: nobody claims a range of a deleted job.
+An unfinished job that nobody goes on with binds every job that shares its bucket. Artists stay. The job's frontier in
+Redis expires by itself: no worker claims a range of a deleted job.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`artistcrawl export`: artists, searches or requests in a file, while a run goes on or after it.
 
-What is written to stdout or into a pipe is the rows alone; the count is then said on stderr.
+Stdout or a pipe gets the rows alone; the count is then told on stderr.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _format(output: Path) -> str:
-    found = _SUFFIXES.get(output.suffix.lower())
-    if found is None:
+    format_name = _SUFFIXES.get(output.suffix.lower())
+    if format_name is None:
         raise ConfigurationError(f"{output}: which format? Write --format parquet, csv or jsonl")
-    return found
+    return format_name
 
 
 async def _export(url: str, arguments: argparse.Namespace) -> int:

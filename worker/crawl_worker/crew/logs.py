@@ -1,6 +1,6 @@
 """The logs of a run's processes: read for what went wrong, and kept from growing without bound.
 
-It refuses to interpret more than level, message and where metrics are served: the rest is for whoever opens the file.
+Only level, message and the address of the metrics are read here: the rest is for whoever opens the file.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LogTail:
             self._take(line.decode(errors="replace").strip())
 
     def bound(self) -> None:
-        """Put the log aside when it is too long. Its writer appends, so it goes on at the beginning."""
+        """Put the log aside when it is too long. Its writer appends, so it goes on at the start of the emptied file."""
         if self._at < MAX_LOG_BYTES:
             return
         try:

@@ -1,14 +1,14 @@
 """The sandbox that a local run starts when its job names no address: limited as the job itself is.
 
-It refuses to look inside: the sandbox is a program with flags and a ready file, as for anybody else.
+It is used as anybody else would use it: a program with flags and a ready file.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
+from crawl_core.clock import SYSTEM_CLOCK, Clock
 from crawl_core.errors import ConfigurationError
 from crawl_core.spec import CrawlJob
 from crawl_worker.crew.logs import LogTail
@@ -31,10 +31,13 @@ def sandbox_arguments(job: CrawlJob, *, catalogue: Path | None, port: int, ready
 
 
 class SandboxProcess:
-    """The sandbox of one run. Comes back on the same port when it dies."""
+    """The sandbox of one run. It starts again on the same port when it died."""
 
-    def __init__(self, job: CrawlJob, *, catalogue: Path | None, folder: Path, logs: Path) -> None:
+    def __init__(
+        self, job: CrawlJob, *, catalogue: Path | None, folder: Path, logs: Path, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._job = job
+        self._clock = clock
         self._catalogue = None if catalogue is None else catalogue.expanduser().resolve()
         self._ready = folder / "sandbox.json"
         self._log = logs / "sandbox.log"
@@ -47,7 +50,7 @@ class SandboxProcess:
     def start(self) -> None:
         """Start it; `ready` says when it answers."""
         self._ready.unlink(missing_ok=True)
-        self._deadline_s = time.monotonic() + START_TIMEOUT_S
+        self._deadline_s = self._clock.monotonic() + START_TIMEOUT_S
         arguments = sandbox_arguments(self._job, catalogue=self._catalogue, port=self._port, ready_file=self._ready)
         self.child = Child("sandbox", own_command("sandbox", *arguments), log=self._log, environment={})
 
@@ -71,7 +74,7 @@ class SandboxProcess:
         return self.child is not None and self.child.alive
 
     def stop(self) -> None:
-        """End it; it holds nothing that is needed again."""
+        """End it. It holds nothing that is needed again."""
         if self.child is not None:
             self.child.kill()
         self._ready.unlink(missing_ok=True)
@@ -79,5 +82,5 @@ class SandboxProcess:
     def _check_starting(self) -> None:
         if not self.alive:
             raise ConfigurationError(f"the sandbox does not start: {self._tail.last_message or 'no reason given'}")
-        if time.monotonic() > self._deadline_s:
+        if self._clock.monotonic() > self._deadline_s:
             raise ConfigurationError(f"the sandbox did not start within {START_TIMEOUT_S:.0f} s; see {self._log}")

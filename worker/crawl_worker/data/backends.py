@@ -1,6 +1,6 @@
 """Where a command finds PostgreSQL and Redis: URLs from flags or the environment, else a run's data folder.
 
-What is said on the command line beats the environment. It refuses to show a password.
+The command line beats the environment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ DEFAULT_DATA = Path("artistcrawl-data")
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """Given addresses; an empty one stands for the embedded server."""
+    """Addresses that were given; an empty one stands for the embedded server. They hold passwords: see `masked`."""
 
     postgres: str
     redis: str
@@ -46,7 +46,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def given_urls(arguments: argparse.Namespace) -> Urls:
-    """The addresses that were given. With --data, the environment is not asked."""
+    """The addresses that were given. With --data, those of the environment do not count."""
     environment = os.environ if arguments.data is None else {}
     return Urls(
         postgres=arguments.postgres or environment.get(POSTGRES_VARIABLE, ""),

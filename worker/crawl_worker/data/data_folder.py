@@ -6,7 +6,7 @@
     DIR/servers.lock            held, shared, by everyone who uses the servers; whoever is last stops them
     DIR/children.json           the processes of the run, for the next one to end where this one was killed
 
-It refuses a second run on the same folder, and never removes data.
+One run uses a folder at a time: two would be two limiters. Data is never removed.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class DataFolder:
                 _wait_for(lock, self.path)
             try:
                 for server in self._chosen(postgres=postgres, valkey=valkey):
-                    if not (alone or supervise or server.found()):
+                    if not (alone or supervise or server.available()):
                         raise ConfigurationError(f"a server of the run on {self.path} is down just now; try again")
                     server.start()
                 if alone:

@@ -1,8 +1,7 @@
 """Writes artists, searches or requests to a file: streamed, so that memory does not grow with the ledger, and whole or
 not at all. What is no file (stdout, a pipe) gets the rows as they come.
 
-Parquet and JSON Lines keep lists and objects; CSV has them as JSON text. It refuses to write into a database or to
-choose columns: what is exported is what `sql/export.sql` says.
+Parquet and JSON Lines keep lists and objects; CSV has them as JSON text. The columns are those of `sql/export.sql`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ CHUNK_ROWS = 10_000
 """Rows held at once, and a Parquet file's row group: some 10 MB of artists."""
 
 STDOUT = (Path("-"), Path("/dev/stdout"))
-"""Names of what is open already, and must not be opened again: that would empty the file it was redirected to."""
+"""Names of what is open already. Opened again, it would empty the file that it was redirected to."""
 
 _TIME = "timestamp"
 _COLUMNS: dict[What, dict[str, str]] = {
@@ -69,14 +68,14 @@ _COLUMNS: dict[What, dict[str, str]] = {
 }
 
 
-class _Writer(Protocol):
+class _WriteRows(Protocol):
     def __call__(self, rows: Sequence[tuple[Any, ...]], /) -> None: ...
 
 
 async def export(ledger: Ledger, what: What, format: Format, output: Path, *, job_id: int | None = None) -> int:
     """Write all rows, or those of one job; how many. The file appears, or is replaced, when it is complete."""
     count = 0
-    with _opened(output) as file, _WRITERS[format](file, _COLUMNS[what]) as write:
+    with _opened(output) as file, _FORMATS[format](file, _COLUMNS[what]) as write:
         async with ledger.stream(f"export.{what}", {"job_id": job_id}, chunk=CHUNK_ROWS) as chunks:
             async for rows in chunks:
                 write(rows)
@@ -96,7 +95,7 @@ def check(output: Path) -> None:
 
 
 def _kind(path: Path) -> int | None:
-    """What is there already, behind symlinks; None where nothing is, or nothing that may be looked at."""
+    """What the path leads to, behind symlinks; None where nothing is there, or nothing that may be looked at."""
     try:
         return stat.S_IFMT(path.stat().st_mode)
     except OSError:
@@ -143,7 +142,7 @@ def _complete_or_not_at_all(target: Path, output: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def _csv(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
+def _csv(file: IO[bytes], columns: dict[str, str]) -> Iterator[_WriteRows]:
     lists = [number for number, kind in enumerate(columns.values()) if kind.startswith("list")]
     times = [number for number, kind in enumerate(columns.values()) if kind == _TIME]
     encode = msgspec.json.encode
@@ -164,7 +163,7 @@ def _csv(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
 
 
 @contextmanager
-def _jsonl(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
+def _jsonl(file: IO[bytes], columns: dict[str, str]) -> Iterator[_WriteRows]:
     names = list(columns)
     encoder = msgspec.json.Encoder()
 
@@ -175,7 +174,7 @@ def _jsonl(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
 
 
 @contextmanager
-def _parquet(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
+def _parquet(file: IO[bytes], columns: dict[str, str]) -> Iterator[_WriteRows]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -201,8 +200,8 @@ def _parquet(file: IO[bytes], columns: dict[str, str]) -> Iterator[_Writer]:
         yield write
 
 
-class _Format(Protocol):
-    def __call__(self, file: IO[bytes], columns: dict[str, str], /) -> AbstractContextManager[_Writer]: ...
+class _OpenFormat(Protocol):
+    def __call__(self, file: IO[bytes], columns: dict[str, str], /) -> AbstractContextManager[_WriteRows]: ...
 
 
-_WRITERS: dict[Format, _Format] = {"parquet": _parquet, "csv": _csv, "jsonl": _jsonl}
+_FORMATS: dict[Format, _OpenFormat] = {"parquet": _parquet, "csv": _csv, "jsonl": _jsonl}

@@ -1,7 +1,6 @@
 """PostgreSQL and Valkey from pip wheels, kept in a folder, for runs and tests on one machine.
 
-They listen where only this machine reaches them, and join what a killed run left running. They refuse to start on a
-folder whose leftovers they cannot tell apart.
+They listen where only this machine reaches them. A server that a killed run left running is joined, not started twice.
 """
 
 from crawl_worker.embedded.postgres import EmbeddedPostgres

@@ -1,6 +1,6 @@
 """PostgreSQL in a folder of a run: set up, started or joined, and stopped.
 
-It refuses to remove or to change a folder that this program did not make.
+A folder that this program did not make is neither changed nor removed.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class EmbeddedPostgres:
         self._initialising.unlink(missing_ok=True)
 
     def _claim_folder(self) -> None:
-        """See to it that the folder holds a run's data, or nothing. Whatever else it holds is left as it is."""
+        """Make sure that the folder holds a run's data, or nothing. Whatever else it holds is left as it is."""
         if _is_run_data(self.folder) and (self._complete.exists() or not self._initialising.exists()):
             return
         if not self._create:
@@ -83,7 +83,7 @@ class EmbeddedPostgres:
         """Whether it takes connections."""
         return self.running and _is_ready(self.folder)
 
-    def found(self) -> bool:
+    def available(self) -> bool:
         """Whether somebody runs it on this folder, and it takes connections."""
         return self.ready
 
@@ -95,8 +95,8 @@ class EmbeddedPostgres:
 
     def _create_database(self) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if found is None:
+            row = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if row is None:
                 connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
 
     @property
@@ -172,10 +172,10 @@ def _forget_dead_postmaster(folder: Path) -> None:
 
 def _processes_in(folder: Path) -> list[int]:
     """The PostgreSQL processes whose working directory is the folder."""
-    found = []
+    pids = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             lives = process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
             if lives and Path(process.cwd()) == folder.resolve():
-                found.append(process.pid)
-    return found
+                pids.append(process.pid)
+    return pids

@@ -1,6 +1,6 @@
 """Valkey in a folder of a run: started, found again after a kill, and stopped.
 
-Its port needs a password that only this user can read. It refuses to throw away what Valkey may still be able to read.
+Its port needs a password that only this user can read. Files that Valkey cannot read are put aside, and never deleted.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class EmbeddedValkey:
             return self._popen.poll() is None
         return self._id is not None and self._id.find() is not None
 
-    def found(self) -> bool:
+    def available(self) -> bool:
         """Whether somebody runs it on this folder, and it answers."""
         self._recall()
         return self.running and self._answers()
@@ -76,7 +76,7 @@ class EmbeddedValkey:
     def start(self) -> None:
         """Start it, or join the one that a killed run left here. Blocks for about 0.1 s."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        if self.found():
+        if self.available():
             return
         self.stop(grace_s=_MUTE_GRACE_S)
         log = self.folder / "log"
@@ -156,10 +156,10 @@ def _names_unreadable_file(log: Path, *, after_bytes: int) -> bool:
     try:
         with log.open("rb") as lines:
             lines.seek(after_bytes)
-            said = lines.read()
+            written = lines.read()
     except OSError:
         return False
-    return any(words in said for words in _UNREADABLE)
+    return any(words in written for words in _UNREADABLE)
 
 
 def _valkey_program() -> Path:

@@ -1,6 +1,6 @@
 """The PostgreSQL of the pip wheel, as far as its own defaults let it: started or joined, and waited for.
 
-It refuses to keep anything of the wheel's in a place that other users share.
+Nothing of the wheel's is kept in a place that other users share.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def make_private(folder: Path) -> None:
     """A folder of this user's where everybody may write, such as /tmp: somebody else may have been there first."""
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise ConfigurationError(
             f"{folder} must be a folder of yours, and is not: remove it, or set TMPDIR to a folder of your own"
         )

@@ -1,7 +1,7 @@
 """Command lines to paste: the words that make a command work on what this run worked on. Pure.
 
-They name the same servers, since a command without them would find or start others. It refuses to print a password:
-whoever pastes puts it in.
+They name the same servers: a command without them would find or start others. Passwords are masked; whoever pastes puts
+them in.
 """
 
 from __future__ import annotations

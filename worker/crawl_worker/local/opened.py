@@ -1,6 +1,6 @@
 """Everything a local run has open before it crawls: servers, ledger, Redis, and the job's row.
 
-It refuses to start a crawl: a configuration that cannot work is found here, before any worker.
+A configuration that cannot work is found here, before any worker starts.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ async def open_all(
     who = credentials(job)
     uid = await _uid(ledger, job, shared_redis=bool(options.urls.redis))
     row = await lifecycle.prepare(ledger, job, uid=uid, client_id=who.client_id)
-    # Whoever starts a run has seen to what the last one complained about, or will hear of it again.
+    # Whoever starts a run has seen to what the last one complained about; if not, workers note it again.
     await jobs.clear_problem(ledger, row.id)
     bucket = row.bucket or node_bucket(NODE)
     return Opened(urls, ledger, redis, Frontier(redis, row.uid), row, bucket, who)
@@ -92,11 +92,11 @@ async def _servers(stack: AsyncExitStack, given: Urls, *, folder: DataFolder, ev
 async def _uid(ledger: Ledger, job: CrawlJob, *, shared_redis: bool) -> str:
     """The name of the job's frontier.
 
-    A new one where the Redis is this run's own, so that what a killed run left leased is nobody's any more; else the
-    ledger's, so that runs on several machines share their ranges.
+    A new one where Redis is this run's own: ranges that a killed run had leased are free at once, and not only when
+    their leases expire. The ledger's where Redis is shared, so that runs on several machines share their ranges.
     """
-    known = await jobs.find(ledger, job.metadata.namespace, job.metadata.name)
-    return known.uid if known is not None and shared_redis else str(uuid.uuid4())
+    recorded = await jobs.find(ledger, job.metadata.namespace, job.metadata.name)
+    return recorded.uid if recorded is not None and shared_redis else str(uuid.uuid4())
 
 
 def credentials(job: CrawlJob) -> Credentials:

@@ -1,6 +1,6 @@
 """`artistcrawl run FILE`: one CrawlJob on this machine, with servers, sandbox and workers of its own.
 
-It says what it does, ends with where the data is, and refuses a second run on the same folder.
+One run uses a folder at a time. At its end it says where the data is.
 """
 
 from __future__ import annotations

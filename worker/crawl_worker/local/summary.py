@@ -12,25 +12,25 @@ from crawl_worker.local.outcome import Outcome
 
 def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> dict[str, Any]:
     """The object that --json prints."""
-    seen = outcome.snapshot
+    snapshot = outcome.snapshot
     result = {
         "state": outcome.state,
-        "job": seen.job,
-        "strings": seen.strings,
-        "covered": seen.covered,
-        "searches": seen.searches,
-        "requests": seen.requests,
-        "artists": seen.artists,
-        "artists_new": seen.artists_new,
-        "truncated": seen.truncated,
-        "dead_letters": seen.dead_letters,
-        "retries": seen.retries,
-        "rate_limited": seen.rate_limited,
+        "job": snapshot.job,
+        "strings": snapshot.strings,
+        "covered": snapshot.covered,
+        "searches": snapshot.searches,
+        "requests": snapshot.requests,
+        "artists": snapshot.artists,
+        "artists_new": snapshot.artists_new,
+        "truncated": snapshot.truncated,
+        "dead_letters": snapshot.dead_letters,
+        "retries": snapshot.retries,
+        "rate_limited": snapshot.rate_limited,
         "seconds": round(seconds, 3),
         "data": masked(urls.postgres) if urls.postgres else str(data),
     }
-    if seen.frozen_until:
-        result["frozen_until"] = seen.frozen_until
+    if snapshot.frozen_until:
+        result["frozen_until"] = snapshot.frozen_until
     if outcome.message:
         result["message"] = outcome.message
     return result
@@ -40,25 +40,29 @@ def as_text(
     outcome: Outcome, *, command: str, where: str, data: Path, urls: Urls, seconds: float, program: str = "artistcrawl"
 ) -> str:
     """The same for a person, with what to do next: `command` goes on, `where` are the flags that name the data."""
-    seen = outcome.snapshot
+    snapshot = outcome.snapshot
     figures = [
-        ("artists", f"{number(seen.artists)} ({number(seen.artists_new)} that the data did not have yet)"),
-        ("strings", f"{number(seen.covered)} of {number(seen.strings)} covered by {number(seen.searches)} searches"),
+        ("artists", f"{number(snapshot.artists)} ({number(snapshot.artists_new)} that the data did not have yet)"),
+        (
+            "strings",
+            f"{number(snapshot.covered)} of {number(snapshot.strings)} covered by {number(snapshot.searches)} searches",
+        ),
         (
             "requests",
-            f"{number(seen.requests)}, {number(seen.retries)} of them retries, {_rate_limited(seen.rate_limited)}",
+            f"{number(snapshot.requests)}, {number(snapshot.retries)} of them retries, "
+            f"{number(snapshot.rate_limited)} answered 429",
         ),
-        ("truncated", f"{number(seen.truncated)}{_truncated(seen.truncated)}"),
-        ("dead letters", number(seen.dead_letters)),
+        ("truncated", f"{number(snapshot.truncated)}{_truncated(snapshot.truncated)}"),
+        ("dead letters", number(snapshot.dead_letters)),
         ("time", duration(seconds)),
     ]
     lines = [_headline(outcome, command), *(f"  {name:<13} {text}" for name, text in figures)]
     place = masked(urls.postgres) if urls.postgres else f"{data} (PostgreSQL 18)"
     following = next_commands(where, program=program)
     lines += ["", f"The data is in {place}. To use it:", *(f"  {line}" for line in following)]
-    if seen.dead_letters:
+    if snapshot.dead_letters:
         lines += ["To search the dead letters again:"]
-        lines += [f"  {program} retry-dead-letters {where} {seen.job}", f"  {command}"]
+        lines += [f"  {program} retry-dead-letters {where} {snapshot.job}", f"  {command}"]
     if any(":***@" in line for line in (*following, *lines[:2])):
         lines.append("Write the password where *** stands.")
     return "\n".join(lines)
@@ -86,10 +90,6 @@ def _headline(outcome: Outcome, command: str) -> str:
             return f"{job} has stalled: {outcome.message}"
         case _:
             return f"{job} was interrupted; everything received is kept. To go on:\n  {command}"
-
-
-def _rate_limited(count: int) -> str:
-    return f"{number(count)} answered 429"
 
 
 def _truncated(count: int) -> str:

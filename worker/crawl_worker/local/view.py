@@ -1,6 +1,6 @@
 """Where a run shows itself: a terminal that is redrawn, or lines for a pipe, a log, a CI job.
 
-It refuses to fail: a closed pipe or terminal must not end a crawl.
+A view never fails: a closed pipe or terminal must not end a crawl.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Protocol, TextIO
 from rich.console import Console
 from rich.live import Live
 
+from crawl_core.clock import SYSTEM_CLOCK, Clock
 from crawl_core.job.snapshot import Snapshot, line
 from crawl_core.job.terminal import render
 
@@ -21,7 +22,7 @@ PLAIN_INTERVAL_S = 10.0
 
 
 class View(Protocol):
-    """What the run tells."""
+    """Whom the run tells what happens."""
 
     def event(self, text: str) -> None:
         """Something happened."""
@@ -78,9 +79,10 @@ class RedrawnView:
 class PlainView:
     """A line every 10 s, and one for each event."""
 
-    def __init__(self, stream: TextIO, *, interval_s: float = PLAIN_INTERVAL_S) -> None:
+    def __init__(self, stream: TextIO, *, interval_s: float = PLAIN_INTERVAL_S, clock: Clock = SYSTEM_CLOCK) -> None:
         self._stream = stream
         self._interval_s = interval_s
+        self._clock = clock
         self._next_s = 0.0
         self._state = ""
 
@@ -92,7 +94,7 @@ class PlainView:
 
     def update(self, snapshot: Snapshot) -> None:
         """Print a line when the last one is old, or the state changed."""
-        now_s = time.monotonic()
+        now_s = self._clock.monotonic()
         if now_s < self._next_s and snapshot.state == self._state:
             return
         self._next_s, self._state = now_s + self._interval_s, snapshot.state

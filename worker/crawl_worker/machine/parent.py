@@ -1,6 +1,6 @@
 """A process that the local run started must not outlive it: an orphan would go on crawling unseen.
 
-It refuses to import anything that a worker's image lacks.
+A worker's image has no psutil, so this needs only the standard library.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Processes on this machine: told apart, started and ended.
 
-A process id alone is no name: the kernel gives it out again. It refuses to signal a process that it cannot
-recognise by its command line and its start.
+A process id alone is no name: the kernel gives it out again. A process is signalled only where its command line and its
+start are those that were noted.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import psutil
 from crawl_worker.machine.parent import PARENT_VARIABLE
 
 _SAME_START_S = 60.0
-"""Seconds by which two readings of one start may differ: it is reckoned from a wall clock that can be set."""
+"""Seconds by which two readings of one start may differ: it is computed from a wall clock, which can be set."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessId:
-    """What makes a process recognisable after a restart of whoever started it."""
+    """By what a later run recognises a process that this one started."""
 
     pid: int
     started_at_s: float

@@ -15,6 +15,8 @@ from crawl_worker.crawl.writer import LIMIT_AGE_S
 from crawl_worker.sources.outcomes import Denied, Meaning, RateLimited
 
 STRINGS = [first + second for first in "abcd" for second in "abcd"]
+LONG_RANGES = {"alphabet": "abcd", "minLength": 5, "maxLength": 5, "rangeSize": 256}
+"""Ranges that last longer than the spending may go on without the ledger."""
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
@@ -132,12 +134,15 @@ async def test_a_concurrency_that_falls_retires_places_and_loses_nothing(monkeyp
 
 @in_virtual_time
 async def test_a_ledger_that_is_away_stops_the_spending_and_costs_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = WorkerWorld(good, monkeypatch, keyspace={"alphabet": "abcd", "minLength": 4, "maxLength": 4})
+    world = WorkerWorld(good, monkeypatch, keyspace=LONG_RANGES)
     running = asyncio.create_task(world.worker.run())
     await world.clock.sleep(2.0)
     world.ledger.away = True
     away_at_s = world.clock.monotonic()
-    await world.clock.sleep(120.0)
+    await world.clock.sleep(20.0)
+    granted = world.limiter.granted
+    await world.clock.sleep(100.0)
+    assert world.limiter.granted == granted  # Not even a permit is taken: each thrown away would hold a slot.
     last_asked_s = max(asked.at_s for asked in world.api.asked)
     assert last_asked_s <= away_at_s + LIMIT_AGE_S + 1.0
     assert world.worker.view().behind

@@ -1,7 +1,7 @@
 """What a worker finds out about the job as a whole, written to the ledger's job row beside the crawling.
 
-A note is for people: it becomes a condition of the CrawlJob. It refuses to hold the crawl up, and to write the same
-thing twice in a minute.
+A note is for people: it becomes a condition of the CrawlJob. Writing waits for nobody and nobody waits for it: what the
+ledger does not take now is kept, and the same reason is written at most once a minute.
 """
 
 from __future__ import annotations

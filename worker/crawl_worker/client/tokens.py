@@ -1,6 +1,7 @@
 """The access token: one a process, asked for once however many tasks need it, a minute before it ends.
 
-It refuses to guess at credentials: when the upstream denies them, that is a ConfigurationError for a person.
+An endpoint that fails is asked again for as long as it takes. Credentials that it denies are a person's to mend, and
+end the process: the same ones would be denied again.
 """
 
 from __future__ import annotations
@@ -61,7 +62,10 @@ class TokenKeeper:
         return self._token if self._clock.monotonic() < self._good_until_s else None
 
     async def get(self) -> str:
-        """The token, asked for where it is not good any more. Raises ConfigurationError when denied."""
+        """The token, asked for where it is not good any more. Raises ConfigurationError when denied.
+
+        Single flight: of many tasks that need one, the first asks, and the others find it under the lock.
+        """
         async with self._lock:
             return self.current or await self._ask()
 

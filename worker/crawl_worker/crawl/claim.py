@@ -1,8 +1,14 @@
-"""Claims a range: lease from the frontier, fence from the ledger, in the order that no fault can turn against us.
+"""Claims a range: lease from the frontier, fence from the ledger, in an order that no pause and no fault can break.
 
-The lease comes first, then the range's fence is read, then the lease is renewed (is it still ours?), and only then is
-the fence raised, from the value read. So a claimer that slept past its lease cannot throw out the rightful owner. The
-fence lives in PostgreSQL because a Redis that failed over can hand out the same lease twice.
+    1. take a lease             2. read the range's fence
+    3. renew the lease          4. raise the fence, from the value that was read
+
+Step 3 looks superfluous and is not. A claimer that is stopped after step 1 wakes when its lease is long somebody
+else's: it would read the new owner's fence, raise it, and throw the rightful owner out in the middle of its work. The
+renewal says that the lease was ours after the fence was read, and a fence that moved since makes step 4 fail
+(test_a_claimer_that_slept_past_its_lease_does_not_throw_out_the_owner).
+
+The fence lives in PostgreSQL because a Redis that failed over can hand out the same lease twice; its number only grows.
 """
 
 from __future__ import annotations
@@ -53,7 +59,7 @@ class Claimer:
         self._clock = clock
 
     async def claim(self) -> Claimed | Nothing:
-        """The next range. Never raises what may pass: then there is nothing to do for now."""
+        """The next range; Nothing where there is none, or where a backend is away. Raises nothing that may pass."""
         try:
             return await self._claim()
         except UnknownJobError:
@@ -95,7 +101,7 @@ class Claimer:
         return Nothing(IDLE_S, "the ledger gives the range to somebody else")
 
     async def give_back(self, lease: Lease, *, done: bool) -> None:
-        """End a lease. Where Redis does not answer it runs out by itself."""
+        """End a lease. Where Redis does not answer, the lease expires by itself after its TTL."""
         metrics.LEASES.labels("completed" if done else "released").inc()
         try:
             await (self._frontier.complete(lease) if done else self._frontier.release(lease))

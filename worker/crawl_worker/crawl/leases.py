@@ -1,7 +1,8 @@
 """Keeps this process's leases alive, and tells the tasks whose lease is lost.
 
 A lease is trusted no longer than its TTL after the last renewal was sent, on a clock that runs while the process is
-stopped, so that a process that slept asks before it sends anything more. It refuses to take a lost lease back.
+stopped, so that a process that slept asks before it sends anything more. A lease that is lost stays lost, even where a
+later renewal would succeed: somebody else may have had the range in between.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Counts what a commit stored, once it is known to be in the ledger.
 
-It refuses to count what was only sent: a batch that is lost is found again, and would count twice.
+What was only sent is not counted: the strings of a batch that is lost are searched again, and would count twice.
 """
 
 from __future__ import annotations

@@ -1,7 +1,13 @@
 """Commits one range's steps, in order, each exactly once. The only writer of a range while its fence is ours.
 
-A batch whose acknowledgement was lost is kept as it was and settled first: sent again it lands once, because the
-ledger compares the cursor. It refuses to throw work away while the ledger is merely out of reach.
+A batch whose acknowledgement was lost may be in the ledger or not. It is kept to the byte and sent again before
+anything else: the ledger compares the cursor that the batch starts from, so it lands once. Were later steps merged into
+it, a batch that had landed would be refused, and the new steps lost with it
+(test_a_batch_without_acknowledgement_lands_once).
+
+Nothing is thrown away while the ledger is merely out of reach. A batch that the ledger refuses for its data is halved
+until one step is left, and that step's string is given up
+(test_data_that_the_ledger_refuses_costs_its_own_string_only).
 """
 
 from __future__ import annotations
@@ -108,6 +114,9 @@ class RangeWriter:
         chunk.batch = batch
         committed = await self._commit(batch)
         if committed is None and await batches.landed(self._ledger, batch) is not True:
+            # A failover may also have taken the ledger back to an earlier state of the range. The fence is ours then,
+            # and the cursor is not: going on would leave out what was lost between the two
+            # (test_a_range_that_fell_back_with_the_ledger_is_given_up).
             metrics.COMMITS.labels("fence_lost").inc()
             raise FenceLostError(f"range {self.row.id} is somebody else's: {len(chunk.steps)} steps are dropped")
         if batch.cursor is not None:

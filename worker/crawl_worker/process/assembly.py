@@ -15,9 +15,10 @@ from crawl_core.ledger.ledger import Ledger
 from crawl_core.limiter.limiter import Limiter
 from crawl_core.values.bucket_names import node_bucket
 from crawl_core.values.jobs import JobRow
-from crawl_worker.client.client import Client
+from crawl_worker.client.client import Client, ClientSettings
 from crawl_worker.client.job_notes import JobNotes
 from crawl_worker.client.outage import Outage
+from crawl_worker.client.retry import RetryRules
 from crawl_worker.client.token_transport import TokenTransport
 from crawl_worker.client.tokens import TokenKeeper
 from crawl_worker.client.transport import ApiTransport
@@ -42,29 +43,19 @@ async def assemble_worker(
     Raises ConfigurationError where a person must act first.
     """
     spec = job.crawl_job.spec
-    request_timeout_s = spec.source.request_timeout.seconds
     redis = connect_redis(options.redis)
     stack.push_async_callback(redis.aclose)
     source = _source(job, options)
-    transport = await stack.enter_async_context(
-        ApiTransport(request_timeout_s=request_timeout_s, concurrency=MAX_CONNECTIONS)
-    )
+    notes = JobNotes(ledger, job.id, SYSTEM_CLOCK)
     bucket = job.bucket or node_bucket(options.node or _own_address())
     limiter = await stack.enter_async_context(Limiter(redis, bucket, BucketRows(ledger)))
-    token_transport = await stack.enter_async_context(TokenTransport(request_timeout_s=request_timeout_s))
-    notes = JobNotes(ledger, job.id, SYSTEM_CLOCK)
-    settings = client_settings(job, worker_name=worker_name)
-    client = Client(
+    client = await _client(
+        job,
         source=source,
-        transport=transport,
         limiter=limiter,
-        tokens=TokenKeeper(source=source, transport=token_transport, rules=lambda: settings.retry, clock=SYSTEM_CLOCK),
-        outage=Outage(
-            clock=SYSTEM_CLOCK, rules=lambda: settings.retry, control_strings=_control_strings(spec.keyspace.alphabet)
-        ),
-        settings=settings,
-        clock=SYSTEM_CLOCK,
+        settings=client_settings(job, worker_name=worker_name),
         notes=notes,
+        stack=stack,
     )
     parts = Parts(
         ledger=ledger,
@@ -76,8 +67,37 @@ async def assemble_worker(
         # Drawn for this process: a name that a successor bears would let it commit under its predecessor's fence.
         owner=str(uuid.uuid4()),
     )
-    drain_s = request_timeout_s + DRAIN_MARGIN_S
+    drain_s = spec.source.request_timeout.seconds + DRAIN_MARGIN_S
     return Worker(parts, job, exit_when_done=options.once_done == "exit", drain_s=drain_s)
+
+
+async def _client(
+    job: JobRow,
+    *,
+    source: SearchSource,
+    limiter: Limiter,
+    settings: ClientSettings,
+    notes: JobNotes,
+    stack: contextlib.AsyncExitStack,
+) -> Client:
+    spec = job.crawl_job.spec
+    timeout_s = spec.source.request_timeout.seconds
+    transport = await stack.enter_async_context(ApiTransport(request_timeout_s=timeout_s, concurrency=MAX_CONNECTIONS))
+    token_transport = await stack.enter_async_context(TokenTransport(request_timeout_s=timeout_s))
+
+    def rules() -> RetryRules:
+        return settings.retry  # Read at each failure: it may change while the job runs.
+
+    return Client(
+        source=source,
+        transport=transport,
+        limiter=limiter,
+        tokens=TokenKeeper(source=source, transport=token_transport, rules=rules, clock=SYSTEM_CLOCK),
+        outage=Outage(clock=SYSTEM_CLOCK, rules=rules, control_strings=_control_strings(spec.keyspace.alphabet)),
+        settings=settings,
+        clock=SYSTEM_CLOCK,
+        notes=notes,
+    )
 
 
 def _control_strings(alphabet: str) -> list[str]:

@@ -81,7 +81,7 @@ class Server:
         return found
 
     def watch(self, path: str, query: Mapping[str, str], *, version: str) -> Iterator[dict[str, Any]]:
-        """What changes from a resourceVersion on, for at most a minute. Raises WatchExpiredError where it is too old."""
+        """What changes from a resourceVersion on, for a minute at most. Raises WatchExpiredError if it is too old."""
         asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(WATCH_S)}
         for line in self.stream(path, {**asked, "resourceVersion": version}):
             event: dict[str, Any] = json.loads(line)

@@ -14,6 +14,7 @@ from crawl_core.keyspace import (
     MAX_RANGES,
     MIN_DEFAULT_RANGE_SIZE,
 )
+from crawl_core.spec import messages
 from crawl_core.spec.changes import Change, change_of
 from crawl_core.spec.checks import LABEL_PREFIX
 from crawl_operator.crd.schema import Node, rule
@@ -22,7 +23,6 @@ NAME_LENGTH = 63
 """A CrawlJob's name is the value of a label of its pods."""
 
 _LOOPBACK = r"^http://(127\.|localhost[:/]|localhost$|\[::1\])"
-_MISSING_KEY = "write the taint's key, or operator: Exists for all taints"
 
 
 def object_rules() -> list[Node]:
@@ -60,7 +60,7 @@ def section_rules(path: str, schema: Node) -> list[Node]:
 _SPOTIFY_NODES = [
     rule(
         "!has(self.source) || self.source.type != 'Spotify' || self.rateLimit.bucket != 'Node'",
-        "Spotify counts an app's requests, whatever address they come from; write bucket: Credential",
+        messages.SPOTIFY_BUCKET,
         field="rateLimit.bucket",
     )
 ]
@@ -139,14 +139,12 @@ def _with_strings(expression: str) -> str:
 _SOURCE = [
     rule(
         "self.type != 'Spotify' || self.termsAccepted",
-        "Spotify's Developer Terms forbid databases of its content without permission; write true only when you have "
-        "read them and may do this, else write source.type: Sandbox",
+        messages.SPOTIFY_TERMS,
         field="termsAccepted",
     ),
     rule(
         "self.type != 'Spotify' || has(self.credentialsSecretRef)",
-        "Spotify needs credentials; write credentialsSecretRef: {name: spotify}, a Secret with the keys client-id and "
-        "client-secret",
+        messages.SPOTIFY_CREDENTIALS,
         field="credentialsSecretRef",
     ),
     *(
@@ -162,7 +160,7 @@ _SOURCE = [
 ]
 
 _NO_PORT = "0{1,5}|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4}"
-_URL = [rule(f"!self.matches('^https?://[^/]*:({_NO_PORT})(/|$)')", "write a port from 1 to 65535")]
+_URL = [rule(f"!self.matches('^https?://[^/]*:({_NO_PORT})(/|$)')", messages.A_PORT)]
 _BASE_URL = rule(
     "!self.matches('/v1(/search)?/*$')",
     "/v1/search is added to it; write the address without it",
@@ -187,13 +185,13 @@ _LABELS = [
 _TOLERATION = [
     rule(
         "self.operator != 'Exists' || !has(self.value)",
-        "Exists takes any value; leave it out, or write operator: Equal",
+        messages.EXISTS_VALUE,
         field="value",
     ),
-    rule("has(self.key) || self.operator == 'Exists'", _MISSING_KEY, field="key"),
+    rule("has(self.key) || self.operator == 'Exists'", messages.TAINT_KEY, field="key"),
     rule(
         "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-        "only means something for NoExecute; leave it out, or write effect: NoExecute",
+        messages.NO_EXECUTE_ONLY,
         field="tolerationSeconds",
     ),
 ]

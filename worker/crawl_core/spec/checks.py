@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from crawl_core.errors import Problem
 from crawl_core.keyspace import MAX_RANGES, Keyspace, default_range_size, smallest_range_size
+from crawl_core.spec import messages
 from crawl_core.spec.fields import ABSENT
 from crawl_core.spec.unchecked import UncheckedSpec
 
@@ -151,8 +152,7 @@ def _terms_accepted(spec: UncheckedSpec) -> Iterator[Problem]:
         yield Problem(
             "spec.source.termsAccepted",
             False,
-            "Spotify's Developer Terms forbid databases of its content without permission; write true only when you "
-            "have read them and may do this, else write source.type: Sandbox",
+            messages.SPOTIFY_TERMS,
         )
 
 
@@ -162,8 +162,7 @@ def _spotify_needs_credentials(spec: UncheckedSpec) -> Iterator[Problem]:
         yield Problem(
             "spec.source.credentialsSecretRef",
             ABSENT,
-            "Spotify needs credentials; write credentialsSecretRef: {name: spotify}, a Secret with the keys client-id "
-            "and client-secret",
+            messages.SPOTIFY_CREDENTIALS,
         )
 
 
@@ -173,7 +172,7 @@ def _spotify_does_not_count_nodes(spec: UncheckedSpec) -> Iterator[Problem]:
         yield Problem(
             "spec.rateLimit.bucket",
             "Node",
-            "Spotify counts an app's requests, whatever address they come from; write bucket: Credential",
+            messages.SPOTIFY_BUCKET,
         )
 
 
@@ -226,16 +225,14 @@ def _tolerations_make_sense(spec: UncheckedSpec) -> Iterator[Problem]:
     for number, toleration in enumerate(spec.workers.tolerations):
         path = f"spec.workers.tolerations[{number}]"
         if toleration.operator == "Exists" and toleration.value is not None:
-            yield Problem(
-                f"{path}.value", toleration.value, "Exists takes any value; leave it out, or write operator: Equal"
-            )
+            yield Problem(f"{path}.value", toleration.value, messages.EXISTS_VALUE)
         if toleration.key is None and toleration.operator != "Exists":
-            yield Problem(f"{path}.key", ABSENT, "write the taint's key, or operator: Exists for all taints")
+            yield Problem(f"{path}.key", ABSENT, messages.TAINT_KEY)
         if toleration.toleration_seconds is not None and toleration.effect != "NoExecute":
             yield Problem(
                 f"{path}.tolerationSeconds",
                 toleration.toleration_seconds,
-                "only means something for NoExecute; leave it out, or write effect: NoExecute",
+                messages.NO_EXECUTE_ONLY,
             )
 
 

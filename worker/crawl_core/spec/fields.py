@@ -26,6 +26,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError, core_schema
 
 from crawl_core.durations import Duration
+from crawl_core.spec import messages
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _NAME = r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)"
@@ -141,7 +142,7 @@ def _quantity(value: object) -> str | int:
 def _port_in_range(url: str) -> str:
     port = re.search(r":([0-9]+)(/|$)", url.split("//", 1)[1])
     if port and not 0 < int(port[1]) <= 65535:
-        raise PydanticCustomError("write", "write a port from 1 to 65535")
+        raise PydanticCustomError("write", messages.A_PORT)
     return url
 
 

@@ -1,0 +1,17 @@
+"""What to write instead, where our own checks and the CRD's CEL rules say the same: each sentence once."""
+
+from __future__ import annotations
+
+A_PORT = "write a port from 1 to 65535"
+TAINT_KEY = "write the taint's key, or operator: Exists for all taints"
+SPOTIFY_BUCKET = "Spotify counts an app's requests, whatever address they come from; write bucket: Credential"
+SPOTIFY_TERMS = (
+    "Spotify's Developer Terms forbid databases of its content without permission; write true only when "
+    "you have read them and may do this, else write source.type: Sandbox"
+)
+SPOTIFY_CREDENTIALS = (
+    "Spotify needs credentials; write credentialsSecretRef: {name: spotify}, a Secret with the keys "
+    "client-id and client-secret"
+)
+EXISTS_VALUE = "Exists takes any value; leave it out, or write operator: Equal"
+NO_EXECUTE_ONLY = "only means something for NoExecute; leave it out, or write effect: NoExecute"

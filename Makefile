@@ -139,8 +139,12 @@ boards: $(READY) ## Generate grafana/dashboards, grafana/metrics.md and the tabl
 	$(BIN)/python -m grafana.boards
 	$(BIN)/python grafana/rules/table.py
 
+.PHONY: docs
+docs: $(READY) ## Generate what docs/architecture.md says of the import contracts
+	$(BIN)/python docs/contracts.py
+
 .PHONY: sync
-sync: crd boards ## Bring every generated file and copy up to date: CRD, boards, metrics page, the chart's files
+sync: crd boards docs ## Bring every generated file and copy up to date: CRD, boards, metrics page, the chart's files
 	rm -f charts/artistcrawl/files/rules/* charts/artistcrawl/files/dashboards/*
 	cp k8s/crds/crawljobs.artistcrawl.dev.yaml charts/artistcrawl/files/
 	cp grafana/rules/*.yaml charts/artistcrawl/files/rules/

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "architecture.md").read_text(encoding="utf-8")
+CONTRACTS = runpy.run_path(str(DOCS / "contracts.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 LINKS = sorted(set(re.findall(r"\[([^\]]+)\]\(([^):]+)\)", PAGE)))
 
@@ -73,6 +75,10 @@ def test_every_test_it_names_is_a_link() -> None:
 def test_it_names_every_room_and_no_other() -> None:
     rooms = first_column(section("Rooms"))
     assert sorted(rooms) == sorted(f"`{package}`" for package in packages() if "migrations" not in package)
+
+
+def test_what_may_import_what_is_made_from_the_contracts() -> None:
+    assert CONTRACTS["page"](PAGE, CONTRACTS["contracts"]()) == PAGE, "run make sync"
 
 
 def test_the_glossary_has_every_word_of_the_readmes_picture() -> None:

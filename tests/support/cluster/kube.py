@@ -32,8 +32,8 @@ class Cluster:
 
     def get(self, *arguments: str) -> dict[str, Any]:
         """One object, or a list of them."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
-        return found
+        answer: dict[str, Any] = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        return answer
 
     def helm(self, *arguments: str, stdin: str | None = None) -> str:
         return run("helm", *arguments, stdin=stdin, timeout_s=300)
@@ -41,10 +41,10 @@ class Cluster:
     @cached_property
     def nodes(self) -> tuple[str, str]:
         """Two nodes for pods: the first may be drained or killed, the second keeps the backends."""
-        found = self.get("nodes", "-l", "!node-role.kubernetes.io/control-plane")["items"]
-        if len(found) < 2:
-            unavailable(f"{len(found)} worker nodes; these tests need 2 (k8s/kind/cluster.yaml has them)")
-        return found[0]["metadata"]["name"], found[1]["metadata"]["name"]
+        workers = self.get("nodes", "-l", "!node-role.kubernetes.io/control-plane")["items"]
+        if len(workers) < 2:
+            unavailable(f"{len(workers)} worker nodes; these tests need 2 (k8s/kind/cluster.yaml has them)")
+        return workers[0]["metadata"]["name"], workers[1]["metadata"]["name"]
 
 
 def run(*command: str, stdin: str | None = None, timeout_s: float = 180) -> str:
@@ -69,10 +69,10 @@ def connect() -> Cluster:
 def eventually(condition: Callable[[], Any], what: str, *, timeout_s: float = 90) -> Any:
     """Wait until a condition says something true, and return that."""
     deadline_s = time.monotonic() + timeout_s
-    while not (found := condition()):
+    while not (result := condition()):
         assert time.monotonic() < deadline_s, f"not within {timeout_s} s: {what}"
         time.sleep(POLL_S)
-    return found
+    return result
 
 
 @contextmanager

@@ -90,8 +90,8 @@ class ClusterCrawl(Crawl):
         self._of.kubectl("patch", self.name, "--type=merge", "-p", f'{{"spec": {text}}}')
 
     def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._of.get(self.name).get("status", {})
-        return found
+        status: dict[str, Any] = self._of.get(self.name).get("status", {})
+        return status
 
     def wait_for(self, condition: str, *, timeout_s: int = 150) -> None:
         """`kubectl wait`, as a user would."""

@@ -39,8 +39,8 @@ class Release:
 
     def pods(self, selector: str) -> list[dict[str, Any]]:
         """Pods that are not on their way out."""
-        found = self.get("pods", "-l", selector)["items"]
-        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        pods = self.get("pods", "-l", selector)["items"]
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
 
     def component(self, name: str) -> list[dict[str, Any]]:
         """The pods of operator, postgres, redis or sandbox."""
@@ -76,14 +76,14 @@ def explain(cluster: Cluster, namespace: str) -> str:
         ("logs", "-l", f"app.kubernetes.io/instance={NAME}", "--all-containers", "--prefix", "--tail=40"),
         ("logs", "-l", "artistcrawl.dev/crawljob", "--prefix", "--tail=40"),
     )
-    found = []
+    sections = []
     for look in looks:
         try:
             text = cluster.kubectl("-n", namespace, *look)
         except AssertionError as error:
             text = str(error)
-        found.append(f"$ kubectl {' '.join(look)}\n{text[-8000:]}")
-    return "\n\n".join(found)
+        sections.append(f"$ kubectl {' '.join(look)}\n{text[-8000:]}")
+    return "\n\n".join(sections)
 
 
 def on_node(node: str, script: str) -> str:
@@ -97,7 +97,7 @@ LABEL = "artistcrawl-test"
 
 def values_of(cluster: Cluster, namespace: str) -> dict[str, Any]:
     """Backends and sandbox keep to the node that no test drains; PostgreSQL is the oldest that we promise."""
-    there = {"kubernetes.io/hostname": cluster.nodes[1]}
+    backends_node = {"kubernetes.io/hostname": cluster.nodes[1]}
     return {
         "fullnameOverride": NAME,
         "crds": {"enabled": False},
@@ -106,10 +106,10 @@ def values_of(cluster: Cluster, namespace: str) -> dict[str, Any]:
         "worker": {"image": {"tag": TAG}, "labels": {LABEL: namespace}},
         "demo": {
             "enabled": True,
-            "postgres": {"image": {"tag": "15"}, "persistence": {"fixOwner": True}, "nodeSelector": there},
-            "redis": {"nodeSelector": there},
+            "postgres": {"image": {"tag": "15"}, "persistence": {"fixOwner": True}, "nodeSelector": backends_node},
+            "redis": {"nodeSelector": backends_node},
         },
-        "sandbox": {"artists": ARTISTS, "limit": "none", "nodeSelector": there},
+        "sandbox": {"artists": ARTISTS, "limit": "none", "nodeSelector": backends_node},
     }
 
 

@@ -29,8 +29,8 @@ def pods() -> list[dict[str, Any]]:
     request.add_header("Authorization", f"Bearer {(ACCOUNT / 'token').read_text()}")
     context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
     with urllib.request.urlopen(request, context=context, timeout=5) as answer:
-        found: list[dict[str, Any]] = json.loads(answer.read())["items"]
-        return found
+        items: list[dict[str, Any]] = json.loads(answer.read())["items"]
+        return items
 
 
 def targets(pod: dict[str, Any]) -> list[dict[str, Any]]:

@@ -62,17 +62,17 @@ class GrafanaApi:
                 return 409, {"message": "data source with the same name already exists"}
             self.sources[body["uid"]] = body
             return 200, {"message": "Datasource added", "datasource": body}
-        found = self.sources.get(path[1])
-        if found is None:
+        source = self.sources.get(path[1])
+        if source is None:
             return 404, {"message": "Data source not found"}
         if path[2:] == ["health"]:
             return 200, {"status": "OK", "message": "OK"}
         if method == "PUT":
-            if found.get("readOnly"):
+            if source.get("readOnly"):
                 return 403, {"message": "Cannot update read-only data source"}
             self.sources[path[1]] = body
             return 200, {"message": "Datasource updated", "datasource": body}
-        return 200, {key: value for key, value in found.items() if key != "secureJsonData"}
+        return 200, {key: value for key, value in source.items() if key != "secureJsonData"}
 
     def _board(self, method: str, path: list[str], body: Json) -> tuple[int, Json]:
         board = body["dashboard"]
@@ -94,8 +94,8 @@ def serving_grafana() -> Iterator[GrafanaApi]:
         def _handle(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
             known = self.headers.get("Authorization") in (basic, f"Bearer {TOKEN}")
-            status, said = api.answer(f"{self.command} {self.path.removeprefix('/grafana')}", body, known=known)
-            text = json.dumps(said).encode()
+            status, reply = api.answer(f"{self.command} {self.path.removeprefix('/grafana')}", body, known=known)
+            text = json.dumps(reply).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(text)))

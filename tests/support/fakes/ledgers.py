@@ -91,12 +91,12 @@ async def table_counts(ledger: Ledger) -> dict[str, int]:
     """Rows of every table that a commit writes."""
     tables = ("search", "artist", "job_artist", "dead_letter", "api_request", "crawl_range")
     async with ledger.transaction() as connection:
-        found = {}
+        counts = {}
         for table in tables:
             cursor = await connection.execute(f"SELECT count(*) FROM {table}".encode())
             row = await cursor.fetchone()
-            found[table] = 0 if row is None else row[0]
-    return found
+            counts[table] = 0 if row is None else row[0]
+    return counts
 
 
 async def value(ledger: Ledger, sql: str) -> Any:

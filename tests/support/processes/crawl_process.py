@@ -89,11 +89,11 @@ class WorkerProcess:
         return Counter(line.get("action", "") for line in self.lines())
 
     def lines(self) -> list[dict[str, Any]]:
-        found = []
+        records = []
         for line in self.log.read_text().splitlines():
             with suppress(ValueError):
-                found.append(json.loads(line))
-        return found
+                records.append(json.loads(line))
+        return records
 
 
 @dataclass
@@ -111,6 +111,8 @@ class Crawl:
     seeding: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while the supervisor seeds: a test that holds it is alone with what was seeded before."""
     supervising: asyncio.Task[None] | None = None
+    slowest_look_s: float = 0.0
+    """The longest that the supervisor took to look at ledger and frontier: how slow this machine was meanwhile."""
     connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     @property
@@ -203,11 +205,11 @@ class Crawl:
         """Strings of the keyspace that no search and no dead letter answers for. Only for one length."""
         keyspace = self.job.spec.keyspace.to_keyspace()
         wanted = {string for strings in keyspace.root_ranges() for string in strings_in(keyspace, strings)}
-        found = self.rows(
+        answered = self.rows(
             f"SELECT string FROM search WHERE job_id = {self.id} UNION "
             f"SELECT string FROM dead_letter WHERE job_id = {self.id}"
         )
-        return wanted - {row[0] for row in found}
+        return wanted - {row[0] for row in answered}
 
     def stored(self) -> set[str]:
         """Ids of all artists in the ledger."""
@@ -259,6 +261,7 @@ class Crawl:
         try:
             while True:
                 assert self.row is not None
+                begun_s = time.monotonic()
                 job = await jobs.get(ledger, self.row.id)
                 if job is not None:
                     force = time.monotonic() - forced_s > FORCED_RESEED_S
@@ -266,6 +269,7 @@ class Crawl:
                         await reseed(ledger, Frontier(redis, job.uid), job, force=force)
                     forced_s = time.monotonic() if force else forced_s
                 await settle(ledger, self.row)
+                self.slowest_look_s = max(self.slowest_look_s, time.monotonic() - begun_s)
                 await asyncio.sleep(RESEED_S)
         finally:
             await redis.aclose()

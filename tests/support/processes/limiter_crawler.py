@@ -94,13 +94,13 @@ async def crawl(redis_url: str, api_url: str, ledger: Path, token: str, tasks: i
         print(json.dumps({"ready": os.getpid()}), flush=True)
         running = [asyncio.create_task(task(limiter, api)) for _ in range(tasks)]
         await ended.wait()
-        for one in running:
-            one.cancel()
-        failed = [repr(one) for one in await asyncio.gather(*running, return_exceptions=True)]
+        for crawling in running:
+            crawling.cancel()
+        failed = [repr(outcome) for outcome in await asyncio.gather(*running, return_exceptions=True)]
         state = limiter.state()
     await redis.aclose()
     counts = {"calls": state.calls, "grants": state.grants, "discarded": state.discarded}
-    told["failed"] = sum("Cancelled" not in one for one in failed)
+    told["failed"] = sum("Cancelled" not in outcome for outcome in failed)
     print(json.dumps({**counts, **told}), flush=True)
 
 

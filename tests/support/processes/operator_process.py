@@ -23,8 +23,8 @@ def eventually(condition: Callable[[], Any], what: str, *, timeout_s: float = 30
     """Wait until a condition says something true, and return that."""
     deadline_s = time.monotonic() + timeout_s
     while True:
-        if found := condition():
-            return found
+        if result := condition():
+            return result
         if time.monotonic() > deadline_s:
             raise TimeoutError(f"{what}: not within {timeout_s} s{explain}")
         time.sleep(0.1)
@@ -39,11 +39,11 @@ class OperatorProcess:
 
     def lines(self, action: str = "") -> list[dict[str, Any]]:
         """What it logged, of one action if named."""
-        found = []
+        records = []
         for line in self.log.read_text().splitlines():
             with suppress(ValueError):
-                found.append(json.loads(line))
-        return [line for line in found if not action or line.get("action") == action]
+                records.append(json.loads(line))
+        return [line for line in records if not action or line.get("action") == action]
 
     def did(self, action: str, *, times: int = 1, timeout_s: float = 30) -> dict[str, Any]:
         """Wait until an action was logged that often; the line."""
@@ -53,9 +53,9 @@ class OperatorProcess:
             timeout_s=timeout_s,
             explain=f"\n{self.log.read_text()[-3000:]}",
         )
-        found = self.lines(action)
-        assert len(found) >= times, f"it ended without {action}:\n{self.log.read_text()[-3000:]}"
-        return found[times - 1]
+        records = self.lines(action)
+        assert len(records) >= times, f"it ended without {action}:\n{self.log.read_text()[-3000:]}"
+        return records[times - 1]
 
     @property
     def port(self) -> int:
@@ -189,29 +189,31 @@ class Scene:
 
     def explain(self) -> str:
         """What the CrawlJobs say, and what the operators logged last."""
-        said = self.kubectl("get", "crawljobs", "-o", "yaml", check=False)[-4000:]
-        return "\n".join([said, *(f"{each.log.name}: {each.log.read_text()[-2500:]}" for each in self.operators)])
+        crawljobs = self.kubectl("get", "crawljobs", "-o", "yaml", check=False)[-4000:]
+        return "\n".join(
+            [crawljobs, *(f"{operator.log.name}: {operator.log.read_text()[-2500:]}" for operator in self.operators)]
+        )
 
 
 @contextmanager
 def operated(server: ApiServer, namespace: str, postgres_url: str, redis_url: str, folder: Path) -> Iterator[Scene]:
     """A namespace with the Secret of its backends; its operators are ended afterwards."""
-    found = Scene(server, namespace, postgres_url, redis_url, folder)
-    found.backends()
+    scene = Scene(server, namespace, postgres_url, redis_url, folder)
+    scene.backends()
     try:
-        yield found
+        yield scene
     finally:
-        for each in found.operators:
+        for operator in scene.operators:
             with suppress(ProcessLookupError):
-                os.kill(each.process.pid, signal.SIGCONT)
-            each.process.terminate()
-        for each in found.operators:
+                os.kill(operator.process.pid, signal.SIGCONT)
+            operator.process.terminate()
+        for operator in scene.operators:
             try:
-                each.process.wait(15)
+                operator.process.wait(15)
             except subprocess.TimeoutExpired:
-                each.process.kill()
-                each.process.wait(10)
+                operator.process.kill()
+                operator.process.wait(10)
         # CrawlJobs with a finalizer would keep the namespace for ever, now that nobody takes it away.
         patch = '{"metadata":{"finalizers":null}}'
-        for name in found.kubectl("get", "crawljobs", "-o", "name", check=False).split():
-            found.kubectl("patch", name, "--type=merge", "-p", patch, check=False)
+        for name in scene.kubectl("get", "crawljobs", "-o", "name", check=False).split():
+            scene.kubectl("patch", name, "--type=merge", "-p", patch, check=False)

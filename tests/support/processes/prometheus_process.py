@@ -46,8 +46,8 @@ class Prometheus:
         result = self._get("/api/v1/query", parameters)["data"]
         if result["resultType"] == "scalar":
             return [{"metric": {}, "value": result["result"]}]
-        found: list[dict[str, Any]] = result["result"]
-        return found
+        series: list[dict[str, Any]] = result["result"]
+        return series
 
     def reached(self, expression: str) -> list[dict[str, Any]]:
         """As query; nothing where the server does not answer yet."""
@@ -58,15 +58,15 @@ class Prometheus:
 
     def value(self, expression: str) -> float | None:
         """Of the only series; None where there is none."""
-        found = self.query(expression)
-        assert len(found) <= 1, found
-        return float(found[0]["value"][1]) if found else None
+        series = self.query(expression)
+        assert len(series) <= 1, series
+        return float(series[0]["value"][1]) if series else None
 
     def ranged(self, expression: str, *, from_s: float, to_s: float, step_s: float) -> list[dict[str, Any]]:
         """The series of a range query."""
         parameters = {"query": expression, "start": str(from_s), "end": str(to_s), "step": str(step_s)}
-        found: list[dict[str, Any]] = self._get("/api/v1/query_range", parameters)["data"]["result"]
-        return found
+        series: list[dict[str, Any]] = self._get("/api/v1/query_range", parameters)["data"]["result"]
+        return series
 
     def firing(self) -> set[str]:
         """Names of alerts that fire."""
@@ -76,16 +76,16 @@ class Prometheus:
     def until(self, condition: Callable[[], Any], what: str, *, timeout_s: float = 60.0) -> Any:
         """Poll until it holds; what it returned."""
         deadline_s = time.monotonic() + timeout_s
-        while not (found := condition()):
+        while not (result := condition()):
             assert time.monotonic() < deadline_s, f"not within {timeout_s} s: {what}"
             time.sleep(0.2)
-        return found
+        return result
 
     def _get(self, path: str, parameters: dict[str, str]) -> dict[str, Any]:
         try:
             with _opener.open(f"{self.url}{path}?{urllib.parse.urlencode(parameters)}", timeout=30) as answer:
-                found: dict[str, Any] = json.loads(answer.read())
-                return found
+                body: dict[str, Any] = json.loads(answer.read())
+                return body
         except urllib.error.HTTPError as error:
             with error:
                 raise QueryError(f"{parameters.get('query')}: {json.loads(error.read()).get('error')}") from None
@@ -104,10 +104,10 @@ def configuration(targets: Sequence[str], *, rules: Sequence[Path] = (), scrape_
 
 def program(name: str) -> str:
     """Where it is; else this test cannot be run here."""
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         unavailable(f"{name} is not installed (Debian: apt-get install prometheus)")
-    return str(found)
+    return str(path)
 
 
 @contextmanager

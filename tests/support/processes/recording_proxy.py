@@ -52,12 +52,12 @@ class Recording:
         url = urlsplit(target)
         if status in (401, 403):
             self.refused.append(f"{status} {method} {target}")
-        found = _PATH.fullmatch(url.path)
-        if found is None:
+        path = _PATH.fullmatch(url.path)
+        if path is None:
             return
-        verb, name = _verb(method, parse_qs(url.query), named=found["name"] is not None), unquote(found["name"] or "")
-        resource = "/".join(part for part in (found["resource"], found["subresource"]) if part)
-        where, group = found["namespace"] or "", found["group"] or ""
+        verb, name = _verb(method, parse_qs(url.query), named=path["name"] is not None), unquote(path["name"] or "")
+        resource = "/".join(part for part in (path["resource"], path["subresource"]) if part)
+        where, group = path["namespace"] or "", path["group"] or ""
         self.uses.add((where, Use(verb, group, resource, name)))
         if verb == "patch" and status == _CREATED:
             # Server-side apply of what is not there takes both rights.
@@ -131,6 +131,6 @@ def recording_proxy(kubeconfig: Path) -> Iterator[Recording]:
             yield recording
         finally:
             server.shutdown()
-            for each in upstreams:
+            for connection in upstreams:
                 with suppress(OSError):
-                    socket.socket.shutdown(each, socket.SHUT_RDWR)  # past TLS, whose reader is another thread
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)  # past TLS, whose reader is another thread

@@ -37,9 +37,9 @@ def wait_until(condition: Callable[[], Any], what: str, *, timeout_s: float = TI
     """Poll until the condition holds; what it returned."""
     deadline_s = time.monotonic() + timeout_s
     while True:
-        found = condition()
-        if found:
-            return found
+        result = condition()
+        if result:
+            return result
         assert time.monotonic() < deadline_s, f"not within {timeout_s} s: {what}"
         time.sleep(0.05)
 
@@ -74,8 +74,8 @@ class RunProcess:
         """The one object on stdout; fails where there is more or less."""
         lines = self.stdout.splitlines()
         assert len(lines) == 1, f"stdout: {self.stdout}\nstderr: {self.stderr}"
-        found: dict[str, Any] = json.loads(lines[0])
-        return found
+        summary: dict[str, Any] = json.loads(lines[0])
+        return summary
 
     def wait(self, timeout_s: float = TIMEOUT_S) -> int:
         """The exit status."""
@@ -94,12 +94,12 @@ class RunProcess:
 
     def children(self, word: str) -> list[psutil.Process]:
         """Its processes that run `artistcrawl WORD`."""
-        found = []
+        matching = []
         for child in psutil.Process(self.pid).children():
             with suppress(psutil.Error):
                 if child.status() != psutil.STATUS_ZOMBIE and word in child.cmdline():
-                    found.append(child)
-        return found
+                    matching.append(child)
+        return matching
 
     def workers(self) -> list[psutil.Process]:
         return self.children("worker")

@@ -116,12 +116,12 @@ class TcpProxy:
 
     def _to_server(self, pair: tuple[socket.socket, socket.socket], connection: _Connection) -> None:
         client, server = pair
-        seen = b""
+        received = b""
         with suppress(OSError):
             while data := client.recv(_CHUNK_BYTES):
                 self._flowing.wait()
                 cut = self._awaited
-                if cut is not None and cut.pattern in (seen := seen[-len(cut.pattern) :] + data):
+                if cut is not None and cut.pattern in (received := received[-len(cut.pattern) :] + data):
                     self._awaited = None
                     connection.cut = cut if cut.answered else None
                     server.sendall(data)

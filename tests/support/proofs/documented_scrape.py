@@ -13,7 +13,7 @@ README = Path(__file__).parents[3] / "k8s" / "README.md"
 
 def documented_configuration() -> dict[str, Any]:
     """The block, as Prometheus reads it."""
-    found = re.search(r"```yaml\n(scrape_configs:\n.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
-    assert found, f"{README} has no block with scrape_configs"
-    configuration: dict[str, Any] = yaml.safe_load(found[1])
+    block = re.search(r"```yaml\n(scrape_configs:\n.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert block, f"{README} has no block with scrape_configs"
+    configuration: dict[str, Any] = yaml.safe_load(block[1])
     return configuration

@@ -41,14 +41,14 @@ class Scrape:
 
     def labels(self, name: str, label: str) -> set[str]:
         """The values that a label has."""
-        found = (sample for family in self.families for sample in family.samples if sample.name == name)
-        return {sample.labels[label] for sample in found if label in sample.labels}
+        samples = (sample for family in self.families for sample in family.samples if sample.name == name)
+        return {sample.labels[label] for sample in samples if label in sample.labels}
 
     @property
     def names(self) -> set[str]:
         """Of everything of ours, as it was declared."""
-        found = {sample.name for family in self.families for sample in family.samples}
-        return {_declared(name) for name in found if name.startswith("artistcrawl_")}
+        exported = {sample.name for family in self.families for sample in family.samples}
+        return {_declared(name) for name in exported if name.startswith("artistcrawl_")}
 
     @property
     def series(self) -> int:
@@ -57,7 +57,7 @@ class Scrape:
 
     def undeclared(self, groups: Iterable[Group]) -> list[str]:
         """What is exported beyond what these groups declare: names, and values of labels that are listed."""
-        declared = {each.name: (group, each) for group in groups for each in group.declarations}
+        declared = {declaration.name: (group, declaration) for group in groups for declaration in group.declarations}
         wrong = sorted(self.names - set(declared))
         for name in self.names & set(declared):
             group, declaration = declared[name]
@@ -73,7 +73,7 @@ def scrape(url: str) -> Scrape:
 
 def declared_names(*groups: Group) -> set[str]:
     """Of all that these groups declare."""
-    return {each.name for group in groups for each in group.declarations}
+    return {declaration.name for group in groups for declaration in group.declarations}
 
 
 def _declared(name: str) -> str:

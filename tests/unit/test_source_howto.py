@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -195,6 +195,16 @@ def test_a_source_that_takes_garbage_for_a_page_is_told_by_the_contract() -> Non
     careless = SourceUnderTest(SourceType(make=Careless, default_credentials=None), STAMP_EXAMPLES)
     broken = {check.__name__ for check in CONTRACT if not _holds(check, careless)}
     assert {"a_200_without_a_page_may_pass", "every_429_is_a_pause_whatever_its_body"} <= broken
+
+
+def test_a_source_that_sends_every_secret_to_its_own_token_endpoint_is_told_by_the_contract() -> None:
+    class Fixed(StampSource):
+        def token_request(self) -> HttpRequest:
+            return replace(super().token_request(), url=self._settings.token_url or "https://stamps.example/key")
+
+    fixed = SourceUnderTest(SourceType(make=Fixed, default_credentials=None), STAMP_EXAMPLES)
+    broken = {check.__name__ for check in CONTRACT if not _holds(check, fixed)}
+    assert broken == {"credentials_go_to_the_host_of_the_address_or_nowhere"}
 
 
 CATALOGUE = {"aa": 5, "ab": 0, "ba": 20, "bb": 1}

@@ -8,6 +8,7 @@ import json
 import pytest
 from yarl import URL
 
+from crawl_core.errors import ConfigurationError
 from crawl_worker.sources.credentials import Credentials
 from crawl_worker.sources.outcomes import (
     Denied,
@@ -23,7 +24,7 @@ from crawl_worker.sources.outcomes import (
     Unauthorized,
 )
 from crawl_worker.sources.source import SourceSettings
-from crawl_worker.sources.spotify import SpotifySource
+from crawl_worker.sources.spotify import API_URL, TOKEN_URL, SpotifySource
 from crawl_worker.sources.wire import HttpAnswer
 
 
@@ -127,6 +128,21 @@ def test_a_token_is_asked_for_with_basic_credentials() -> None:
         b"id:secret",
         b"grant_type=client_credentials",
     )
+
+
+def _settings(base_url: str | None) -> SourceSettings:
+    return SourceSettings(base_url, None, Credentials("id", "secret"), query_template="{}", market=None)
+
+
+@pytest.mark.parametrize("base_url", [None, API_URL, f"{API_URL}/"])
+def test_spotifys_own_address_has_spotifys_token_endpoint(base_url: str | None) -> None:
+    assert SpotifySource(_settings(base_url)).token_request().url == TOKEN_URL
+
+
+@pytest.mark.parametrize("base_url", ["https://api.example", f"{API_URL}.example", "http://127.0.0.1:1"])
+def test_another_address_without_a_token_endpoint_is_refused(base_url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"Write spec\.source\.tokenURL"):
+        SpotifySource(_settings(base_url))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -242,6 +242,15 @@ def without_an_address_it_is_https_or_refused(source: SourceUnderTest) -> None:
     assert made.token_request().url.startswith("https://")
 
 
+def credentials_go_to_the_host_of_the_address_or_nowhere(source: SourceUnderTest) -> None:
+    """At another address it is another service, whose id and secret are nobody else's business."""
+    try:
+        request = source.made(token_url=None).token_request()
+    except ConfigurationError:
+        return
+    assert urlsplit(request.url).hostname == urlsplit(BASE_URL).hostname
+
+
 CONTRACT: list[Callable[[SourceUnderTest], None]] = [
     a_search_is_a_request_to_its_address_in_ascii,
     a_search_asks_for_its_string_by_the_template,
@@ -267,6 +276,7 @@ CONTRACT: list[Callable[[SourceUnderTest], None]] = [
     denied_credentials_are_told_from_errors_that_may_pass,
     a_token_answer_without_a_token_may_pass,
     without_an_address_it_is_https_or_refused,
+    credentials_go_to_the_host_of_the_address_or_nowhere,
 ]
 
 every_check = pytest.mark.parametrize("check", CONTRACT, ids=lambda check: check.__name__)

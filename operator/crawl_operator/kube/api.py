@@ -1,4 +1,4 @@
-"""The API server, and the one seam where its refusals become ours.
+"""The API server as the operator uses it, and what its refusals mean there.
 
     ApiError
     ├── ConflictError       somebody else wrote the object, or it exists already: look again
@@ -17,18 +17,15 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
-from kubernetes.client import ApiClient, ApiException
-from urllib3.exceptions import HTTPError
+from kubernetes.client import ApiClient
 
 from crawl_core.errors import ArtistcrawlError
 from crawl_operator.kube.call_metrics import count_call, resource_of
 from crawl_operator.kube.refusals import denial, parsed
-
-Method = Literal["GET", "POST", "PATCH", "DELETE"]
-Body = Mapping[str, Any] | None
+from crawl_operator.kube.transport import Body, Method, NoAnswerError, send
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
@@ -96,20 +93,14 @@ class Api:
     ) -> dict[str, Any]:
         headers = {"Accept": "application/json", "Content-Type": content_type}
         try:
-            request = self._client.param_serialize(
-                method,
-                path,
-                query_params=list((query or {}).items()),
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-            )
             with count_call(method, resource_of(path)) as api_call:
-                answer = self._client.call_api(*request, _request_timeout=self._timeout_s)
-                text = answer.read() or b"{}"  # type: ignore[no-untyped-call]
+                answer = send(
+                    self._client, method, path,
+                    query=query or {}, headers=headers, body=body, timeout_s=self._timeout_s,
+                )  # fmt: skip
+                text = answer.read() or b"{}"
                 api_call.status = answer.status
-        except (HTTPError, OSError, ApiException) as error:
-            # The client's own exception stands for what TLS refuses, or a connection that ended within it.
+        except NoAnswerError as error:
             raise UnreachableError(f"the API server is out of reach: {error}") from error
         answer_object = parsed(text)
         if answer.status >= HTTPStatus.BAD_REQUEST:

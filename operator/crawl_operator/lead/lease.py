@@ -11,7 +11,8 @@ from typing import Any
 
 from crawl_core.clock import Clock
 from crawl_core.errors import ConfigurationError
-from crawl_operator.kube.api import MERGE, Api, ApiError, ConflictError, ForbiddenError, Method, MissingError, path_of
+from crawl_operator.kube.api import MERGE, Api, ApiError, ConflictError, ForbiddenError, MissingError, path_of
+from crawl_operator.kube.transport import Method
 from crawl_operator.lead.elector import DURATION_S, LeaseConflictError, LeaseRecord, LeaseUnavailableError
 from crawl_operator.values import names
 

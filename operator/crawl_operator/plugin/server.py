@@ -1,4 +1,4 @@
-"""The API server as the plugin's user may see it, and the one seam where its refusals become plain words.
+"""The API server as the plugin's user may see it, and what its refusals mean in plain words.
 
     WatchExpiredError   a watch's place in history is forgotten: list again
     ConfigurationError  no kubeconfig, no CRD, no such object, no right: a person must act
@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -19,14 +20,12 @@ from urllib.parse import quote
 
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
-from urllib3.exceptions import HTTPError
 
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.spec import API_VERSION
 from crawl_operator.kube.refusals import denial, parsed
+from crawl_operator.kube.transport import Answer, Body, Method, NoAnswerError, send
 from crawl_operator.values import names
-
-Body = Mapping[str, Any] | None
 
 FIELD_MANAGER = "kubectl-crawl"
 MERGE = "application/merge-patch+json"
@@ -94,43 +93,35 @@ class Server:
         self, path: str, query: Mapping[str, str], *, timeout_s: tuple[float, float] = _WATCH_TIMEOUT_S
     ) -> Iterator[bytes]:
         """An answer's lines, as they come."""
-        response = self._open("GET", path, query=query, timeout_s=timeout_s)
-        try:
-            yield from (line for line in response.response if line.strip())
-        except (HTTPError, OSError) as error:
-            raise _out_of_reach(error, self._client) from error
-        finally:
-            response.response.close()
+        with self._in_reach():
+            yield from self._open("GET", path, query=query, timeout_s=timeout_s).lines()
 
-    def _text(self, method: str, path: str, *, query: Mapping[str, str], body: Body = None) -> bytes:
-        response = self._open(method, path, query=query, body=body)
-        try:
-            text: bytes = response.response.read()
-        except (HTTPError, OSError) as error:
-            raise _out_of_reach(error, self._client) from error
-        return text
+    def _text(self, method: Method, path: str, *, query: Mapping[str, str], body: Body = None) -> bytes:
+        with self._in_reach():
+            return self._open(method, path, query=query, body=body).read()
 
     def _open(
         self,
-        method: str,
+        method: Method,
         path: str,
         *,
         query: Mapping[str, str],
         body: Body = None,
         timeout_s: tuple[float, float] = TIMEOUT_S,
-    ) -> Any:
+    ) -> Answer:
         headers = {"Accept": "application/json", **({"Content-Type": MERGE} if body is not None else {})}
-        try:
-            request = self._client.param_serialize(
-                method, path, query_params=list(query.items()), header_params=headers, body=body,
-                auth_settings=["BearerToken"],
-            )  # fmt: skip
-            answer = self._client.call_api(*request, _request_timeout=timeout_s)
-            if answer.status >= HTTPStatus.BAD_REQUEST:
-                raise _meaning(answer.status, parsed(answer.response.read()), path)
-        except (HTTPError, OSError) as error:
-            raise _out_of_reach(error, self._client) from error
+        answer = send(self._client, method, path, query=query, headers=headers, body=body, timeout_s=timeout_s)
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise _meaning(answer.status, parsed(answer.read()), path)
         return answer
+
+    @contextmanager
+    def _in_reach(self) -> Iterator[None]:
+        try:
+            yield
+        except NoAnswerError as error:
+            host = self._client.configuration.host
+            raise UnavailableError(f"the cluster at {host} is out of reach: {error.summary}") from error
 
 
 def connect(access: Access) -> Server:
@@ -178,18 +169,6 @@ def _no_kubeconfig(access: Access, error: Exception) -> ConfigurationError:
         return ConfigurationError(f"no context {access.context!r} in the kubeconfig; kubectl config get-contexts lists")
     where = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
     return ConfigurationError(f"no cluster: {where}: {said}; name a kubeconfig with --kubeconfig or KUBECONFIG")
-
-
-def _out_of_reach(error: Exception, client: ApiClient) -> UnavailableError:
-    return UnavailableError(f"the cluster at {client.configuration.host} is out of reach: {_shortly(error)}")
-
-
-def _shortly(error: BaseException) -> str:
-    """The reason at the bottom of what a library wraps several times."""
-    reason = getattr(error, "reason", None)
-    while isinstance(reason, BaseException):
-        error, reason = reason, getattr(reason, "reason", None)
-    return str(error).rpartition(": ")[2] or type(error).__name__
 
 
 def _meaning(status: int, answer: Mapping[str, Any], path: str) -> ArtistcrawlError:

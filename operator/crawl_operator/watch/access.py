@@ -10,13 +10,14 @@ import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from kubernetes import config
-from kubernetes.client import ApiClient, ApiException, Configuration, CustomObjectsApi
-from urllib3.exceptions import HTTPError
+from kubernetes.client import ApiClient, Configuration
 
 from crawl_core.errors import ConfigurationError, UnavailableError
 from crawl_operator.kube.call_metrics import count_call
+from crawl_operator.kube.transport import Answer, NoAnswerError, send
 from crawl_operator.values import names
 from crawl_operator.values.model import Key
 from crawl_operator.watch.store import Kind
@@ -80,31 +81,28 @@ async def listed(api: ApiClient, kind: Kind, namespaces: Sequence[str]) -> dict[
 
 def _list(api: ApiClient, kind: Kind, namespace: str, *, limit: int | None = None) -> Sequence[Mapping[str, Any]]:
     group, version = _WHERE[kind]
-    objects = CustomObjectsApi(api)
-    more: dict[str, Any] = {"_headers": _METADATA_ONLY, "_request_timeout": _TIMEOUT_S, "_preload_content": False}
-    if limit is not None:
-        more["limit"] = limit
+    where = f"namespaces/{quote(namespace, safe='')}/" if namespace else ""
+    query = {} if limit is None else {"limit": str(limit)}
     if kind == "deployments":
-        more["label_selector"] = names.COMMON_SELECTOR
-    with count_call("GET", kind) as api_call:
-        try:
-            answer: Any
-            if namespace:
-                answer = objects.list_namespaced_custom_object(group, version, namespace, kind, **more)
-            else:
-                answer = objects.list_custom_object_for_all_namespaces(group, version, kind, **more)
+        query["labelSelector"] = names.COMMON_SELECTOR
+    try:
+        with count_call("GET", kind) as api_call:
+            answer = send(
+                api, "GET", f"/apis/{group}/{version}/{where}{kind}",
+                query=query, headers=_METADATA_ONLY, timeout_s=_TIMEOUT_S,
+            )  # fmt: skip
             api_call.status = answer.status
-        except ApiException as error:
-            api_call.status = error.status or 0
-            raise _meaning(error, kind, namespace) from error
-        except (HTTPError, OSError) as error:
-            raise ClusterUnavailableError(f"the API server is out of reach: {error}") from error
-    items: Sequence[Mapping[str, Any]] = json.loads(answer.data)["items"] or ()
+            text = answer.read()
+    except NoAnswerError as error:
+        raise ClusterUnavailableError(f"the API server is out of reach: {error}") from error
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise _meaning(answer, kind, namespace)
+    items: Sequence[Mapping[str, Any]] = json.loads(text)["items"] or ()
     return items
 
 
-def _meaning(error: ApiException, kind: Kind, namespace: str) -> Exception:
-    match error.status:
+def _meaning(answer: Answer, kind: Kind, namespace: str) -> Exception:
+    match answer.status:
         case HTTPStatus.FORBIDDEN:
             group = names.GROUP if kind == "crawljobs" else "apps"
             where = f"namespace {namespace}" if namespace else "all namespaces"
@@ -122,4 +120,4 @@ def _meaning(error: ApiException, kind: Kind, namespace: str) -> Exception:
                 "(or install the chart with crds.enabled=true)"
             )
         case _:
-            return ClusterUnavailableError(f"the API server answered {error.status} {error.reason}")
+            return ClusterUnavailableError(f"the API server answered {answer.status} {answer.reason}")

@@ -51,6 +51,7 @@ from crawl_worker.sources.outcomes import (
     TokenOutcome,
     Unauthorized,
 )
+from crawl_worker.sources.parse import storable_json
 from crawl_worker.sources.registry import SOURCES, source_type
 from crawl_worker.sources.source import SourceSettings, SourceType
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
@@ -77,7 +78,7 @@ class _KeyBody(msgspec.Struct):
     minutes: float
 
 
-def _storable(text: str) -> str:
+def _without_nul(text: str) -> str:
     """PostgreSQL takes no NUL."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
@@ -99,7 +100,7 @@ class StampSource:
         return HttpRequest("GET", url, {"X-Stamp-Key": token})
 
     def read(self, answer: HttpAnswer) -> Meaning:
-        message = _storable(answer.body[:100].decode("utf-8", "replace"))
+        message = _without_nul(answer.body[:100].decode("utf-8", "replace"))
         match answer.status:
             case 200:
                 return self._page(answer.body)
@@ -111,14 +112,14 @@ class StampSource:
                 return Unauthorized(message)
             case 422 if "per is too large" in message:
                 return PageSizeRefused(message)
-            case status if 400 <= status < 500:
+            case status if 400 <= status < 500 and status not in (408, 425):
                 return Rejected(status, message)
             case status:
                 return ServerFailed(status, message)
 
     def _page(self, body: bytes) -> Meaning:
         try:
-            page = msgspec.json.decode(_escapes_replaced(body), type=_StampPage)
+            page = msgspec.json.decode(storable_json(body), type=_StampPage)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return InvalidBody(str(error))
         artists = [FoundArtist(stamp.key, stamp.label) for stamp in page.stamps if stamp.key and stamp.label]
@@ -139,10 +140,6 @@ class StampSource:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             return NoToken("invalid_key_body", str(error))
         return Granted(granted.key, granted.minutes * 60)
-
-
-def _escapes_replaced(body: bytes) -> bytes:
-    return re.sub(rb"\\u(0000|[dD][89a-fA-F][0-9a-fA-F]{2})", rb"\\ufffd", body)
 
 
 STAMPS = SourceType(make=StampSource, default_credentials=None)

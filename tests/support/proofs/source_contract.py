@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
+from unittest.mock import ANY
 from urllib.parse import unquote_plus, urlsplit
 
 import pytest
@@ -46,14 +47,15 @@ class SourceExamples:
 
     page: Callable[[list[tuple[str, str]], int, bool], bytes]
     """A page of (id, name) items, with the total that it says, and whether there is a next one."""
-    page_size_refused: HttpAnswer
+    page_size_refused: HttpAnswer | None
+    """None for an API that refuses no page size."""
     granted: bytes
     """The answer that grants the token `a-token` for an hour."""
     denied: HttpAnswer
     retry_after: Mapping[str, str] = field(default_factory=lambda: {"retry-after": "7"})
     """The headers of a 429 that says 7 seconds."""
     error: bytes = b'{"error":{"status":400,"message":"wrong"}}'
-    """The body of any other error."""
+    """The body of any other error. It must not look like a refused page size."""
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,10 @@ def an_empty_page_is_a_page(source: SourceUnderTest) -> None:
 
 
 def names_hold_nothing_that_the_ledger_refuses(source: SourceUnderTest) -> None:
-    """PostgreSQL takes neither NUL nor half a surrogate pair: one of them would fail a whole batch."""
-    page = source.read(200, source.examples.page([("1", "a\x00b"), ("2", "c\ud800d")], 2, False))
+    """PostgreSQL takes neither NUL nor half a surrogate pair: one would fail a whole batch. A whole pair stays."""
+    page = source.read(200, source.examples.page([("1", "a\x00b"), ("2", "c\ud800d"), ("3", "\U0001f600")], 3, False))
     assert isinstance(page, Page)
-    assert [artist.name for artist in page.artists] == ["a\N{REPLACEMENT CHARACTER}b", "c\N{REPLACEMENT CHARACTER}d"]
+    assert [artist.name for artist in page.artists] == ["a\ufffdb", "c\ufffdd", "\U0001f600"]
 
 
 def items_without_id_or_name_count_and_are_not_stored(source: SourceUnderTest) -> None:
@@ -162,7 +164,7 @@ def every_401_is_about_the_token(source: SourceUnderTest) -> None:
 
 def a_refused_page_size_is_told_from_other_refusals(source: SourceUnderTest) -> None:
     made, refused = source.made(), source.examples.page_size_refused
-    assert isinstance(made.read(refused), PageSizeRefused)
+    assert refused is None or isinstance(made.read(refused), PageSizeRefused)
     assert 0 < made.small_page_size <= made.cap
 
 
@@ -179,6 +181,12 @@ def an_error_of_the_server_may_pass(source: SourceUnderTest) -> None:
             outcome = source.read(status, body)
             assert isinstance(outcome, ServerFailed)
             assert outcome.status == status
+
+
+def an_answer_that_asks_for_the_same_request_again_may_pass(source: SourceUnderTest) -> None:
+    for status in (408, 425):
+        for body in (*GARBAGE, source.examples.error):
+            assert source.read(status, body) == ServerFailed(status, ANY), (status, body)
 
 
 def a_200_without_a_page_may_pass(source: SourceUnderTest) -> None:
@@ -267,6 +275,7 @@ CONTRACT: list[Callable[[SourceUnderTest], None]] = [
     a_refused_page_size_is_told_from_other_refusals,
     another_4xx_will_not_pass,
     an_error_of_the_server_may_pass,
+    an_answer_that_asks_for_the_same_request_again_may_pass,
     a_200_without_a_page_may_pass,
     no_answer_raises,
     messages_hold_nothing_that_the_ledger_refuses,

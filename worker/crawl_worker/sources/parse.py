@@ -59,7 +59,7 @@ _decoder = msgspec.json.Decoder(_Body)
 def parse_page(body: bytes) -> Page:
     """One search page as the loop needs it. Raises InvalidBodyError for a body of another shape."""
     try:
-        page = _decoder.decode(_storable(body)).artists
+        page = _decoder.decode(storable_json(body)).artists
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBodyError(str(error)) from error
     items = page.items
@@ -80,7 +80,8 @@ def _found(item: _Artist) -> FoundArtist:
     )
 
 
-def _storable(body: bytes) -> bytes:
+def storable_json(body: bytes) -> bytes:
+    """A JSON body whose escapes of NUL and of half a surrogate pair are escapes of U+FFFD; whole pairs stay."""
     # Most bodies have no escape at all, and one byte is found faster than any of the three sequences.
     if b"\\" in body and (rb"\u0000" in body or rb"\ud" in body or rb"\uD" in body):
         body = _ESCAPES.sub(lambda match: _REPLACEMENT if match[1] else match[0], body)

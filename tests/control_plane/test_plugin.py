@@ -18,7 +18,7 @@ from support.processes.tcp_proxy import TcpProxy
 
 from crawl_operator.plugin import cli, complete
 from crawl_operator.plugin.follow import Follower, Picture, Scope, pictures
-from crawl_operator.plugin.server import Access, Server, WatchExpiredError, connect, crawljobs_path
+from crawl_operator.plugin.server import Access, PluginClient, WatchExpiredError, connect, crawljobs_path
 from crawl_operator.values import names
 
 WITHIN_S = 30.0
@@ -45,7 +45,7 @@ def jobs(kube: client.ApiClient, namespace: str) -> CrawlJobs:
 
 
 @pytest.fixture
-def server(control_plane: ApiServer, namespace: str) -> Server:
+def server(control_plane: ApiServer, namespace: str) -> PluginClient:
     return connect(Access(kubeconfig=str(control_plane.kubeconfig), namespace=namespace))
 
 
@@ -283,7 +283,7 @@ def test_a_cluster_out_of_reach_is_no_traceback(control_plane: ApiServer, tmp_pa
     assert "is out of reach" in capsys.readouterr().err
 
 
-def test_a_missing_kind_is_told_from_a_missing_object(server: Server) -> None:
+def test_a_missing_kind_is_told_from_a_missing_object(server: PluginClient) -> None:
     with pytest.raises(Exception, match=r"artistcrawl is not installed here.*helm install"):
         server.get(crawljobs_path(server.namespace).replace("v1alpha1", "v0"))
 
@@ -329,7 +329,7 @@ def test_a_watch_that_is_cut_is_taken_up_and_says_so(
     assert list(after.objects) == [(namespace, "later")]
 
 
-class Forgotten(Server):
+class Forgotten(PluginClient):
     """Its first list is as old as the world, so that the API server has forgotten what came after."""
 
     lists = 0
@@ -342,13 +342,13 @@ class Forgotten(Server):
         return found
 
 
-def test_a_forgotten_place_in_history_is_answered_with_410(server: Server, jobs: CrawlJobs) -> None:
+def test_a_forgotten_place_in_history_is_answered_with_410(server: PluginClient, jobs: CrawlJobs) -> None:
     jobs.create()
     with pytest.raises(WatchExpiredError):
         list(server.watch(crawljobs_path(server.namespace), {}, version="1"))
 
 
-def test_after_410_all_is_listed_again(control_plane: ApiServer, server: Server, jobs: CrawlJobs) -> None:
+def test_after_410_all_is_listed_again(control_plane: ApiServer, server: PluginClient, jobs: CrawlJobs) -> None:
     jobs.create()
     forgetful = Forgotten(server._client, namespace=server.namespace)
     found = pictures(forgetful, Scope(crawljobs_path(server.namespace)), ended=threading.Event())

@@ -14,44 +14,44 @@ from crawl_core.wording import number
 from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Scope, listed
 from crawl_operator.plugin.output import remark, say
-from crawl_operator.plugin.server import Server, crawljobs_path, deployments_path
+from crawl_operator.plugin.server import PluginClient, crawljobs_path, deployments_path
 from crawl_operator.values import names
 
 Crawljob = Mapping[str, Any]
 
 
-def suspend(server: Server, arguments: argparse.Namespace) -> int:
+def suspend(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Let the workers finish the requests under way, and go."""
-    seen = jobs.crawljob(server, arguments.name)
-    if _state(seen) == "Succeeded":
-        return _said(f"{_full(seen)} is done; there is nothing to suspend")
-    if seen["spec"].get("suspend"):
-        say(f"{_full(seen)} is suspended already")
+    crawljob = jobs.crawljob(server, arguments.name)
+    if _state(crawljob) == "Succeeded":
+        return _said(f"{_full(crawljob)} is done; there is nothing to suspend")
+    if crawljob["spec"].get("suspend"):
+        say(f"{_full(crawljob)} is suspended already")
     else:
-        seen = _patch(server, arguments.name, {"spec": {"suspend": True}})
-        say(f"{_full(seen)} suspended; to go on: kubectl crawl resume {arguments.name}{_in(server, arguments)}")
-    return _wait(server, arguments, lambda now: _caught_up(seen, now) and _rests(now))
+        crawljob = _patch(server, arguments.name, {"spec": {"suspend": True}})
+        say(f"{_full(crawljob)} suspended; to go on: kubectl crawl resume {arguments.name}{_in(server, arguments)}")
+    return _wait(server, arguments, lambda now: _caught_up(crawljob, now) and _rests(now))
 
 
-def resume(server: Server, arguments: argparse.Namespace) -> int:
+def resume(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Go on where it stopped."""
-    seen = jobs.crawljob(server, arguments.name)
-    if not seen["spec"].get("suspend"):
-        return _said(f"{_full(seen)} is not suspended")
-    seen = _patch(server, arguments.name, {"spec": {"suspend": False}})
-    say(f"{_full(seen)} resumed; it goes on where it stopped")
-    return _wait(server, arguments, lambda now: _caught_up(seen, now) and _state(now) != "Suspended")
+    crawljob = jobs.crawljob(server, arguments.name)
+    if not crawljob["spec"].get("suspend"):
+        return _said(f"{_full(crawljob)} is not suspended")
+    crawljob = _patch(server, arguments.name, {"spec": {"suspend": False}})
+    say(f"{_full(crawljob)} resumed; it goes on where it stopped")
+    return _wait(server, arguments, lambda now: _caught_up(crawljob, now) and _state(now) != "Suspended")
 
 
-def restart(server: Server, arguments: argparse.Namespace) -> int:
+def restart(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Replace the workers one at a time, by ones with the operator's present image."""
-    seen = jobs.crawljob(server, arguments.name)
-    if _state(seen) == "Succeeded":
-        return _said(f"{_full(seen)} is done; it has no workers to restart")
+    crawljob = jobs.crawljob(server, arguments.name)
+    if _state(crawljob) == "Succeeded":
+        return _said(f"{_full(crawljob)} is done; it has no workers to restart")
     scope = Scope(deployments_path(server.namespace), {"labelSelector": names.selector_text(arguments.name)})
     before = _templates(server, scope) if arguments.wait else set()
     _ask(server, arguments.name, names.ANNOTATION_RESTART)
-    say(f"restart of {_full(seen)} asked for: its workers are replaced one at a time")
+    say(f"restart of {_full(crawljob)} asked for: its workers are replaced one at a time")
     if arguments.wait and not before:
         return _said("there are no workers now; the next ones are new")
     if arguments.wait:
@@ -61,39 +61,39 @@ def restart(server: Server, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def retry_dead_letters(server: Server, arguments: argparse.Namespace) -> int:
+def retry_dead_letters(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Search the strings again that were given up."""
-    seen = jobs.crawljob(server, arguments.name)
-    count = (seen.get("status") or {}).get("deadLetters", 0)
+    crawljob = jobs.crawljob(server, arguments.name)
+    count = (crawljob.get("status") or {}).get("deadLetters", 0)
     if not count:
-        return _said(f"{_full(seen)} has no dead letters to search again")
+        return _said(f"{_full(crawljob)} has no dead letters to search again")
     value = _ask(server, arguments.name, names.ANNOTATION_RETRY_DEAD_LETTERS)
-    say(f"{number(count)} strings of {_full(seen)} will be searched again by its workers")
+    say(f"{number(count)} strings of {_full(crawljob)} will be searched again by its workers")
     return _wait(server, arguments, lambda now: _handled(now, "retryDeadLetters") >= value)
 
 
-def unfreeze(server: Server, arguments: argparse.Namespace) -> int:
+def unfreeze(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Lift the pause that a 429 put on the CrawlJob's rate limit."""
-    seen = jobs.crawljob(server, arguments.name)
-    if not (seen.get("status") or {}).get("frozenUntil"):
-        remark(f"{_full(seen)} is not frozen, as far as its status says")
+    crawljob = jobs.crawljob(server, arguments.name)
+    if not (crawljob.get("status") or {}).get("frozenUntil"):
+        remark(f"{_full(crawljob)} is not frozen, as far as its status says")
     value = _ask(server, arguments.name, names.ANNOTATION_UNFREEZE)
-    say(f"unfreeze of {_full(seen)} asked for; workers notice within 10 s of the operator")
+    say(f"unfreeze of {_full(crawljob)} asked for; workers notice within 10 s of the operator")
     return _wait(server, arguments, lambda now: _handled(now, "unfreeze") >= value)
 
 
-def _ask(server: Server, name: str, annotation: str) -> str:
+def _ask(server: PluginClient, name: str, annotation: str) -> str:
     """Ask for something once. The value by which the operator will say that it is done; later ones sort behind it."""
     value = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     _patch(server, name, {"metadata": {"annotations": {annotation: value}}})
     return value
 
 
-def _patch(server: Server, name: str, changes: Mapping[str, Any]) -> Crawljob:
+def _patch(server: PluginClient, name: str, changes: Mapping[str, Any]) -> Crawljob:
     return server.patch(crawljobs_path(server.namespace, name), changes)
 
 
-def _wait(server: Server, arguments: argparse.Namespace, holds: Callable[[Crawljob], bool]) -> int:
+def _wait(server: PluginClient, arguments: argparse.Namespace, holds: Callable[[Crawljob], bool]) -> int:
     if arguments.wait:
         scope = jobs.scope_of(server, arguments.name)
         jobs.wait_until(server, scope, holds, name=arguments.name, timeout_s=arguments.timeout.seconds)
@@ -101,33 +101,33 @@ def _wait(server: Server, arguments: argparse.Namespace, holds: Callable[[Crawlj
     return 0
 
 
-def _templates(server: Server, scope: Scope) -> set[str]:
+def _templates(server: PluginClient, scope: Scope) -> set[str]:
     """What the workers are made from; nothing where there are none."""
     return {_template(item) for item in listed(server, scope)[0].values()}
 
 
 def _template(deployment: Mapping[str, Any]) -> str:
-    found: str = (deployment["metadata"].get("annotations") or {}).get(names.ANNOTATION_TEMPLATE, "")
-    return found
+    template: str = (deployment["metadata"].get("annotations") or {}).get(names.ANNOTATION_TEMPLATE, "")
+    return template
 
 
 def _rolled_out(deployment: Mapping[str, Any], before: set[str]) -> bool:
     """Whether it has another template than before, and all its pods are of that one and ready."""
     status, replicas = deployment.get("status") or {}, deployment["spec"].get("replicas", 1)
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    observed = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
     counts = {status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")}
-    return bool(_template(deployment) not in before and seen and counts == {replicas})
+    return bool(_template(deployment) not in before and observed and counts == {replicas})
 
 
 def _caught_up(asked: Crawljob, now: Crawljob) -> bool:
     """Whether the status speaks of the spec that was asked for, or of a later one."""
-    seen, asked_for = (now.get("status") or {}).get("observedGeneration", 0), asked["metadata"]["generation"]
-    return bool(seen >= asked_for)
+    observed, asked_for = (now.get("status") or {}).get("observedGeneration", 0), asked["metadata"]["generation"]
+    return bool(observed >= asked_for)
 
 
 def _handled(crawljob: Crawljob, what: str) -> str:
-    found: str = ((crawljob.get("status") or {}).get("handled") or {}).get(what, "")
-    return found
+    value: str = ((crawljob.get("status") or {}).get("handled") or {}).get(what, "")
+    return value
 
 
 def _rests(crawljob: Crawljob) -> bool:
@@ -143,7 +143,7 @@ def _full(crawljob: Crawljob) -> str:
     return f"{crawljob['metadata']['namespace']}/{crawljob['metadata']['name']}"
 
 
-def _in(server: Server, arguments: argparse.Namespace) -> str:
+def _in(server: PluginClient, arguments: argparse.Namespace) -> str:
     """The flag that a command to be pasted needs, where this one had it."""
     return f" -n {server.namespace}" if arguments.namespace else ""
 

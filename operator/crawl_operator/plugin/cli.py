@@ -79,10 +79,10 @@ def _run(arguments: argparse.Namespace) -> int:
     # Imported here, so that --help and a wrong command line need no client library.
     from crawl_operator.plugin import asks, jobs
     from crawl_operator.plugin.logs import logs
-    from crawl_operator.plugin.server import Access, Server, connect
+    from crawl_operator.plugin.server import Access, PluginClient, connect
     from crawl_operator.plugin.status import status
 
-    commands: dict[str, Callable[[Server, argparse.Namespace], int]] = {
+    commands: dict[str, Callable[[PluginClient, argparse.Namespace], int]] = {
         "status": status,
         "suspend": asks.suspend,
         "resume": asks.resume,

@@ -55,9 +55,9 @@ def _names(before: Sequence[str]) -> Sequence[str]:
     for names in (("-n", "--namespace"), ("--context",), ("--kubeconfig",), ("--as",)):
         flags.add_argument(*names, dest=names[-1].lstrip("-"))
     with suppress(ArtistcrawlError, argparse.ArgumentError):
-        said = vars(flags.parse_known_args(list(before))[0])
+        values = vars(flags.parse_known_args(list(before))[0])
         access = Access(
-            kubeconfig=said["kubeconfig"], context=said["context"], namespace=said["namespace"], user=said["as"]
+            kubeconfig=values["kubeconfig"], context=values["context"], namespace=values["namespace"], user=values["as"]
         )
         server = connect(access)
         return [item["metadata"]["name"] for item in server.get(crawljobs_path(server.namespace))["items"]]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crawl_core.errors import ArtistcrawlError, UnavailableError
-from crawl_operator.plugin.server import Server, WatchExpiredError
+from crawl_operator.plugin.server import PluginClient, WatchExpiredError
 
 Objects = Mapping[tuple[str, str], Mapping[str, Any]]
 
@@ -38,15 +38,15 @@ class Picture:
     """Why they may be out of date."""
 
 
-def listed(server: Server, scope: Scope) -> tuple[dict[tuple[str, str], Mapping[str, Any]], str]:
+def listed(server: PluginClient, scope: Scope) -> tuple[dict[tuple[str, str], Mapping[str, Any]], str]:
     """All objects now, and the version at which they were."""
-    found = server.get(scope.path, scope.selectors)
-    kind = {"apiVersion": found["apiVersion"], "kind": found["kind"].removesuffix("List")}
-    objects: dict[tuple[str, str], Mapping[str, Any]] = {_key(item): {**kind, **item} for item in found["items"]}
-    return objects, found["metadata"]["resourceVersion"]
+    answer = server.get(scope.path, scope.selectors)
+    kind = {"apiVersion": answer["apiVersion"], "kind": answer["kind"].removesuffix("List")}
+    objects: dict[tuple[str, str], Mapping[str, Any]] = {_key(item): {**kind, **item} for item in answer["items"]}
+    return objects, answer["metadata"]["resourceVersion"]
 
 
-def pictures(server: Server, scope: Scope, *, ended: threading.Event) -> Iterator[Picture]:
+def pictures(server: PluginClient, scope: Scope, *, ended: threading.Event) -> Iterator[Picture]:
     """A picture now, and one after each change or trouble."""
     objects, version = listed(server, scope)
     yield Picture(dict(objects))
@@ -88,7 +88,7 @@ def _key(item: Mapping[str, Any]) -> tuple[str, str]:
 class Follower:
     """Follows in a thread of its own, so that whoever looks can redraw and wait with a limit."""
 
-    def __init__(self, server: Server, scope: Scope) -> None:
+    def __init__(self, server: PluginClient, scope: Scope) -> None:
         self._server = server
         self._scope = scope
         self._ended = threading.Event()
@@ -98,14 +98,14 @@ class Follower:
     def next(self, timeout_s: float) -> Picture | None:
         """The newest picture; None where there is none within the time. Raises what ended the following."""
         try:
-            found = self._heard.get(timeout=max(0.0, timeout_s))
-            while not isinstance(found, ArtistcrawlError) and not self._heard.empty():
-                found = self._heard.get_nowait()
+            latest = self._heard.get(timeout=max(0.0, timeout_s))
+            while not isinstance(latest, ArtistcrawlError) and not self._heard.empty():
+                latest = self._heard.get_nowait()
         except queue.Empty:
             return None
-        if isinstance(found, ArtistcrawlError):
-            raise found
-        return found
+        if isinstance(latest, ArtistcrawlError):
+            raise latest
+        return latest
 
     def __enter__(self) -> Follower:
         return self

@@ -12,7 +12,7 @@ from crawl_core.errors import ArtistcrawlError, ConfigurationError
 from crawl_core.wording import duration
 from crawl_operator.plugin.follow import Follower, Scope
 from crawl_operator.plugin.picture import OPERATOR_PODS
-from crawl_operator.plugin.server import NotFoundError, Server, crawljobs_path
+from crawl_operator.plugin.server import NotFoundError, PluginClient, crawljobs_path
 
 _PREFIXES = ("crawljob/", "crawljobs/", "crawl/", "crawljobs.artistcrawl.dev/", "crawljob.artistcrawl.dev/")
 _MOST_NAMES = 10
@@ -24,7 +24,7 @@ def plain(name: str) -> str:
     return name.removeprefix(prefix)
 
 
-def crawljob(server: Server, name: str) -> Mapping[str, Any]:
+def crawljob(server: PluginClient, name: str) -> Mapping[str, Any]:
     """The CrawlJob of that name. Raises ConfigurationError with near names where there is none."""
     try:
         return server.get(crawljobs_path(server.namespace, name))
@@ -32,13 +32,13 @@ def crawljob(server: Server, name: str) -> Mapping[str, Any]:
         raise ConfigurationError(_no_such(server, name)) from error
 
 
-def scope_of(server: Server, name: str) -> Scope:
+def scope_of(server: PluginClient, name: str) -> Scope:
     """What to follow for one CrawlJob."""
     return Scope(crawljobs_path(server.namespace), {"fieldSelector": f"metadata.name={name}"})
 
 
 def wait_until(
-    server: Server, scope: Scope, holds: Callable[[Mapping[str, Any]], bool], *, name: str, timeout_s: float
+    server: PluginClient, scope: Scope, holds: Callable[[Mapping[str, Any]], bool], *, name: str, timeout_s: float
 ) -> None:
     """Wait until one of the objects is as it should be. Raises ArtistcrawlError when time is up."""
     ends_s = monotonic() + timeout_s
@@ -57,16 +57,16 @@ def wait_until(
     raise ArtistcrawlError(f"not done within {duration(timeout_s)}, but it stays asked for; {why}")
 
 
-def _no_such(server: Server, name: str) -> str:
+def _no_such(server: PluginClient, name: str) -> str:
     known: list[str] = []
     # Whoever may read one CrawlJob may not always list them.
     with suppress(ArtistcrawlError):
         known = [item["metadata"]["name"] for item in server.get(crawljobs_path(server.namespace))["items"]]
-    said = f"no CrawlJob {name!r} in namespace {server.namespace}"
+    message = f"no CrawlJob {name!r} in namespace {server.namespace}"
     near = difflib.get_close_matches(name, known, n=1)
     if near:
-        return f"{said}, did you mean {near[0]!r}?"
+        return f"{message}, did you mean {near[0]!r}?"
     if known:
         more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
-        return f"{said}; it has: {', '.join(sorted(known)[:_MOST_NAMES])}{more}"
-    return f"{said}; kubectl crawl status -A shows those of all namespaces"
+        return f"{message}; it has: {', '.join(sorted(known)[:_MOST_NAMES])}{more}"
+    return f"{message}; kubectl crawl status -A shows those of all namespaces"

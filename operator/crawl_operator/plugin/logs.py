@@ -16,7 +16,7 @@ from crawl_core.errors import ArtistcrawlError, UnavailableError
 from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Follower, Scope, listed
 from crawl_operator.plugin.output import remark, say
-from crawl_operator.plugin.server import Server, pods_path
+from crawl_operator.plugin.server import PluginClient, pods_path
 from crawl_operator.values import names
 
 _LOOK_S = 1.0
@@ -25,7 +25,7 @@ _ALWAYS_S = (5.0, 3600.0)
 """A worker may have nothing to say for long."""
 
 
-def logs(server: Server, arguments: argparse.Namespace) -> int:
+def logs(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Print the logs there are, or follow them."""
     jobs.crawljob(server, arguments.name)
     scope = Scope(pods_path(server.namespace), {"labelSelector": names.selector_text(arguments.name)})
@@ -44,7 +44,7 @@ def logs(server: Server, arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _follow(server: Server, scope: Scope, arguments: argparse.Namespace) -> int:
+def _follow(server: PluginClient, scope: Scope, arguments: argparse.Namespace) -> int:
     """Read each container of the workers in a thread of its own, as they come."""
     read: set[str] = set()
     unheard = threading.Event()
@@ -64,7 +64,7 @@ def _follow(server: Server, scope: Scope, arguments: argparse.Namespace) -> int:
                 raise BrokenPipeError
 
 
-def _read(server: Server, pod: Mapping[str, Any], query: Mapping[str, str], unheard: threading.Event) -> None:
+def _read(server: PluginClient, pod: Mapping[str, Any], query: Mapping[str, str], unheard: threading.Event) -> None:
     """Follow one container to its end."""
     container, last = _container_id(pod), ""
     while True:
@@ -89,7 +89,7 @@ def _read(server: Server, pod: Mapping[str, Any], query: Mapping[str, str], unhe
             query = {"sinceTime": f"{last[:19]}Z"}
 
 
-def _lines(server: Server, pod: Mapping[str, Any], query: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _lines(server: PluginClient, pod: Mapping[str, Any], query: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """A log's lines with their times, in the runtime's own digits, which sort."""
     path = f"{pods_path(server.namespace, _name(pod))}/log"
     asked = {"container": names.CONTAINER, "timestamps": "true", **query}
@@ -112,14 +112,14 @@ def _query(arguments: argparse.Namespace) -> dict[str, str]:
 
 def _worker(pod: Mapping[str, Any]) -> Mapping[str, Any]:
     statuses = (pod.get("status") or {}).get("containerStatuses") or []
-    return next((one for one in statuses if one["name"] == names.CONTAINER), {})
+    return next((status for status in statuses if status["name"] == names.CONTAINER), {})
 
 
 def _container_id(pod: Mapping[str, Any]) -> str:
     """Of the container that runs or ran last; empty before the first."""
     state = _worker(pod).get("state") or {}
-    found: str = _worker(pod).get("containerID", "") if "waiting" not in state else ""
-    return found
+    container_id: str = _worker(pod).get("containerID", "") if "waiting" not in state else ""
+    return container_id
 
 
 def _runs(pod: Mapping[str, Any]) -> bool:
@@ -140,11 +140,13 @@ def _waiting(pod: Mapping[str, Any]) -> str:
         return ""
     waiting = (_worker(pod).get("state") or {}).get("waiting") or {}
     conditions = (pod.get("status") or {}).get("conditions") or []
-    unscheduled = next((one.get("message", "") for one in conditions if one.get("reason") == "Unschedulable"), "")
-    said = f"{waiting.get('reason', '')} {waiting.get('message', '')}".strip()
-    return said or unscheduled or str((pod.get("status") or {}).get("phase", "Pending"))
+    unscheduled = next(
+        (condition.get("message", "") for condition in conditions if condition.get("reason") == "Unschedulable"), ""
+    )
+    reason = f"{waiting.get('reason', '')} {waiting.get('message', '')}".strip()
+    return reason or unscheduled or str((pod.get("status") or {}).get("phase", "Pending"))
 
 
 def _name(pod: Mapping[str, Any]) -> str:
-    found: str = pod["metadata"]["name"]
-    return found
+    name: str = pod["metadata"]["name"]
+    return name

@@ -86,10 +86,12 @@ def snapshot_of(crawljob: Crawljob, *, now_s: float, trouble: str = "") -> Snaps
 def attention(crawljob: Crawljob, *, now_s: float) -> list[str]:
     """What a person should know of, or act upon."""
     status = crawljob.get("status") or {}
-    conditions = [one for one in status.get("conditions") or [] if _matters(one)]
+    conditions = [condition for condition in status.get("conditions") or [] if _matters(condition)]
     # One trouble may stand in several conditions, in the same words.
-    said = dict.fromkeys(f"{one.get('reason')}: {one.get('message') or ''}".removesuffix(": ") for one in conditions)
-    return [*said, *_unseen(crawljob, now_s=now_s)]
+    remarks = dict.fromkeys(
+        f"{condition.get('reason')}: {condition.get('message') or ''}".removesuffix(": ") for condition in conditions
+    )
+    return [*remarks, *_unseen(crawljob, now_s=now_s)]
 
 
 def _matters(condition: Mapping[str, Any]) -> bool:
@@ -122,8 +124,8 @@ def _unseen(crawljob: Crawljob, *, now_s: float) -> list[str]:
 
 def table(crawljobs: Sequence[Crawljob], *, now_s: float, everywhere: bool) -> str:
     """One line a CrawlJob, and a line more for what needs attention."""
-    shown = [snapshot_of(one, now_s=now_s) for one in crawljobs]
-    rows = [_HEADS, *(_cells(one, everywhere=everywhere) for one in shown)]
+    shown = [snapshot_of(crawljob, now_s=now_s) for crawljob in crawljobs]
+    rows = [_HEADS, *(_cells(snapshot, everywhere=everywhere) for snapshot in shown)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     lines = []
     for at, row in enumerate(rows):

@@ -61,7 +61,7 @@ class Access:
     """Whom to impersonate."""
 
 
-class Server:
+class PluginClient:
     """Requests to the API server, and the namespace that is meant where none is named."""
 
     def __init__(self, client: ApiClient, *, namespace: str) -> None:
@@ -70,14 +70,14 @@ class Server:
 
     def get(self, path: str, query: Mapping[str, str] = _NOTHING) -> dict[str, Any]:
         """An object, or a list of them."""
-        found: dict[str, Any] = json.loads(self._text("GET", path, query=query))
-        return found
+        answer: dict[str, Any] = json.loads(self._text("GET", path, query=query))
+        return answer
 
     def patch(self, path: str, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Merge changes into an object; the object, then."""
         query = {"fieldManager": FIELD_MANAGER}
-        found: dict[str, Any] = json.loads(self._text("PATCH", path, query=query, body=changes))
-        return found
+        patched: dict[str, Any] = json.loads(self._text("PATCH", path, query=query, body=changes))
+        return patched
 
     def watch(self, path: str, query: Mapping[str, str], *, version: str) -> Iterator[dict[str, Any]]:
         """What changes from a resourceVersion on, for a minute at most. Raises WatchExpiredError if it is too old."""
@@ -124,7 +124,7 @@ class Server:
             raise UnavailableError(f"the cluster at {host} is out of reach: {error.summary}") from error
 
 
-def connect(access: Access) -> Server:
+def connect(access: Access) -> PluginClient:
     """The API server of a kubeconfig's context. Nothing is asked of it yet."""
     settings = Configuration()
     try:
@@ -134,13 +134,13 @@ def connect(access: Access) -> Server:
         contexts, active = config.list_kube_config_contexts(access.kubeconfig)  # type: ignore[no-untyped-call]
     except (config.ConfigException, OSError) as error:
         raise _no_kubeconfig(access, error) from error
-    chosen = next((one for one in contexts if one["name"] == access.context), active)
+    chosen = next((known for known in contexts if known["name"] == access.context), active)
     # urllib3 would repeat a request by itself, beyond every time limit of ours and with warnings on the terminal.
     settings.retries = False
     client = ApiClient(settings)
     if access.user is not None:
         client.set_default_header("Impersonate-User", access.user)  # type: ignore[no-untyped-call]
-    return Server(client, namespace=access.namespace or chosen["context"].get("namespace") or "default")
+    return PluginClient(client, namespace=access.namespace or chosen["context"].get("namespace") or "default")
 
 
 def crawljobs_path(namespace: str | None, name: str | None = None) -> str:
@@ -164,37 +164,37 @@ def _path(group: str, namespace: str | None, plural: str, name: str | None) -> s
 
 
 def _no_kubeconfig(access: Access, error: Exception) -> ConfigurationError:
-    said = str(error).strip().rstrip(".")
-    if access.context is not None and access.context in said:
+    reason = str(error).strip().rstrip(".")
+    if access.context is not None and access.context in reason:
         return ConfigurationError(f"no context {access.context!r} in the kubeconfig; kubectl config get-contexts lists")
     where = access.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    return ConfigurationError(f"no cluster: {where}: {said}; name a kubeconfig with --kubeconfig or KUBECONFIG")
+    return ConfigurationError(f"no cluster: {where}: {reason}; name a kubeconfig with --kubeconfig or KUBECONFIG")
 
 
 def _meaning(status: int, answer: Mapping[str, Any], path: str) -> ArtistcrawlError:
-    said = str(answer.get("message") or answer.get("reason") or "no reason given")
+    message = str(answer.get("message") or answer.get("reason") or "no reason given")
     match status:
         case HTTPStatus.UNAUTHORIZED:
             return ConfigurationError("the cluster does not accept the kubeconfig's credentials; log in again")
         case HTTPStatus.FORBIDDEN:
-            return ConfigurationError(_forbidden(said))
+            return ConfigurationError(_forbidden(message))
         case HTTPStatus.NOT_FOUND if "details" not in answer or not answer["details"].get("name"):
             # Of a missing object the API server says the name; of a missing kind it knows nothing.
-            return ConfigurationError(NOT_INSTALLED) if names.GROUP in path else NotFoundError(said)
+            return ConfigurationError(NOT_INSTALLED) if names.GROUP in path else NotFoundError(message)
         case HTTPStatus.NOT_FOUND:
-            return NotFoundError(said)
+            return NotFoundError(message)
         case HTTPStatus.GONE:
-            return WatchExpiredError(said)
+            return WatchExpiredError(message)
         case HTTPStatus.TOO_MANY_REQUESTS | HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.INTERNAL_SERVER_ERROR:
-            return UnavailableError(f"the API server asks to come back later: {said}")
+            return UnavailableError(f"the API server asks to come back later: {message}")
         case _:
-            return ArtistcrawlError(f"the API server refuses this: {said}")
+            return ArtistcrawlError(f"the API server refuses this: {message}")
 
 
-def _forbidden(said: str) -> str:
-    lacking = denial(said)
+def _forbidden(message: str) -> str:
+    lacking = denial(message)
     if lacking is None:
-        return f"the cluster does not allow it: {said}"
+        return f"the cluster does not allow it: {message}"
     return (
         f"you ({lacking.user}) may not {lacking.verb} {lacking.resource} in {lacking.where}; ask for a Role with "
         f'apiGroups ["{lacking.group}"], resources ["{lacking.resource}"], verbs ["{lacking.verb}"]'

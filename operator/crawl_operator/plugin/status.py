@@ -19,7 +19,7 @@ from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Follower, Picture, Scope, listed
 from crawl_operator.plugin.output import remark, say
 from crawl_operator.plugin.picture import detail, snapshot_of, table
-from crawl_operator.plugin.server import Server, crawljobs_path
+from crawl_operator.plugin.server import PluginClient, crawljobs_path
 
 REDRAW_S = 1.0
 """Between two looks at the clock: times left go on counting while nothing changes."""
@@ -29,7 +29,7 @@ LINE_S = 10.0
 Show = Callable[[Picture], None]
 
 
-def status(server: Server, arguments: argparse.Namespace) -> int:
+def status(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Show once, or follow."""
     if arguments.watch and arguments.output == "json":
         raise ConfigurationError("-w and -o json do not go together; kubectl get crawljobs -w -o json watches objects")
@@ -51,32 +51,32 @@ def _one(crawljob: Mapping[str, Any], *, as_json: bool) -> int:
 
 
 def _print(crawljob: Mapping[str, Any]) -> None:
-    seen = snapshot_of(crawljob, now_s=time.time())
+    snapshot = snapshot_of(crawljob, now_s=time.time())
     if sys.stdout.isatty():
         with suppress(ModuleNotFoundError):
             from rich.console import Console
 
             from crawl_core.job.terminal import render
 
-            Console(highlight=False).print(render(seen))
+            Console(highlight=False).print(render(snapshot))
             return
-    say(detail(seen))
+    say(detail(snapshot))
 
 
-def _all(server: Server, arguments: argparse.Namespace) -> int:
+def _all(server: PluginClient, arguments: argparse.Namespace) -> int:
     objects, version = listed(server, Scope(_path(server, arguments)))
-    found = [objects[key] for key in sorted(objects)]
+    crawljobs = [objects[key] for key in sorted(objects)]
     if arguments.output == "json":
-        whole = {"apiVersion": "v1", "kind": "List", "items": found, "metadata": {"resourceVersion": version}}
+        whole = {"apiVersion": "v1", "kind": "List", "items": crawljobs, "metadata": {"resourceVersion": version}}
         say(json.dumps(whole, indent=2, ensure_ascii=False))
-    elif found:
-        say(table(found, now_s=time.time(), everywhere=arguments.all_namespaces))
+    elif crawljobs:
+        say(table(crawljobs, now_s=time.time(), everywhere=arguments.all_namespaces))
     else:
         remark(_none(server, arguments))
     return 0
 
 
-def _follow(server: Server, arguments: argparse.Namespace) -> int:
+def _follow(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Show until one CrawlJob is done or deleted; all of them until somebody has seen enough."""
     name = arguments.name
     if name is not None:
@@ -99,11 +99,11 @@ def _is_done(crawljob: Mapping[str, Any]) -> bool:
     return (crawljob.get("status") or {}).get("state") == "Succeeded"
 
 
-def _path(server: Server, arguments: argparse.Namespace) -> str:
+def _path(server: PluginClient, arguments: argparse.Namespace) -> str:
     return crawljobs_path(None if arguments.all_namespaces else server.namespace)
 
 
-def _none(server: Server, arguments: argparse.Namespace) -> str:
+def _none(server: PluginClient, arguments: argparse.Namespace) -> str:
     where = "this cluster" if arguments.all_namespaces else f"namespace {server.namespace}"
     return f"no CrawlJobs in {where}; start one with: kubectl apply -f k8s/samples/quickstart.yaml"
 
@@ -125,12 +125,12 @@ class LinesView:
             self._tell(key, crawljob, now_s=time.monotonic())
 
     def _tell(self, key: tuple[str, str], crawljob: Mapping[str, Any], *, now_s: float) -> None:
-        seen, version = snapshot_of(crawljob, now_s=time.time()), crawljob["metadata"]["resourceVersion"]
+        snapshot, version = snapshot_of(crawljob, now_s=time.time()), crawljob["metadata"]["resourceVersion"]
         state, said_version, said_s = self._said.get(key, ("", "", 0.0))
-        if seen.state != state or (version != said_version and now_s - said_s >= LINE_S):
-            self._said[key] = (seen.state, version, now_s)
-            which = "" if self._named else f"{seen.job}  "
-            say(f"{time.strftime('%H:%M:%S')} {which}{line(seen)}")
+        if snapshot.state != state or (version != said_version and now_s - said_s >= LINE_S):
+            self._said[key] = (snapshot.state, version, now_s)
+            which = "" if self._named else f"{snapshot.job}  "
+            say(f"{time.strftime('%H:%M:%S')} {which}{line(snapshot)}")
 
     def __enter__(self) -> LinesView:
         return self
@@ -161,7 +161,7 @@ class TerminalView:
         self._live.stop()
 
 
-def _view(server: Server, arguments: argparse.Namespace) -> LinesView | TerminalView:
+def _view(server: PluginClient, arguments: argparse.Namespace) -> LinesView | TerminalView:
     if not sys.stdout.isatty():
         return LinesView(named=arguments.name is not None)
     try:
@@ -178,9 +178,9 @@ def _view(server: Server, arguments: argparse.Namespace) -> LinesView | Terminal
         return Group(*(render(snapshot_of(item, now_s=now_s, trouble=picture.trouble)) for item in items))
 
     def many(picture: Picture) -> Any:
-        found = [picture.objects[key] for key in sorted(picture.objects)]
+        crawljobs = [picture.objects[key] for key in sorted(picture.objects)]
         everywhere = arguments.all_namespaces
-        text = table(found, now_s=time.time(), everywhere=everywhere) if found else _none(server, arguments)
+        text = table(crawljobs, now_s=time.time(), everywhere=everywhere) if crawljobs else _none(server, arguments)
         return Text("\n".join([text, *([picture.trouble] if picture.trouble else [])]), no_wrap=True)
 
     return TerminalView(one if arguments.name is not None else many)

@@ -14,7 +14,7 @@ from crawl_core.errors import LedgerUnavailableError, RedisUnavailableError
 from crawl_core.metrics import definitions as metrics
 from crawl_core.metrics.declared import Declaration
 from crawl_core.metrics.labels import values_of
-from crawl_core.spec import parse_crawljob
+from crawl_core.spec import parse_crawljob, sections
 from crawl_core.spec.status import ConditionType
 from crawl_operator.observe.observer import trouble_of
 from crawl_operator.values import names, reasons
@@ -61,7 +61,7 @@ FREE = {
     (metrics.JOB_CONDITION.declaration.name, "type"): set(get_args(ConditionType)),
     (metrics.JOB_CONDITION.declaration.name, "status"): {"True", "False", "Unknown"},
     (metrics.JOB_CONDITION.declaration.name, "reason"): reasons_of_conditions() | {"BackendsSecretMissing"},
-    (metrics.JOB_INFO.declaration.name, "source"): {"Sandbox", "Spotify"},
+    (metrics.JOB_INFO.declaration.name, "source"): set(get_args(sections.Source.model_fields["type"].annotation)),
 }
 
 

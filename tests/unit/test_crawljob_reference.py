@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from crawl_core.spec import sections
 from crawl_core.spec.changes import Change
 from crawl_core.spec.status import ConditionType
 from crawl_operator.crd import crd
@@ -18,6 +19,7 @@ from crawl_operator.values import names
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "crawljob.md"
 SCHEMA = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]
+TYPES = get_args(sections.Source.model_fields["type"].annotation)
 # Each of these has a table of its own.
 SECTIONS = {"keyspace", "source", "rateLimit", "workers", "retry"}
 
@@ -55,7 +57,7 @@ def test_each_field_of_the_crd_has_its_row(part: str, title: str) -> None:
         ("workers.max", ["integer", "`8`", "1 to 500", "live"]),
         ("rateLimit.window", ["duration", "`30s`", "1s to 24h", "live"]),
         ("source.termsAccepted", ["boolean", "`false`", "", "immutable"]),
-        ("source.type", ["`Sandbox` or `Spotify`", "`Sandbox`", "", "immutable"]),
+        ("source.type", [" or ".join(f"`{name}`" for name in TYPES), "`Sandbox`", "", "immutable"]),
         ("workers.resources.limits", ["map", "", "a map of resources to quantities, such as {cpu: 500m}", "restart"]),
         ("deadline", ["duration", "", "1m to 87600h", "operator"]),
     ],

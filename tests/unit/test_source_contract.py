@@ -24,7 +24,7 @@ def test_every_type_that_a_crawljob_may_have_is_registered() -> None:
 
 
 def test_an_unknown_type_is_refused_and_its_credentials_go_nowhere() -> None:
-    with pytest.raises(ConfigurationError, match=r"'Deezer' is none that this worker knows \(Sandbox, Spotify\)"):
+    with pytest.raises(ConfigurationError, match=rf"'Deezer' is none that this worker knows \({', '.join(SOURCES)}\)"):
         source_type("Deezer")
 
 

@@ -131,7 +131,7 @@ def _with_an_estimate(seen: Scrape) -> Scrape | None:
 def _what_the_operator_does(seen: Scrape) -> None:
     assert (seen.value("artistcrawl_operator_leader"), seen.value("artistcrawl_operator_crawljobs")) == (1, 1)
     for done in ("RecordJob", "SeedFrontier", "CreateDeployment"):
-        assert seen.value("artistcrawl_operator_steps_total", action=done, result="done") >= 1
+        assert seen.value("artistcrawl_operator_steps_total", step=done, result="done") >= 1
     assert seen.value("artistcrawl_operator_reconciles_total", result="success") >= 3
     assert seen.value("artistcrawl_operator_reconcile_duration_seconds_count") >= 3
     assert seen.value("artistcrawl_operator_queue_wait_seconds_count") >= 3

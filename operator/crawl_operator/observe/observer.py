@@ -140,14 +140,14 @@ class Observer:
         if not remembered.hidden and not parse_stored_status(observation.crawljob.status).workers.desired:
             return observation, None
         try:
-            pod_troubles = deployment_view(await self._cluster.get_deployment(key.namespace, name))
+            deployment = deployment_view(await self._cluster.get_deployment(key.namespace, name))
         except MissingError:
             remembered.hidden = False
             return observation, None
         except ForbiddenError as error:
             return observation, Trouble("Forbidden", str(error), permanent=True)
-        if pod_troubles.owner_uid == observation.crawljob.uid or pod_troubles.labelled:
-            return replace(observation, deployment=pod_troubles), None
+        if deployment.owner_uid == observation.crawljob.uid or deployment.labelled:
+            return replace(observation, deployment=deployment), None
         remembered.hidden = True
         problem = f"The Deployment {name} exists and is not this CrawlJob's"
         remedy = (

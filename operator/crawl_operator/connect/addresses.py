@@ -29,8 +29,8 @@ def backends_digest(postgres_url: str, redis_url: str) -> str:
         redis = parse_url(redis_url)  # type: ignore[no-untyped-call]
     except (psycopg.Error, ValueError):
         return ""
-    found = [
+    addresses = [
         [str(ledger.get(name) or default) for name, default in _LEDGER.items()],
         [urlsplit(redis_url).scheme, *(str(redis.get(name) or default) for name, default in _REDIS.items())],
     ]
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()[:_CHARACTERS]
+    return hashlib.sha256(json.dumps(addresses).encode()).hexdigest()[:_CHARACTERS]

@@ -204,7 +204,7 @@ def _bounds(field: Node) -> str:
     if "x-bounds" in field:
         low, high = field["x-bounds"]
         return f"{low} to {high}"
-    said = [str(field["x-write"])] if "x-write" in field else []
-    if field.get("type") == "string" and "maxLength" in field and "at most" not in "".join(said):
-        said.append(f"at most {field['maxLength']} characters")
-    return "; ".join(said)
+    bounds = [str(field["x-write"])] if "x-write" in field else []
+    if field.get("type") == "string" and "maxLength" in field and "at most" not in "".join(bounds):
+        bounds.append(f"at most {field['maxLength']} characters")
+    return "; ".join(bounds)

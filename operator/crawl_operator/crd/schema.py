@@ -44,12 +44,12 @@ def structural(model: type[BaseModel]) -> Node:
 
 def rule(expression: str, message: str, *, field: str = "", computed: str = "") -> Node:
     """A CEL rule. `computed` is an expression for the message; the plain one stands in where that fails."""
-    found = {"rule": expression, "message": message}
+    rule_node = {"rule": expression, "message": message}
     if computed:
-        found["messageExpression"] = computed
+        rule_node["messageExpression"] = computed
     if field:
-        found["fieldPath"] = f".{field}"
-    return found
+        rule_node["fieldPath"] = f".{field}"
+    return rule_node
 
 
 def quoted(text: str) -> str:

@@ -52,9 +52,9 @@ def is_passing(crawl: PhasedCrawl) -> bool:
 
 def _worst(crawl: PhasedCrawl) -> tuple[str, str] | None:
     """The trouble that a person must see to, before those that may pass; always the same one of several."""
-    found = sorted((each.reason in _PASSING, each.reason, each.message) for each in crawl.observation.pods)
-    if found:
-        return found[0][1:]
+    troubles = sorted((pod.reason in _PASSING, pod.reason, pod.message) for pod in crawl.observation.pods)
+    if troubles:
+        return troubles[0][1:]
     deployment = crawl.deployment
     return ("FailedCreate", deployment.failure) if deployment is not None and deployment.failure else None
 
@@ -87,8 +87,8 @@ def _pod_sentence(crawl: PhasedCrawl, reason: str, message: str) -> str:
         )
     if reason in _STARTS:
         return f"{reason}: see why with: kubectl logs {pods} --previous"
-    said = f"{message.rstrip('. ')}. " if message else ""
-    return f"{reason}: {said}See more with: kubectl describe pods {pods}"
+    sentence = f"{message.rstrip('. ')}. " if message else ""
+    return f"{reason}: {sentence}See more with: kubectl describe pods {pods}"
 
 
 def noted_message(crawl: PhasedCrawl) -> str:

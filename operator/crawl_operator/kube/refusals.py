@@ -23,28 +23,28 @@ class Denial:
     where: str
 
 
-def denial(said: str) -> Denial | None:
+def denial(message: str) -> Denial | None:
     """What a 403 says; None where it is no Role that lacks a verb, but a quota or an admission policy."""
     # 'secrets "x" is forbidden: User "system:serviceaccount:ns:name" cannot get resource "secrets" in API group "" ...'
-    user, _, denied = said.partition(" cannot ")
+    user, _, denied = message.partition(" cannot ")
     if not denied:
         return None
     verb, _, rest = denied.partition(" resource ")
     words = rest.split('"')
-    _, found, name = rest.rpartition(" in the namespace ")
+    _, in_namespace, name = rest.rpartition(" in the namespace ")
     return Denial(
         user=user.rpartition("User ")[2],
         verb=verb,
         resource=words[1] if len(words) > 1 else "",
         group=words[3] if len(words) > 3 else "",
-        where="namespace " + name.split('"')[1] if found and name.count('"') > 1 else "the whole cluster",
+        where="namespace " + name.split('"')[1] if in_namespace and name.count('"') > 1 else "the whole cluster",
     )
 
 
 def parsed(text: bytes | str) -> dict[str, Any]:
     """An answer's object; what is no JSON becomes its message."""
     try:
-        found = json.loads(text)
+        answer = json.loads(text)
     except ValueError:
         return {"message": (text if isinstance(text, str) else text.decode(errors="replace"))[:200]}
-    return found if isinstance(found, dict) else {}
+    return answer if isinstance(answer, dict) else {}

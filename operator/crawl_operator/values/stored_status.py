@@ -22,17 +22,17 @@ def parse_stored_status(raw: Mapping[str, Any]) -> Status:
 
 
 def _readable(raw: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    readable: dict[str, Any] = {}
     for name, field in Status.model_fields.items():
         value = raw.get(field.alias or name)
         if name == "conditions" and isinstance(value, list):
-            value = [each for each in value if _is_condition(each)]
+            value = [condition for condition in value if _is_condition(condition)]
         try:
-            one = Status.model_validate({name: value})
+            status = Status.model_validate({name: value})
         except ValidationError:
             continue
-        found[name] = getattr(one, name)
-    return found
+        readable[name] = getattr(status, name)
+    return readable
 
 
 def _is_condition(value: object) -> bool:

@@ -29,7 +29,7 @@ from crawl_operator.connect.addresses import backends_digest
 from crawl_operator.connect.backends import Backends
 from crawl_operator.connect.buckets import BucketKey, Buckets
 from crawl_operator.connect.secrets import JobSecrets, SecretReader
-from crawl_operator.kube.api import ApiError, ConflictError, ForbiddenError, InvalidError, MissingError
+from crawl_operator.kube.api import ConflictError, ForbiddenError, InvalidError, MissingError
 from crawl_operator.kube.cluster import Cluster, status_object
 from crawl_operator.values import names
 from crawl_operator.values.model import (
@@ -80,27 +80,17 @@ class Tools:
     recorder: EventRecorder
 
 
-@dataclass(frozen=True, slots=True)
-class ActResult:
-    """What came of a plan."""
-
-    requeue_after_s: float | None
-    """Seconds until the next look; 0: at once; None: when something changes."""
-    feedback: Feedback
-    failure: ArtistcrawlError | None = None
-    """What made the round fail: raise it when the feedback is passed on. An old picture is no failure."""
-
-
 class CrawlJobGoneError(ArtistcrawlError):
     """There is no such CrawlJob any more."""
 
 
-async def act(observation: Observation, plan: Plan, tools: Tools) -> ActResult:
-    """Take the plan's actions, then write its status, then its Events. Raises CrawlJobGoneError.
+async def act(observation: Observation, plan: Plan, tools: Tools, *, feedback: Feedback) -> float | None:
+    """Take the plan's actions, then write its status, then its Events; what is learnt on the way goes into `feedback`.
 
-    A failure is returned and not raised, since what was learnt until then must reach the observer all the same.
+    Returns the seconds until the next look (0: at once; None: when something changes). Raises CrawlJobGoneError, and
+    what made the round fail, once status and Events are written. An old picture is no failure.
     """
-    executor = _PlanExecutor(tools, observation)
+    executor = _PlanExecutor(tools, observation, feedback)
     failure: ArtistcrawlError | None = None
     for action in plan.actions:
         try:
@@ -119,16 +109,16 @@ async def act(observation: Observation, plan: Plan, tools: Tools) -> ActResult:
         outdated, failure = True, failure or error
     except MissingError as error:
         raise CrawlJobGoneError(f"CrawlJob {observation.crawljob.key} is gone") from error
-    except ApiError as error:
-        return ActResult(None, executor.feedback, failure=error)
     else:
         for event in (*plan.events, *(plan.events_when_done if failure is None else ())):
             await tools.recorder.record(executor.crawljob, event)
     if outdated:
         extra = fields("round.outdated", crawljob=str(observation.crawljob.key))
         log.debug("the picture was old: %s", failure, extra=extra)
-        return ActResult(0.0, executor.feedback)
-    return ActResult(plan.requeue_after_s, executor.feedback, failure=failure)
+        return 0.0
+    if failure is not None:
+        raise failure
+    return plan.requeue_after_s
 
 
 @contextmanager
@@ -156,9 +146,9 @@ async def _write_status(crawljob: CrawlJobView, status: Status | None, cluster: 
 class _PlanExecutor:
     """Carries out the actions of one round, and keeps up with what they change."""
 
-    def __init__(self, tools: Tools, observation: Observation) -> None:
+    def __init__(self, tools: Tools, observation: Observation, feedback: Feedback) -> None:
         self.crawljob = observation.crawljob
-        self.feedback = Feedback()
+        self._feedback = feedback
         self._tools = tools
         self._observation = observation
         self._row = observation.row
@@ -207,16 +197,16 @@ class _PlanExecutor:
         except (InvalidError, ForbiddenError) as error:
             # The next round's plan hears of it, and with it the status.
             refused = PodTrouble(pod="", reason=type(error).__name__.removesuffix("Error"), message=str(error))
-            self.feedback = replace(self.feedback, refused=refused, accepted=False)
+            self._feedback.refused, self._feedback.accepted = refused, False
             raise
-        self.feedback = replace(self.feedback, refused=None, accepted=True)
+        self._feedback.refused, self._feedback.accepted = None, True
 
     async def _create(self, manifest: Mapping[str, Any]) -> None:
         try:
             await self._tools.cluster.create_deployment(self.crawljob.key.namespace, manifest)
         except ConflictError:
             # The watch may be about to bring it. Where it lacks our labels it never will.
-            self.feedback = replace(self.feedback, hidden=True)
+            self._feedback.hidden = True
             raise
 
     async def _read_secrets(self) -> JobSecrets:
@@ -258,7 +248,7 @@ class _PlanExecutor:
                     row = self._recorded()
                     await lifecycle.reseed(ledger, Frontier(redis, row.uid), row, force=force)
                     if force:
-                        self.feedback = replace(self.feedback, seeded=True)
+                        self._feedback.seeded = True
                 case Unfreeze(bucket):
                     await unfreeze(redis, BucketRows(ledger), bucket)
                     tools.buckets.invalidate(BucketKey.of(secrets, bucket))

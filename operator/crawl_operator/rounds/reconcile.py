@@ -25,7 +25,7 @@ from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import crawljob_view, deployment_view
 from crawl_operator.observe.observer import Observer
 from crawl_operator.values import names
-from crawl_operator.values.model import CrawlJobView, DeploymentView, Key, Observation, Plan, WorkerSettings
+from crawl_operator.values.model import CrawlJobView, DeploymentView, Feedback, Key, Observation, Plan, WorkerSettings
 from crawl_operator.watch.store import Raw, Store
 
 
@@ -51,11 +51,12 @@ class RoundIO:
         Returns the seconds until the next look: 0 for at once, None when nothing changes by itself. Raises what made a
         step fail, once status and Events are written, and GoneError.
         """
-        result = await act(observation, planned, self._tools)
-        self._observer.learn(observation, result.feedback)
-        if result.failure is not None:
-            raise result.failure
-        return result.requeue_after_s
+        feedback = Feedback()
+        try:
+            return await act(observation, planned, self._tools, feedback=feedback)
+        finally:
+            # Also of a round that its time limit cuts off: forgotten, a forced seeding would be made in every round.
+            self._observer.learn(observation, feedback)
 
     def forget(self, key: Key) -> None:
         """A CrawlJob is gone."""

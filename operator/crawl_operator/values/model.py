@@ -110,9 +110,12 @@ class Memory:
     """Strings covered a second, over the last minutes' rounds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Feedback:
-    """What acting learnt that no look shows. The round hands it to the observer, for the looks that follow."""
+    """What acting learnt that no look shows. The round hands it to the observer, for the looks that follow.
+
+    Filled in as the actions are taken: what a round learnt before its time limit cut it off counts as well.
+    """
 
     seeded: bool = False
     """The frontier was seeded with force."""

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import msgspec
 
-from crawl_core.errors import ConfigurationError
 from crawl_worker.sources.outcomes import (
     Denied,
     Granted,
@@ -65,7 +64,7 @@ class SpotifySource:
         market = f"&market={quote(settings.market)}" if settings.market else ""
         self._prefix = f"{base_url}/v1/search?type=artist{market}"
         self._before, _, self._after = settings.query_template.partition("{}")
-        self._token_url = settings.token_url or _own_token_url(base_url)
+        self._token_url = settings.token_url or TOKEN_URL
         self._credentials = settings.credentials
         self._token = ""
         self._headers: dict[str, str] = {}
@@ -120,16 +119,6 @@ class SpotifySource:
         if answer.status in (400, 401, 403):
             return Denied(message)
         return NoToken(f"token_http_{answer.status}", message)
-
-
-def _own_token_url(base_url: str) -> str:
-    """Where Spotify's API gets its tokens. Raises ConfigurationError for any other API: its secret is not Spotify's."""
-    if base_url != API_URL:
-        raise ConfigurationError(
-            f"the source's address is {base_url}, and nobody said where its tokens come from; Spotify's token endpoint "
-            "would get the credentials of another service. Write spec.source.tokenURL (or give --token-url)"
-        )
-    return TOKEN_URL
 
 
 def _error_of(body: bytes) -> tuple[str, str | None]:

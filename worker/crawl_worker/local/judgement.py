@@ -116,7 +116,8 @@ def _estimated(look: JobLook, *, covered_per_s: float | None, before: Judgement)
 
 
 def _frozen(look: JobLook) -> bool:
-    return look.bucket is not None and look.bucket.frozen_until is not None
+    until = None if look.bucket is None else look.bucket.frozen_until
+    return until is not None and until > look.now
 
 
 def _limits(look: JobLook) -> BucketLimits:

@@ -11,6 +11,7 @@ from crawl_core.errors import ArtistcrawlError, LedgerUnavailableError, RedisUna
 from crawl_core.job.look import BucketLook
 from crawl_core.job.snapshot import ShownState, Snapshot
 from crawl_core.job.throughput import Throughput
+from crawl_core.job.views import BucketStatus
 from crawl_core.spec import CrawlJob
 from crawl_core.wording import instant
 from crawl_worker.local.job_look import JobLook
@@ -38,6 +39,8 @@ class JobMonitor:
         self._clock = clock
         self._throughput = Throughput()
         self._bucket: BucketLook | None = None
+        self._last_status: BucketStatus | None = None
+        """Of the bucket, as Redis had it last."""
 
     async def renew(self, opened: Opened, *, workers: WorkerCount) -> JobLook:
         """Look, and renew snapshot and judgement. Raises ConfigurationError where somebody has deleted the job."""
@@ -46,7 +49,9 @@ class JobMonitor:
                 opened.redis, opened.ledger, opened.bucket, clock=self._clock, fresh_s=_BUCKET_FRESH_S
             )
         look = await look_at(opened, self._bucket, clock=self._clock)
-        if look.redis_error is not None or _frozen_s(look):
+        if look.redis_error is None:
+            self._last_status = look.bucket
+        if look.redis_error is not None or self._frozen_s(look):
             self._throughput.hold()
         else:
             self._throughput.see(look.progress, at_s=self._clock.monotonic())
@@ -84,9 +89,9 @@ class JobMonitor:
         return self.snapshot
 
     def _shown(self, look: JobLook) -> Snapshot:
-        progress, end, bucket = look.progress, self.judgement.estimated_end, look.bucket
+        progress, end, bucket = look.progress, self.judgement.estimated_end, self._last_status
         left_s = None if end is None else max(0.0, (end - look.now).total_seconds())
-        frozen_s = _frozen_s(look)
+        frozen_s = self._frozen_s(look)
         return replace(
             self.snapshot,
             covered=progress.covered,
@@ -108,7 +113,7 @@ class JobMonitor:
         )
 
     def _tell_freeze(self, look: JobLook, bucket: str) -> None:
-        frozen_s = _frozen_s(look)
+        frozen_s = self._frozen_s(look)
         if frozen_s and not self.snapshot.frozen_until:
             until = instant(look.now.timestamp() + frozen_s)
             self._event(f"the API asks to pause (429): bucket {bucket} is frozen until {until}")
@@ -121,8 +126,7 @@ class JobMonitor:
         waiting = floor_note(look.floor_s - look.now.timestamp())
         return tuple(note for note in (problem, shared, waiting) if note)
 
-
-def _frozen_s(look: JobLook) -> float:
-    """Seconds that the freeze lasts from now; 0 where there is none."""
-    until = None if look.bucket is None else look.bucket.frozen_until
-    return 0.0 if until is None else max(0.0, (until - look.now).total_seconds())
+    def _frozen_s(self, look: JobLook) -> float:
+        """Seconds that the freeze lasts from now; 0 where there is none. A freeze goes on while Redis is away."""
+        until = None if self._last_status is None else self._last_status.frozen_until
+        return 0.0 if until is None else max(0.0, (until - look.now).total_seconds())

@@ -25,7 +25,7 @@ from kubernetes.client import ApiClient
 from crawl_core.errors import ArtistcrawlError
 from crawl_operator.kube.call_metrics import count_call, resource_of
 from crawl_operator.kube.refusals import denial, parsed
-from crawl_operator.kube.transport import Body, Method, NoAnswerError, send
+from crawl_operator.kube.transport import Body, Method, TransportError, send
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
@@ -100,7 +100,7 @@ class Api:
                 )  # fmt: skip
                 text = answer.read() or b"{}"
                 api_call.status = answer.status
-        except NoAnswerError as error:
+        except TransportError as error:
             raise UnreachableError(f"the API server is out of reach: {error}") from error
         answer_object = parsed(text)
         if answer.status >= HTTPStatus.BAD_REQUEST:

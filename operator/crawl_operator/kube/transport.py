@@ -1,8 +1,8 @@
 """The one place where a request goes to the API server, and where the client library's exceptions become ours.
 
 What a status means depends on who asked: the operator's requests (`api`), the plugin's and the first look at a cluster
-(`watch.access`) each give it their own errors and words, and NoAnswerError, too. A request is never repeated here: only
-the caller knows whether it may be.
+(`watch.access`) each give it, and a TransportError, errors and words of their own. A request is never repeated here:
+only the caller knows whether it may be.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Body = Mapping[str, Any] | None
 _OPENSSL_MARKS = re.compile(r"\[[^\]]*\] | \(_ssl\.c:\d+\)")
 
 
-class NoAnswerError(UnavailableError):
+class TransportError(UnavailableError):
     """The API server cannot be reached, or the connection to it ends before the answer does."""
 
     def __init__(self, message: str, *, summary: str) -> None:
@@ -41,13 +41,13 @@ class Answer:
         self.reason: str = response.reason or ""
 
     def read(self) -> bytes:
-        """The whole body. Raises NoAnswerError."""
+        """The whole body. Raises TransportError."""
         with _vendor_errors_mapped():
             body: bytes = self._response.data
         return body
 
     def lines(self) -> Iterator[bytes]:
-        """The body's lines as they come, without empty ones; closes the answer. Raises NoAnswerError."""
+        """The body's lines as they come, without empty ones; closes the answer. Raises TransportError."""
         try:
             with _vendor_errors_mapped():
                 yield from (line for line in self._response if line.strip())
@@ -67,7 +67,7 @@ def send(
 ) -> Answer:
     """Send one request; return when the answer's status has come. `timeout_s`: to connect, and of each read.
 
-    Raises NoAnswerError.
+    Raises TransportError.
     """
     with _vendor_errors_mapped():
         request = client.param_serialize(
@@ -89,9 +89,9 @@ def _vendor_errors_mapped() -> Iterator[None]:
         # The library raises it for one thing here: TLS failed. Its text has three lines; the second begins the reason.
         text = str(error.reason).replace("\n", ": ")
         summary = _OPENSSL_MARKS.sub("", text.partition(": ")[2] or text)
-        raise NoAnswerError(text, summary=f"TLS failed: {summary}") from error
+        raise TransportError(text, summary=f"TLS failed: {summary}") from error
     except (HTTPError, OSError) as error:
-        raise NoAnswerError(str(error), summary=_innermost_reason(error)) from error
+        raise TransportError(str(error), summary=_innermost_reason(error)) from error
 
 
 def _innermost_reason(error: BaseException) -> str:

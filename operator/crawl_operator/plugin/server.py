@@ -24,7 +24,7 @@ from kubernetes.client import ApiClient, Configuration
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.spec import API_VERSION
 from crawl_operator.kube.refusals import denial, parsed
-from crawl_operator.kube.transport import Answer, Body, Method, NoAnswerError, send
+from crawl_operator.kube.transport import Answer, Body, Method, TransportError, send
 from crawl_operator.values import names
 
 FIELD_MANAGER = "kubectl-crawl"
@@ -119,7 +119,7 @@ class PluginClient:
     def _in_reach(self) -> Iterator[None]:
         try:
             yield
-        except NoAnswerError as error:
+        except TransportError as error:
             host = self._client.configuration.host
             raise UnavailableError(f"the cluster at {host} is out of reach: {error.summary}") from error
 

@@ -17,7 +17,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from crawl_core.errors import ConfigurationError, UnavailableError
 from crawl_operator.kube.call_metrics import count_call
-from crawl_operator.kube.transport import Answer, NoAnswerError, send
+from crawl_operator.kube.transport import Answer, TransportError, send
 from crawl_operator.values import names
 from crawl_operator.values.model import Key
 from crawl_operator.watch.store import Kind
@@ -93,7 +93,7 @@ def _list(api: ApiClient, kind: Kind, namespace: str, *, limit: int | None = Non
             )  # fmt: skip
             api_call.status = answer.status
             text = answer.read()
-    except NoAnswerError as error:
+    except TransportError as error:
         raise ClusterUnavailableError(f"the API server is out of reach: {error}") from error
     if answer.status >= HTTPStatus.BAD_REQUEST:
         raise _meaning(answer, kind, namespace)

@@ -302,12 +302,23 @@ async def crawling(
     try:
         yield crawl
     finally:
-        supervisor.cancel()
-        with suppress(asyncio.CancelledError):
-            await supervisor
+        await _ended(supervisor)
         for worker in crawl.workers:
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGCONT)
                 worker.process.kill()
             worker.process.wait(10)
         crawl.close()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended.
+
+    Once is not always enough: Python 3.11's asyncio.wait_for, by which redis-py sends each command, returns the result
+    and loses the cancellation where both come in one turn of the loop.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=1.0)
+    with suppress(asyncio.CancelledError):
+        await task

@@ -48,8 +48,8 @@ class RoundIO:
     async def act(self, observation: Observation, planned: Plan) -> float | None:
         """Carry out a plan, and let the observer know what that brought to light.
 
-        Returns the seconds until the next look: 0 for at once, None when nothing changes by itself. Raises what made a
-        step fail, once status and Events are written, and GoneError.
+        Returns the seconds until the next look: 0 for at once, None when nothing changes by itself. Raises what made an
+        action fail, once status and Events are written, and CrawlJobGoneError.
         """
         feedback = Feedback()
         try:

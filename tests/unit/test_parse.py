@@ -24,7 +24,12 @@ ARTIST = {
 
 def _parse(items: list[Any], **more: Any) -> Page:
     body = json.dumps({"artists": {"items": items, "total": len(items), "next": None, **more}}).encode()
-    return parse_page(body)
+    return _page_of(body)
+
+
+def _page_of(body: bytes) -> Page:
+    """As the answer to a request for the first 50."""
+    return parse_page(body, offset=0, limit=50)
 
 
 def test_all_stored_fields_are_read() -> None:
@@ -51,6 +56,24 @@ def test_null_items_count_and_are_not_stored() -> None:
 def test_next_is_only_a_hint_that_there_is_more() -> None:
     assert _parse([ARTIST], next="https://api.example/v1/search?offset=50").has_next
     assert not _parse([ARTIST]).has_next
+    assert not _parse([ARTIST], next="").has_next
+
+
+def test_a_page_says_which_page_it_is_or_does_not() -> None:
+    page = _parse([ARTIST], limit=10, offset=0)
+    assert (page.limit, page.offset) == (10, 0)
+    page = _page_of(b'{"artists":{"items":[]}}')
+    assert (page.limit, page.offset, page.total) == (None, None, None)
+
+
+def test_more_items_than_were_asked_for_are_no_answer() -> None:
+    with pytest.raises(InvalidBodyError, match="51 items, and 50 were asked for"):
+        _parse([ARTIST] * 51)
+
+
+def test_a_page_of_another_offset_is_no_answer() -> None:
+    with pytest.raises(InvalidBodyError, match="begins at offset 50, and 0 was asked for"):
+        _parse([ARTIST], offset=50)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +91,7 @@ def test_next_is_only_a_hint_that_there_is_more() -> None:
 )
 def test_what_postgresql_cannot_store_becomes_the_replacement_character(written: str, stored: str) -> None:
     body = b'{"artists":{"items":[{"id":"a","name":"%s"}],"total":1}}' % written.encode()
-    assert parse_page(body).artists[0].name == stored
+    assert _page_of(body).artists[0].name == stored
 
 
 @pytest.mark.parametrize(
@@ -90,4 +113,4 @@ def test_what_postgresql_cannot_store_becomes_the_replacement_character(written:
 )
 def test_a_body_of_another_shape_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidBodyError):
-        parse_page(body)
+        _page_of(body)

@@ -99,7 +99,7 @@ class StampSource:
         url = f"{self._base_url}/find?words={words}&page={offset // limit + 1}&per={limit}"
         return HttpRequest("GET", url, {"X-Stamp-Key": token})
 
-    def read(self, answer: HttpAnswer) -> Meaning:
+    def read(self, answer: HttpAnswer, *, offset: int, limit: int) -> Meaning:
         message = _without_nul(answer.body[:100].decode("utf-8", "replace"))
         match answer.status:
             case 200:
@@ -186,7 +186,7 @@ def _holds(check: Callable[[SourceUnderTest], None], source: SourceUnderTest) ->
 
 def test_a_source_that_takes_garbage_for_a_page_is_told_by_the_contract() -> None:
     class Careless(StampSource):
-        def read(self, answer: HttpAnswer) -> Meaning:
+        def read(self, answer: HttpAnswer, *, offset: int, limit: int) -> Meaning:
             return Page(0, 0, has_next=False, artists=[])
 
     careless = SourceUnderTest(SourceType(make=Careless, default_credentials=None), STAMP_EXAMPLES)

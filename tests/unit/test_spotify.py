@@ -41,7 +41,7 @@ def _source(query_template: str = "{}", market: str | None = None) -> SpotifySou
 
 def _read(status: int, body: str = "", **headers: str) -> Meaning:
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return _source().read(HttpAnswer(status, sent, body.encode()))
+    return _source().read(HttpAnswer(status, sent, body.encode()), offset=0, limit=50)
 
 
 def _error(status: int, message: str, **more: str) -> str:

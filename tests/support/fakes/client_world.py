@@ -67,7 +67,7 @@ class ScriptedSource:
     def search(self, string: str, *, offset: int, limit: int, token: str) -> HttpRequest:
         return HttpRequest("GET", f"{string} {offset} {limit} {token}", {})
 
-    def read(self, answer: HttpAnswer) -> Meaning:
+    def read(self, answer: HttpAnswer, *, offset: int, limit: int) -> Meaning:
         assert isinstance(answer, ScriptedAnswer)
         meaning: Meaning = answer.meaning
         return meaning

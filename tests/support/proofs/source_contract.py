@@ -72,7 +72,7 @@ class SourceUnderTest:
         return self.type.make(replace(SETTINGS, **changes))  # type: ignore[arg-type]
 
     def read(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Meaning:
-        return self.made().read(HttpAnswer(status, headers or {}, body))
+        return self.made().read(HttpAnswer(status, headers or {}, body), offset=0, limit=50)
 
     def read_token(self, status: int, body: bytes = b"") -> TokenOutcome:
         return self.made().read_token(HttpAnswer(status, {}, body))
@@ -167,7 +167,7 @@ def every_401_is_about_the_token(source: SourceUnderTest) -> None:
 
 def a_refused_page_size_is_told_from_other_refusals(source: SourceUnderTest) -> None:
     made, refused = source.made(), source.examples.page_size_refused
-    assert refused is None or isinstance(made.read(refused), PageSizeRefused)
+    assert refused is None or isinstance(made.read(refused, offset=0, limit=50), PageSizeRefused)
     assert 0 < made.small_page_size <= made.cap
 
 
@@ -204,7 +204,7 @@ def no_answer_raises(source: SourceUnderTest) -> None:
     @settings(max_examples=200, deadline=None, database=None)
     @given(status=st.integers(100, 999), body=st.binary(max_size=60))
     def read(status: int, body: bytes) -> None:
-        assert isinstance(made.read(HttpAnswer(status, {}, body)), get_args(Meaning))
+        assert isinstance(made.read(HttpAnswer(status, {}, body), offset=0, limit=50), get_args(Meaning))
         assert isinstance(made.read_token(HttpAnswer(status, {}, body)), get_args(TokenOutcome))
 
     read()

@@ -85,7 +85,7 @@ class RequestSender:
             return None, NoAnswer(Lack.NOT_CONNECTED, str(error))
         except NoAnswerError as error:
             return None, NoAnswer(error.lack, str(error))
-        return answer.status, self._source.read(answer)
+        return answer.status, self._source.read(answer, offset=offset, limit=limit)
 
 
 def _count(outcome: Outcome, row: RequestRow) -> None:

@@ -57,13 +57,13 @@ class Paging:
 
     def take(self, page: Page, *, limit: int) -> AfterPage:
         """Account for the page that was asked for with `limit` at the current offset."""
-        self._largest_total = max(self._largest_total, page.total)
+        self._largest_total = max(self._largest_total, page.total or 0)
         if page.count == 0 and self.offset < self._largest_total and not self._asked_again:
             self._asked_again = True
             return AfterPage.ASK_AGAIN
         self._asked_again = False
         if self.first_total is None:
-            self.first_total = page.total
+            self.first_total = page.total or 0
         self.pages += 1
         self.results += page.count
         step = self._after(page, limit=limit)

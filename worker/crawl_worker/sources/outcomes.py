@@ -30,10 +30,14 @@ class Page:
 
     count: int
     """Items on the page, those without anything to store included: the rules of paging need it."""
-    total: int
-    """Results of the string, as this page says. APIs let it differ from page to page."""
+    total: int | None
+    """Results of the string, as this page says. APIs let it differ from page to page. None: it does not say."""
     has_next: bool
     artists: list[FoundArtist]
+    limit: int | None = None
+    """Items asked for, as the page itself says. None: it does not say."""
+    offset: int | None = None
+    """Results before its first, as the page itself says. None: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

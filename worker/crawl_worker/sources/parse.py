@@ -45,8 +45,10 @@ class _Artist(msgspec.Struct):
 
 class _Artists(msgspec.Struct):
     items: list[_Artist | None]
-    total: int = 0
+    total: int | None = None
     next: str | None = None
+    limit: int | None = None
+    offset: int | None = None
 
 
 class _Body(msgspec.Struct):
@@ -56,17 +58,24 @@ class _Body(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-def parse_page(body: bytes) -> Page:
-    """One search page as the loop needs it. Raises InvalidBodyError for a body of another shape."""
+def parse_page(body: bytes, *, offset: int, limit: int) -> Page:
+    """One search page as the loop needs it, of a request for `limit` items from the `offset`th on.
+
+    Raises InvalidBodyError for a body of another shape, or of another page.
+    """
     try:
         page = _decoder.decode(storable_json(body)).artists
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBodyError(str(error)) from error
     items = page.items
+    if len(items) > limit:
+        raise InvalidBodyError(f"the page has {len(items)} items, and {limit} were asked for")
+    if page.offset is not None and page.offset != offset:
+        raise InvalidBodyError(f"the page begins at offset {page.offset}, and {offset} was asked for")
     if not items:
-        return Page(0, page.total, page.next is not None, [])
+        return Page(0, page.total, bool(page.next), [], page.limit, page.offset)
     artists = [_found(item) for item in items if item is not None and item.id and item.name]
-    return Page(len(items), page.total, page.next is not None, artists)
+    return Page(len(items), page.total, bool(page.next), artists, page.limit, page.offset)
 
 
 def _found(item: _Artist) -> FoundArtist:

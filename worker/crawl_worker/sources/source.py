@@ -27,8 +27,8 @@ class SearchSource(Protocol):
         """The request of one page: `limit` results from the `offset`th on."""
         ...
 
-    def read(self, answer: HttpAnswer) -> Meaning:
-        """What an answer to `search` means. Never raises, whatever the answer is."""
+    def read(self, answer: HttpAnswer, *, offset: int, limit: int) -> Meaning:
+        """What an answer to a `search` of that offset and limit means. Never raises, whatever the answer is."""
         ...
 
     def token_request(self) -> HttpRequest:

@@ -77,12 +77,12 @@ class SpotifySource:
         query = quote(f"{self._before}{string}{self._after}", safe="")
         return HttpRequest("GET", f"{self._prefix}&q={query}&limit={limit}&offset={offset}", self._headers)
 
-    def read(self, answer: HttpAnswer) -> Meaning:
+    def read(self, answer: HttpAnswer, *, offset: int, limit: int) -> Meaning:
         """What an answer of /v1/search means."""
         status = answer.status
         if status == 200:
             try:
-                return parse_page(answer.body)
+                return parse_page(answer.body, offset=offset, limit=limit)
             except InvalidBodyError as error:
                 return InvalidBody(f"200 with {_shown(answer.body)}: {error}")
         message, reason = _error_of(answer.body)

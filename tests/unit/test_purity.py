@@ -37,6 +37,7 @@ PURE = [
     "crawl_core.logs",
     "crawl_core.metrics.labels",
     "crawl_core.spec",
+    "crawl_core.text",
     "crawl_core.values",
     "crawl_core.wording",
     "crawl_operator.crd",

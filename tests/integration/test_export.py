@@ -8,6 +8,7 @@ import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from pyarrow import csv as pyarrow_csv
 from pyarrow import parquet
 from support.fakes.ledgers import (
     NOW_US,
@@ -30,6 +31,21 @@ from crawl_worker.data.export import export
 
 SEEN = dt.datetime.fromtimestamp(NOW_US // 1_000_000, dt.UTC).replace(microsecond=NOW_US % 1_000_000)
 BEYONCE = artist("B", name='Beyoncé, "Queen"\nB', images=[{"url": "u", "height": 640, "width": 640}])
+ODD_NAMES = [
+    "a\rb",
+    "a\nb",
+    "a\r\nb",
+    "\r",
+    "a\n",
+    '"',
+    '""\r',
+    ",",
+    "a\tb",
+    "\x1b]0;x\x07",
+    "\x0b\x0c\x1c\x85",
+    "\u2028",
+    " a ",
+]
 BARE = artist("C", popularity=None, followers=None, genres=None, images=None)
 
 
@@ -48,6 +64,17 @@ async def ledger(ledger_url):
 def read_csv(path):
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("ends", ["\r", "\n", "\r\n"])
+def test_names_with_whatever_ends_a_line_are_read_back_from_csv_as_they_were(tmp_path, ends):
+    names = [*ODD_NAMES, f"a{ends}b{ends}"]
+    output = tmp_path / "names.csv"
+    with output.open("wb") as file, module._csv(file, {"id": "string", "name": "string"}) as write:
+        write([(str(number), name) for number, name in enumerate(names)])
+    assert [row["name"] for row in read_csv(output)] == names
+    options = pyarrow_csv.ParseOptions(newlines_in_values=True)
+    assert pyarrow_csv.read_csv(output, parse_options=options)["name"].to_pylist() == names
 
 
 @pytest.mark.parametrize(("what", "count"), [("artists", 2), ("searches", 2), ("requests", 1)])

@@ -45,6 +45,22 @@ def test_parquet_and_csv_give_the_same_catalogue(tmp_path: Path) -> None:
     assert from_parquet.genres[2] == ("pop", "r&b")
 
 
+@pytest.mark.parametrize("ends", ["\r\n", "\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_csv_file_may_begin_with_a_byte_order_mark_and_have_any_ends_of_lines(
+    tmp_path: Path, encoding: str, ends: str
+) -> None:
+    (tmp_path / "a.csv").write_text(ends.join(["id,name", 'x,"Сплин"', ""]), encoding=encoding, newline="")
+    assert list(catalogue.load(tmp_path / "a.csv").names) == ["Сплин"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_another_unicode_is_refused_with_what_to_do(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.csv").write_text("id,name\nx,X\n", encoding=encoding)
+    with pytest.raises(CatalogueError, match="save it as UTF-8"):
+        catalogue.load(tmp_path / "a.csv")
+
+
 def test_absent_values_are_normal(tmp_path: Path) -> None:
     file = parquet(tmp_path / "a.parquet", [{"id": "x", "name": "X", "popularity": None}])
     assert list(catalogue.load(file).popularity) == [0]

@@ -6,6 +6,7 @@ a name, or an id that occurs twice, is an error: an oracle computed from the sam
 
 from __future__ import annotations
 
+import codecs
 import csv
 import itertools
 import json
@@ -151,10 +152,20 @@ def _parquet_records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _csv_records(path: Path) -> Iterator[dict[str, Any]]:
+    _check_encoding(path)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        # Spreadsheets put a byte order mark before UTF-8; read as text it would be part of the first column's name.
+        with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
             _check_columns(path, reader.fieldnames or ())
             yield from reader
     except (UnicodeDecodeError, csv.Error) as error:
         raise CatalogueError(f"{path}: not a readable CSV file in UTF-8: {error}") from error
+
+
+def _check_encoding(path: Path) -> None:
+    """Refuse UTF-16 and UTF-32, with or without a mark, which as UTF-8 fail with words that help nobody."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
+        raise CatalogueError(f"{path}: this is UTF-16 or UTF-32: save it as UTF-8 (in a spreadsheet: CSV UTF-8)")

@@ -157,9 +157,25 @@ def _csv(file: IO[bytes], columns: dict[str, str]) -> Iterator[_WriteRows]:
             writer.writerow(fields)
 
     with open(file.fileno(), "w", encoding="utf-8", newline="", closefd=False) as text:
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(_LinesOfCsv(text), lineterminator=_CSV_END)
         writer.writerow(columns)
         yield write
+
+
+_CSV_END = "\r\n"
+"""What csv is told that a row ends with: CPython before 3.11.9 and 3.12.3 quotes a lone carriage return in a field only
+where the end of a row has one, and any reader would take it for an end of a row."""
+
+
+class _LinesOfCsv:
+    """Rows of csv as lines that end as those of the other formats do."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._write = text.write
+
+    def write(self, row: str) -> None:
+        """Write one row: csv hands it over whole."""
+        self._write(f"{row.removesuffix(_CSV_END)}\n")
 
 
 @contextmanager

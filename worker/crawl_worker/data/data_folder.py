@@ -14,7 +14,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import IO
 
 from crawl_core.errors import ConfigurationError
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
+from crawl_worker.embedded.waiting import Waiting
 from crawl_worker.machine.processes import ProcessId
 
 _JOIN_TIMEOUT_S = 60.0
@@ -34,8 +34,9 @@ _LEFTOVER_GRACE_S = 20.0
 class DataFolder:
     """One folder, checked and made. Raises ConfigurationError with what to write instead."""
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, waiting: Waiting | None = None) -> None:
         self.path = _checked(path, create=create)
+        self._waiting = Waiting() if waiting is None else waiting
         self.logs = self.path / "logs"
         self.postgres = EmbeddedPostgres(self.path / "postgres", create=create)
         self.valkey = EmbeddedValkey(self.path / "valkey")
@@ -72,7 +73,7 @@ class DataFolder:
         with _opened(self.path / "servers.lock") as lock:
             alone = _flock(lock, fcntl.LOCK_EX)
             if not alone:
-                _wait_for(lock, self.path)
+                self._join(lock)
             try:
                 for server in self._chosen(postgres=postgres, valkey=valkey):
                     if not (alone or supervise or server.available()):
@@ -86,6 +87,12 @@ class DataFolder:
                 if _flock(lock, fcntl.LOCK_EX):
                     self.valkey.stop()
                     self.postgres.stop()
+
+    def _join(self, lock: IO[str]) -> None:
+        """Share the servers with whoever holds them, once they are started."""
+        what = f"somebody who starts or stops the servers of {self.path}"
+        if not self._waiting.until(lambda: _flock(lock, fcntl.LOCK_SH), what, timeout_s=_JOIN_TIMEOUT_S):
+            raise ConfigurationError(f"somebody has been starting the servers of {self.path} for too long; try again")
 
     def _chosen(self, *, postgres: bool, valkey: bool) -> list[EmbeddedPostgres | EmbeddedValkey]:
         chosen: list[EmbeddedPostgres | EmbeddedValkey] = []
@@ -144,12 +151,3 @@ def _flock(lock: IO[str], kind: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _wait_for(lock: IO[str], folder: Path) -> None:
-    """Share the servers with whoever holds them, once they are started."""
-    deadline = time.monotonic() + _JOIN_TIMEOUT_S
-    while not _flock(lock, fcntl.LOCK_SH):
-        if time.monotonic() > deadline:
-            raise ConfigurationError(f"somebody has been starting the servers of {folder} for too long; try again")
-        time.sleep(0.05)

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from crawl_worker.sources.json_body import InvalidBodyError
 from crawl_worker.sources.outcomes import Page
-from crawl_worker.sources.parse import InvalidBodyError, parse_page
+from crawl_worker.sources.parse import parse_page
 
 ARTIST = {
     "id": "0OdUWJ0sBjDrqHygGUXeCF",

@@ -23,6 +23,7 @@ from support.proofs.source_contract import CONTRACT, EXAMPLES, SourceExamples, S
 
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.keyspace import Keyspace
+from crawl_core.text import clean
 from crawl_core.values.frontier import Lease
 from crawl_core.values.rows import Cursor, RangeRow
 from crawl_worker.client.client import Client, ClientSettings
@@ -36,6 +37,8 @@ from crawl_worker.crawl.range_strings import RangeStrings
 from crawl_worker.crawl.steps import RangeStep
 from crawl_worker.crawl.stopping import StopSwitch
 from crawl_worker.sources.credentials import Credentials
+from crawl_worker.sources.error_body import read_error
+from crawl_worker.sources.json_body import storable_json
 from crawl_worker.sources.outcomes import (
     Denied,
     FoundArtist,
@@ -51,7 +54,6 @@ from crawl_worker.sources.outcomes import (
     TokenOutcome,
     Unauthorized,
 )
-from crawl_worker.sources.parse import storable_json
 from crawl_worker.sources.registry import SOURCES, source_type
 from crawl_worker.sources.source import SourceSettings, SourceType
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
@@ -78,11 +80,6 @@ class _KeyBody(msgspec.Struct):
     minutes: float
 
 
-def _without_nul(text: str) -> str:
-    """PostgreSQL takes no NUL."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
-
-
 class StampSource:
     """The search for stamps, which pass for artists here."""
 
@@ -100,7 +97,7 @@ class StampSource:
         return HttpRequest("GET", url, {"X-Stamp-Key": token})
 
     def read(self, answer: HttpAnswer, *, offset: int, limit: int) -> Meaning:
-        message = _without_nul(answer.body[:100].decode("utf-8", "replace"))
+        message = read_error(answer.body).message
         match answer.status:
             case 200:
                 return self._page(answer.body)
@@ -121,7 +118,7 @@ class StampSource:
         try:
             page = msgspec.json.decode(storable_json(body), type=_StampPage)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return InvalidBody(str(error))
+            return InvalidBody(clean(str(error), 300))
         artists = [FoundArtist(stamp.key, stamp.label) for stamp in page.stamps if stamp.key and stamp.label]
         return Page(len(page.stamps), page.hits, page.more, artists)
 
@@ -138,7 +135,7 @@ class StampSource:
         try:
             granted = msgspec.json.decode(answer.body, type=_KeyBody)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return NoToken("invalid_key_body", str(error))
+            return NoToken("invalid_key_body", clean(str(error), 300))
         return Granted(granted.key, granted.minutes * 60)
 
 

@@ -87,6 +87,10 @@ SETTINGS = SourceSettings(
 )
 
 
+def _json(**fields: object) -> bytes:
+    return json.dumps(fields).encode()
+
+
 def _said(request: HttpRequest) -> str:
     """What a request says, decoded: its address and body."""
     return unquote_plus(request.url) + unquote_plus(request.body.decode())
@@ -217,6 +221,17 @@ def messages_hold_nothing_that_the_ledger_refuses(source: SourceUnderTest) -> No
         assert "\x00" not in outcome.message  # type: ignore[union-attr]
 
 
+def messages_are_one_short_line_without_commands_to_a_terminal(source: SourceUnderTest) -> None:
+    """They are printed: by status, the live view, logs."""
+    hostile = "\x1b]0;TITLE\x07a\nSucceeded 100%" + "m" * 100_000
+    for body in (hostile.encode(), _json(error={"message": hostile}), _json(error=hostile), _json(artists=hostile)):
+        for status in (200, 400, 401, 429, 500):
+            for outcome in (source.read(status, body), source.read_token(status, body)):
+                message = outcome.message  # type: ignore[union-attr]
+                assert message.isprintable(), message
+                assert len(message) <= 1_000
+
+
 def a_token_is_asked_for_at_its_own_address_with_the_credentials(source: SourceUnderTest) -> None:
     request = source.made().token_request()
     assert request.url.startswith(TOKEN_URL)
@@ -282,6 +297,7 @@ CONTRACT: list[Callable[[SourceUnderTest], None]] = [
     a_200_without_a_page_may_pass,
     no_answer_raises,
     messages_hold_nothing_that_the_ledger_refuses,
+    messages_are_one_short_line_without_commands_to_a_terminal,
     a_token_is_asked_for_at_its_own_address_with_the_credentials,
     a_secret_stands_in_no_address_and_no_repr,
     a_granted_token_says_how_long_it_is_good,

@@ -6,22 +6,10 @@ U+FFFD here. An item without an id or a name is counted and not stored. Pure.
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
+from crawl_worker.sources.json_body import BYTE_ORDER_MARK, InvalidBodyError, storable_json
 from crawl_worker.sources.outcomes import FoundArtist, Page
-
-_REPLACEMENT = rb"\ufffd"
-_ESCAPES = re.compile(
-    rb"\\\\"  # an escaped backslash is no start of another escape
-    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a whole surrogate pair
-    rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2}|\\u0000)"  # half of one, or NUL
-)
-
-
-class InvalidBodyError(Exception):
-    """The body is not a page of artists: cut, empty, HTML, or of another shape."""
 
 
 class _Followers(msgspec.Struct):
@@ -64,7 +52,7 @@ def parse_page(body: bytes, *, offset: int, limit: int) -> Page:
     Raises InvalidBodyError for a body of another shape, or of another page.
     """
     try:
-        page = _decoder.decode(storable_json(body)).artists
+        page = _decoder.decode(storable_json(body.removeprefix(BYTE_ORDER_MARK))).artists
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBodyError(str(error)) from error
     items = page.items
@@ -87,11 +75,3 @@ def _found(item: _Artist) -> FoundArtist:
         None if item.genres is None else [genre for genre in item.genres if genre],
         None if item.images is None else [image for image in item.images if image],
     )
-
-
-def storable_json(body: bytes) -> bytes:
-    """A JSON body whose escapes of NUL and of half a surrogate pair are escapes of U+FFFD; whole pairs stay."""
-    # Most bodies have no escape at all, and one byte is found faster than any of the three sequences.
-    if b"\\" in body and (rb"\u0000" in body or rb"\ud" in body or rb"\uD" in body):
-        body = _ESCAPES.sub(lambda match: _REPLACEMENT if match[1] else match[0], body)
-    return body

@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from crawl_core.text import clean
+from crawl_worker.sources.error_body import MESSAGE_CHARACTERS, read_error, shown
+from crawl_worker.sources.json_body import InvalidBodyError
 from crawl_worker.sources.outcomes import (
     Denied,
     Granted,
@@ -23,25 +26,15 @@ from crawl_worker.sources.outcomes import (
     TokenOutcome,
     Unauthorized,
 )
-from crawl_worker.sources.parse import InvalidBodyError, parse_page
+from crawl_worker.sources.parse import parse_page
 from crawl_worker.sources.source import SourceSettings, SourceType
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 API_URL = "https://api.spotify.com"
 TOKEN_URL = "https://accounts.spotify.com/api/token"  # noqa: S105 -- an address
 
-_SHOWN_BODY_BYTES = 200
-"""Of an unexpected body, as much as names its kind in a log line."""
-
-
-class _Detail(msgspec.Struct):
-    message: str | None = None
-    reason: str | None = None
-
-
-class _ErrorBody(msgspec.Struct):
-    error: _Detail | str | None = None
-    error_description: str | None = None
+_RETRY_AFTER_CHARACTERS = 60
+"""Of the header: more than any number or date takes."""
 
 
 class _TokenBody(msgspec.Struct):
@@ -49,7 +42,6 @@ class _TokenBody(msgspec.Struct):
     expires_in: float = 3600.0
 
 
-_error_decoder = msgspec.json.Decoder(_ErrorBody)
 _token_decoder = msgspec.json.Decoder(_TokenBody)
 
 
@@ -84,11 +76,17 @@ class SpotifySource:
             try:
                 return parse_page(answer.body, offset=offset, limit=limit)
             except InvalidBodyError as error:
-                return InvalidBody(f"200 with {_shown(answer.body)}: {error}")
-        message, reason = _error_of(answer.body)
+                return InvalidBody(f"200 with {shown(answer.body)}: {clean(str(error), MESSAGE_CHARACTERS)}")
+        said = read_error(answer.body)
+        message = said.message
         if status == 429:
-            # A body of QUOTA_EXCEEDED marks the account's quota, whose pause is a day and not seconds.
-            return RateLimited(answer.headers.get("retry-after"), quota=reason == "QUOTA_EXCEEDED", message=message)
+            retry_after = answer.headers.get("retry-after")
+            return RateLimited(
+                None if retry_after is None else clean(retry_after, _RETRY_AFTER_CHARACTERS),
+                # It marks the account's quota, whose pause is a day and not seconds.
+                quota=said.reason == "QUOTA_EXCEEDED",
+                message=message,
+            )
         if status == 401:
             return Unauthorized(message)
         if status == 400 and "invalid limit" in message.lower():
@@ -113,30 +111,12 @@ class SpotifySource:
             try:
                 granted = _token_decoder.decode(answer.body)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                return NoToken("invalid_token_body", str(error))
+                return NoToken("invalid_token_body", clean(str(error), MESSAGE_CHARACTERS))
             return Granted(granted.access_token, granted.expires_in)
-        message, _ = _error_of(answer.body)
+        message = read_error(answer.body).message
         if answer.status in (400, 401, 403):
             return Denied(message)
         return NoToken(f"token_http_{answer.status}", message)
-
-
-def _error_of(body: bytes) -> tuple[str, str | None]:
-    """(message, reason) of an error body of any of the known shapes; unknown ones are shown as they are."""
-    try:
-        decoded = _error_decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _shown(body), None
-    if isinstance(decoded.error, _Detail):
-        return decoded.error.message or _shown(body), decoded.error.reason
-    return decoded.error_description or decoded.error or _shown(body), None
-
-
-def _shown(body: bytes) -> str:
-    if not body:
-        return "an empty body"
-    text = body[:_SHOWN_BODY_BYTES].decode("utf-8", "replace").replace("\x00", "\N{REPLACEMENT CHARACTER}")
-    return " ".join(text.split())
 
 
 SPOTIFY = SourceType(make=SpotifySource, default_credentials=None)

@@ -1,4 +1,4 @@
-"""An API that refuses a request for good: one string is given up at once, all of them are an outage."""
+"""An API that calls a request wrong: one string is given up at once, all of them are an outage."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ async def test_a_string_that_is_refused_is_given_up_and_is_no_problem_of_the_job
 ) -> None:
     file = write_catalogue(tmp_path / "artists.csv", 300)
     servers = {"postgres_url": ledger_url, "redis_url": redis_url}
-    faults = {"rules": [{"match": {"query": "ab"}, "action": {"status": 403, "message": "not this one"}}]}
+    faults = {"rules": [{"match": {"query": "ab"}, "action": {"status": 400, "message": "not this one"}}]}
     with sandbox(catalogue=file, latency="20ms", faults=faults) as api:
         async with crawling(spec(first="a0", last="cz"), **servers, sandbox=api, folder=tmp_path) as crawl:
             crawl.worker()
             await crawl.finished()
             prove(crawl, Oracle.of(file), dead=["ab"])
-            assert dead_letters(crawl)["ab"][0] == "http_403"
+            assert dead_letters(crawl)["ab"][0] == "http_400"
             # Twice, since only what other strings get in between tells a bad string from a locked door.
-            assert api.stats()["by_status"]["403"] <= 3
+            assert api.stats()["by_status"]["400"] <= 3
             assert crawl.value("SELECT last_error FROM dead_letter") == "not this one"
             assert _problem(crawl) is None
 
@@ -37,8 +37,8 @@ async def test_an_api_that_refuses_everything_has_no_string_given_up_and_a_perso
         async with crawling(spec(last="zz"), **servers, sandbox=api, folder=tmp_path) as crawl:
             crawl.worker(once_done="exit")
             await crawl.searched(100)
-            api.control(outage={"status": 403})
-            await crawl.until(lambda: api.stats()["by_status"].get("403", 0) >= 9)
+            api.control(outage={"status": 400})
+            await crawl.until(lambda: api.stats()["by_status"].get("400", 0) >= 9)
             await crawl.until(lambda: _problem(crawl) == "RequestRejected")
             api.control(outage=None)
             await crawl.until(lambda: _problem(crawl) is None)

@@ -60,7 +60,10 @@ async def test_a_hundred_answers_to_one_permit_free_one_slot(buckets: list[Bucke
 async def test_a_hundred_429s_raise_the_epoch_a_hundred_times_and_freeze_once(buckets: list[Bucket]) -> None:
     await buckets[0].init(ROW, asked=await ask(buckets[0]), fresh=True)
     freezes = await all_at_once(
-        *(bucket.write_freeze(first_us=60_000_000, longest_us=10**9, epoch=0) for bucket in buckets)
+        *(
+            bucket.write_freeze(asked_us=0, first_us=60_000_000, longest_us=10**9, epoch=0, sent_epoch=0)
+            for bucket in buckets
+        )
     )
     assert sorted(freeze.epoch for freeze in freezes) == list(range(1, CLIENTS + 1))
     assert max(freeze.frozen_until_us - freeze.now_us for freeze in freezes) <= 60_000_000

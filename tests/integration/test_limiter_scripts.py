@@ -268,23 +268,60 @@ def test_429s_that_go_on_double_the_freeze(bucket: SteeredBucket) -> None:
     until_s, lasted = 0.0, []
     for _ in range(8):
         bucket.now_s = until_s + 1
-        _, until_s = bucket.freeze(30.0, 3600.0)
+        _, until_s = bucket.freeze()
         lasted.append(until_s - bucket.now_s)
     assert lasted == [30, 60, 120, 240, 480, 960, 1920, 3600]
 
 
+@pytest.mark.parametrize(("asked_s", "expected"), [(1.0, [1, 60, 120]), (100.0, [100, 100, 120, 240])])
+def test_from_the_second_429_in_a_row_the_longer_of_what_it_asks_for_and_the_doubling_counts(
+    bucket: SteeredBucket, asked_s: float, expected: list[float]
+) -> None:
+    bucket.init(10, 30)
+    until_s, lasted = 0.0, []
+    for _ in expected:
+        bucket.now_s = until_s + 1
+        _, until_s = bucket.freeze(asked_s)
+        lasted.append(until_s - bucket.now_s)
+    assert lasted == expected
+
+
+def test_a_success_after_a_freeze_makes_the_next_429_the_first_again(bucket: SteeredBucket) -> None:
+    bucket.init(10, 30)
+    for now_s, until_s in ((0.0, 1.0), (2.0, 3.0)):
+        bucket.now_s = now_s
+        epoch, freeze_ends_s = bucket.freeze(1.0)
+        bucket.call("bucket_succeeded", epoch)
+        assert freeze_ends_s == until_s
+
+
+def test_a_success_of_a_request_from_before_the_freeze_says_nothing_of_it(bucket: SteeredBucket) -> None:
+    bucket.init(10, 30)
+    epoch, _ = bucket.freeze(1.0)
+    bucket.call("bucket_succeeded", epoch - 1)
+    bucket.now_s = 2.0
+    assert bucket.freeze(1.0)[1] == 62.0
+
+
+def test_a_429_to_a_request_from_before_a_freeze_that_is_over_does_not_double_it(bucket: SteeredBucket) -> None:
+    bucket.init(10, 30)
+    epoch, _ = bucket.freeze(1.0)
+    bucket.now_s = 2.0
+    assert bucket.freeze(1.0, sent_epoch=epoch - 1)[1] == 3.0
+
+
 def test_429s_of_requests_sent_before_a_freeze_are_one_event(bucket: SteeredBucket) -> None:
     bucket.init(10, 30)
-    bucket.freeze(30.0, 3600.0)
+    bucket.freeze()
     bucket.now_s = 0.2
-    assert bucket.freeze(30.0, 3600.0) == (2, 30.2)
+    assert bucket.freeze() == (2, 30.2)
 
 
 def test_a_429_long_after_the_last_freeze_begins_anew(bucket: SteeredBucket) -> None:
     bucket.init(10, 30)
-    bucket.freeze(30.0, 3600.0)
+    bucket.freeze()
     bucket.now_s = 30 + 30 + 10.001
-    assert bucket.freeze(30.0, 3600.0)[1] == pytest.approx(100.001)
+    assert bucket.freeze()[1] == pytest.approx(100.001)
 
 
 def test_unfreeze_lifts_the_freeze_and_raises_the_epoch(bucket: SteeredBucket) -> None:
@@ -318,7 +355,7 @@ def test_a_freeze_rises_above_the_ledgers_epoch(bucket: SteeredBucket) -> None:
 
 def test_an_unknown_bucket_grants_nothing(bucket: SteeredBucket) -> None:
     assert bucket.acquire().kind == "unknown"
-    assert bucket.call("bucket_freeze", 1, 1, 0)[0] == "unknown"
+    assert bucket.call("bucket_freeze", 1, 1, 1, 0, 0)[0] == "unknown"
     assert bucket.call("bucket_reconcile", 604800)[0] == "unknown"
 
 

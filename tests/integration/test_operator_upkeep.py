@@ -54,7 +54,9 @@ async def test_a_full_request_log_gets_a_bin_more(made, upkeep, ledger_url):
 async def test_a_freeze_in_redis_alone_reaches_the_ledger(made, upkeep, clock, ledger_url, redis_url):
     bucket = (await do(made, RecordJob(), SeedFrontier(force=False))).row.bucket
     async with made.backends.redis(redis_url) as redis:
-        await Bucket(redis, bucket).write_freeze(first_us=3_600_000_000, longest_us=3_600_000_000, epoch=0)
+        await Bucket(redis, bucket).write_freeze(
+            asked_us=3_600_000_000, first_us=1, longest_us=1, epoch=0, sent_epoch=0
+        )
     clock.ahead_s = 60
     await upkeep.turn()
     async with made.backends.ledger(ledger_url) as ledger:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from itertools import pairwise
 
 import pytest
@@ -142,18 +143,127 @@ async def test_a_string_waits_longer_after_each_failure_of_its_own() -> None:
     assert all(2.0 * 2**doubled <= pause for doubled, pause in enumerate(pauses_s))
 
 
+@pytest.mark.parametrize(("status", "attempts"), [(400, 2), (414, 2), (404, 3), (403, 3), (422, 3)])
 @in_virtual_time
-async def test_a_rejected_string_is_given_up_at_the_second_time() -> None:
-    world = ClientWorld(lambda asked: Rejected(404, "no such thing") if asked.string == "aa" else a_page("x"))
-    dead, _ = await asyncio.gather(world.page("aa"), _others(world, 20))
+async def test_a_string_is_given_up_at_the_second_time_only_where_the_refusal_is_about_it(
+    status: int, attempts: int
+) -> None:
+    world = ClientWorld(lambda asked: Rejected(status, "no") if asked.string == "aa" else a_page("x"))
+    dead, _ = await asyncio.gather(world.page("aa"), _others(world, 60))
     assert isinstance(dead, Dead)
-    assert (dead.reason, dead.attempts) == ("http_404", 2)
+    assert dead.reason == f"http_{status}"
+    assert attempts <= dead.attempts <= attempts + (attempts > 2)
+
+
+@in_virtual_time
+async def test_a_404_that_passes_gives_no_string_up() -> None:
+    rng = random.Random(1)
+    world = ClientWorld(lambda asked: Rejected(404, "Not found.") if rng.random() < 0.15 else a_page("x"))
+    world.settings.retry = RetryRules(max_attempts=8, initial_backoff_s=1.0, max_backoff_s=60.0)
+    tasks = []
+    for _ in range(8):
+        tasks.append(asyncio.create_task(_others(world, 200)))
+        await world.clock.sleep(0.03)
+    await asyncio.gather(*tasks)
+
+
+@in_virtual_time
+async def test_a_string_that_no_token_is_good_for_costs_no_token_each_time() -> None:
+    world = ClientWorld(lambda asked: Unauthorized("no") if asked.string == "aa" else a_page("x"))
+    world.settings.retry = RetryRules(max_attempts=20, initial_backoff_s=1.0, max_backoff_s=10.0)
+    dead, _ = await asyncio.gather(world.page("aa"), _others(world))
+    assert isinstance(dead, Dead)
+    assert (dead.reason, dead.failure_class) == ("unauthorized", "credential")
+    assert len(world.token_endpoint.asked_at_s) <= 3
+    assert world.notes.problems == []
+
+
+@in_virtual_time
+async def test_a_string_alone_that_no_token_is_good_for_is_given_up() -> None:
+    world = ClientWorld(lambda asked: Unauthorized("no") if asked.string == "aa" else a_page("x"))
+    dead = await world.page("aa")
+    assert isinstance(dead, Dead)
+    assert world.api.strings.count("aa") <= 6 * RULES.max_attempts
+    assert len(world.token_endpoint.asked_at_s) <= 4 + 2 * RULES.max_attempts
+
+
+LIMITED = RateLimited("7", quota=False, message="slow down")
+
+
+@in_virtual_time
+async def test_a_string_that_alone_gets_429s_while_others_succeed_is_given_up() -> None:
+    world = ClientWorld(lambda asked: LIMITED if asked.string == "aa" else a_page("x"))
+    dead, _ = await asyncio.gather(world.page("aa"), _others(world, 100))
+    assert isinstance(dead, Dead)
+    assert (dead.reason, dead.failure_class) == ("rate_limited", "limit")
+    assert RULES.limits <= len(world.limiter.freezes) <= RULES.limits + 1
+
+
+@in_virtual_time
+async def test_strings_that_get_429s_together_while_others_succeed_are_given_up() -> None:
+    bad = ("aa", "ab", "ac")
+    world = ClientWorld(lambda asked: LIMITED if asked.string in bad else a_page("x"))
+    *dead, _ = await asyncio.gather(*(world.page(string) for string in bad), _others(world, 300))
+    assert all(isinstance(answer, Dead) for answer in dead)
+
+
+@in_virtual_time
+async def test_a_string_that_gets_429s_and_is_the_only_one_is_told_by_control_strings() -> None:
+    world = ClientWorld(lambda asked: LIMITED if asked.string == "aa" else a_page("x"))
+    dead = await world.page("aa")
+    assert isinstance(dead, Dead)
+    assert world.api.strings.count("aa") == 2 * RULES.limits
+    assert len(world.api.asked) <= 3 * RULES.limits
+
+
+@in_virtual_time
+async def test_429s_to_half_of_all_requests_give_no_string_up() -> None:
+    rng = random.Random(1)
+    world = ClientWorld(lambda asked: RateLimited("1", quota=False, message="") if rng.random() < 0.5 else a_page("x"))
+    world.settings.retry = RetryRules(max_attempts=5, initial_backoff_s=1.0, max_backoff_s=60.0)
+    await asyncio.gather(*(_others(world, 300) for _ in range(8)))
+
+
+@in_virtual_time
+async def test_a_429_is_no_strings_own_however_few_attempts_it_has() -> None:
+    world = ClientWorld(then_good(*[a_page("y")] * 3, LIMITED, *[a_page("y")] * 3))
+    world.settings.retry = RetryRules(max_attempts=1, initial_backoff_s=1.0, max_backoff_s=60.0)
+    await asyncio.gather(*(_others(world, 10) for _ in range(3)))
+
+
+@in_virtual_time
+async def test_a_success_tells_the_bucket_of_which_freeze_it_came_after() -> None:
+    world = ClientWorld(then_good(LIMITED))
+    await world.page()
+    assert world.limiter.succeeded_epochs == [1]
+
+
+@in_virtual_time
+async def test_a_page_size_that_is_refused_to_one_string_is_kept_for_the_others() -> None:
+    too_large = PageSizeRefused("too large")
+    world = ClientWorld(lambda asked: too_large if asked.string == "aa" and asked.limit > 10 else a_page("x"))
+    await world.page("ab")
+    assert await world.page("aa") == (a_page("x"), 10)
+    assert await world.page("ac") == (a_page("x"), 50)
+    assert (world.settings.page_size, world.notes.page_sizes) == (50, [])
+
+
+@in_virtual_time
+async def test_a_page_size_that_begins_to_be_refused_to_everybody_falls_back_at_the_second_string() -> None:
+    refuses = False
+    world = ClientWorld(lambda asked: PageSizeRefused("no") if refuses and asked.limit > 10 else a_page("x"))
+    await world.page("aa")
+    refuses = True
+    for string in ("ab", "ac", "ad"):
+        await world.page(string)
+    assert [asked.limit for asked in world.api.asked] == [50, 50, 10, 50, 10, 10]
+    assert world.notes.page_sizes == [10]
 
 
 @in_virtual_time
 async def test_an_api_that_begins_to_reject_everybody_costs_no_string() -> None:
     begins_s, ends_s = 1004.6, 5000.0
-    world = ClientWorld(lambda asked: Rejected(403, "no") if begins_s < asked.at_s < ends_s else a_page("x"))
+    world = ClientWorld(lambda asked: Rejected(400, "no") if begins_s < asked.at_s < ends_s else a_page("x"))
     tasks = []
     for _ in range(8):
         tasks.append(asyncio.create_task(_others(world, 10)))
@@ -208,9 +318,18 @@ async def test_controls_take_turns_with_the_string_and_with_each_other() -> None
     await world.page("aa")
     controls = [asked for asked in world.api.asked if asked.string != "aa"]
     assert {asked.string for asked in controls} == {"0", "1", "2"}
-    assert all((asked.offset, asked.limit) == (0, 1) for asked in controls)
+    assert all((asked.offset, asked.limit) == (0, 50) for asked in controls)
     probes = world.api.strings[RULES.max_attempts + 1 :]
     assert not any(earlier == later == "aa" for earlier, later in pairwise(probes[:-1]))
+
+
+@in_virtual_time
+async def test_a_control_is_asked_for_with_the_limit_of_what_failed() -> None:
+    world = ClientWorld(lambda asked: BROKEN if asked.limit > 20 else a_page("x"))
+    waiting = asyncio.create_task(world.page("aa"))
+    await world.clock.sleep(24 * 3600.0)
+    assert not waiting.done()
+    waiting.cancel()
 
 
 @in_virtual_time

@@ -31,7 +31,12 @@ LIMITED = RateLimited("7", quota=False, message="")
         (PageSizeRefused("m"), 10, 0, Failure("http_400", FailureClass.REJECTED, "m", permanent=True)),
         (Unauthorized("m"), 50, 3, NewToken()),
         (Unauthorized("m"), 50, 4, Failure("unauthorized", FailureClass.CREDENTIAL, "m")),
-        (Rejected(404, "m"), 50, 0, Failure("http_404", FailureClass.REJECTED, "m", permanent=True)),
+        (Rejected(400, "m"), 50, 0, Failure("http_400", FailureClass.REJECTED, "m", permanent=True)),
+        (Rejected(414, "m"), 50, 0, Failure("http_414", FailureClass.REJECTED, "m", permanent=True)),
+        *(
+            (Rejected(status, "m"), 50, 0, Failure(f"http_{status}", FailureClass.REJECTED, "m"))
+            for status in (403, 404, 405, 410, 422, 451)
+        ),
         (ServerFailed(503, "m"), 50, 0, Failure("http_503", FailureClass.SERVER, "m")),
         (InvalidBody("m"), 50, 0, Failure("invalid_body", FailureClass.ANSWER, "m")),
         (NoAnswer(Lack.TIMEOUT, "m"), 50, 0, Failure("answer_timeout", FailureClass.NETWORK, "m")),
@@ -39,6 +44,11 @@ LIMITED = RateLimited("7", quota=False, message="")
 )
 def test_each_outcome_has_its_verdict(outcome: Outcome, page_size: int, refused_tokens: int, verdict: Verdict) -> None:
     assert verdict_on(outcome, page_size=page_size, small_page_size=10, refused_tokens=refused_tokens) == verdict
+
+
+def test_a_token_that_others_use_is_not_replaced_for_one_string() -> None:
+    verdict = verdict_on(Unauthorized("m"), page_size=50, small_page_size=10, refused_tokens=0, token_at_fault=False)
+    assert verdict == Failure("unauthorized", FailureClass.CREDENTIAL, "m")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crawl_core.limiter.freeze import freeze_bounds_s, freeze_duration_s, parse_retry_after
+from crawl_core.limiter.freeze import freeze_duration_s, parse_retry_after
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,17 @@ def test_a_window_longer_than_an_hour_is_kept() -> None:
     assert freeze_duration_s(None, 86400.0, 3) == 86400.0
 
 
-def test_a_usable_retry_after_is_taken_as_it_is_however_often() -> None:
-    assert freeze_duration_s(3.0, 30.0, 5) == 3.0
+def test_the_first_retry_after_is_taken_as_it_is() -> None:
+    assert freeze_duration_s(3.0, 30.0, 0) == 3.0
+
+
+@pytest.mark.parametrize(("asked_s", "expected"), [(3.0, [60, 120, 240]), (100.0, [100, 120, 240])])
+def test_a_retry_after_that_turned_out_too_short_counts_no_more_than_the_doubling(
+    asked_s: float, expected: list[float]
+) -> None:
+    assert [freeze_duration_s(asked_s, 30.0, count) for count in (1, 2, 3)] == expected
 
 
 @pytest.mark.parametrize("retry_after_s", [200_000.0, float("inf")])
 def test_more_than_two_days_are_two_days(retry_after_s: float) -> None:
-    assert freeze_bounds_s(retry_after_s, 30.0) == (172_800.0, 172_800.0)
+    assert freeze_duration_s(retry_after_s, 30.0, 0) == 172_800.0

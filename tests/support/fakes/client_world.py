@@ -128,11 +128,11 @@ class ScriptedTokens:
 class InstantLimiter:
     """Grants at once, but for a freeze; remembers what permits tell it."""
 
-    epoch = 0
-
     def __init__(self, clock: Clock, *, send_deadline_s: float = 0.25) -> None:
+        self.epoch = 0
         self.granted = 0
         self.unused = 0
+        self.succeeded_epochs: list[int] = []
         self.freezes: list[float | None] = []
         self.frozen_until_s = 0.0
         self._clock = clock
@@ -154,10 +154,14 @@ class InstantLimiter:
             window_us=1,
         )
 
-    async def freeze(self, *, retry_after_s: float | None = None) -> int:
+    async def freeze(self, *, retry_after_s: float | None = None, sent_epoch: int | None = None) -> int:
         self.freezes.append(retry_after_s)
+        self.epoch += 1
         self.frozen_until_s = self._clock.monotonic() + (retry_after_s or 30.0)
         return int(self.frozen_until_s * 1e6)
+
+    async def succeeded(self, epoch: int) -> None:
+        self.succeeded_epochs.append(epoch)
 
     def state(self) -> LimiterState:
         frozen_s = max(0.0, self.frozen_until_s - self._clock.monotonic())

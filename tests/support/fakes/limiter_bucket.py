@@ -10,6 +10,9 @@ from support.fakes.limiter_world import SteeredServer
 
 START_US = 1_800_000_000_000_000
 
+NEWEST = 2**40
+"""As the epoch of a request: none is newer."""
+
 
 @dataclass
 class Granted:
@@ -92,8 +95,9 @@ class SteeredBucket:
         limits = (requests, round(window_s * 1e6), round(timeout_s * 1e6), int(even))
         return self.call("bucket_reconcile", 604800, read_us, epoch, frozen_us, *limits)
 
-    def freeze(self, first_s: float, longest_s: float | None = None, *, epoch: int = 0) -> tuple[int, float]:
-        reply = self.call("bucket_freeze", round(first_s * 1e6), round((longest_s or first_s) * 1e6), epoch)
+    def freeze(self, asked_s: float = 0.0, *, epoch: int = 0, sent_epoch: int = NEWEST) -> tuple[int, float]:
+        """(epoch, until when) after a 429 that asks for so many seconds, or of 0 for none: then for 30 s to an hour."""
+        reply = self.call("bucket_freeze", round(asked_s * 1e6), 30_000_000, 3_600_000_000, epoch, sent_epoch)
         return reply[2], (reply[3] - START_US) / 1e6
 
     def free_at_s(self) -> list[float]:

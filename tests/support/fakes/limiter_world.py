@@ -27,7 +27,7 @@ from crawl_core.limiter.limiter import Limiter
 from crawl_core.limiter.permit import Permit, PermitExpiredError
 from crawl_core.values.limits import BucketLimits, BucketRow
 
-SCRIPTS = ("bucket_acquire", "bucket_init", "bucket_freeze", "bucket_unfreeze", "bucket_reconcile")
+SCRIPTS = ("bucket_acquire", "bucket_init", "bucket_freeze", "bucket_succeeded", "bucket_unfreeze", "bucket_reconcile")
 EPOCH_S = 1_800_000_000
 BUCKET = "model"
 _TIME = 'redis.call("TIME")'

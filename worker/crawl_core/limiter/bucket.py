@@ -26,6 +26,7 @@ MICROSECONDS = 1_000_000
 _ACQUIRE = Script("bucket_acquire")
 _INIT = Script("bucket_init")
 _FREEZE = Script("bucket_freeze")
+_SUCCEEDED = Script("bucket_succeeded")
 _UNFREEZE = Script("bucket_unfreeze")
 _RECONCILE = Script("bucket_reconcile")
 
@@ -117,10 +118,19 @@ class Bucket:
         )  # fmt: skip
         return bool(reply[0] == "made")
 
-    async def write_freeze(self, *, first_us: int, longest_us: int, epoch: int) -> Freeze | Unknown:
-        """Pause the bucket for at least first_us, doubling up to longest_us; raise its epoch above `epoch`."""
-        reply = await self._run(_FREEZE, [LAYOUT, first_us, longest_us, epoch])
+    async def write_freeze(
+        self, *, asked_us: int, first_us: int, longest_us: int, epoch: int, sent_epoch: int
+    ) -> Freeze | Unknown:
+        """Pause the bucket for asked_us, or where that is 0 or was too short for first_us, doubling up to longest_us.
+
+        Raises its epoch above `epoch`. `sent_epoch` is that of the refused request's permit.
+        """
+        reply = await self._run(_FREEZE, [LAYOUT, asked_us, first_us, longest_us, epoch, sent_epoch])
         return reply if isinstance(reply, Unknown) else Freeze(*reply[1:])
+
+    async def note_success(self, *, epoch: int) -> None:
+        """A request with a permit of this epoch was answered: where that is the newest, 429s are in a row no more."""
+        await self._run(_SUCCEEDED, [LAYOUT, epoch])
 
     async def lift_freeze(self, *, epoch: int) -> Freeze | Unknown:
         """Lift the bucket's freeze, and raise its epoch above `epoch`."""

@@ -1,6 +1,7 @@
 """How long a 429 pauses a bucket. Pure; the bucket's script counts how often 429s go on.
 
-Retry-After is not trusted blindly: APIs answer 0, text, nothing, or days.
+Retry-After is not trusted blindly: APIs answer 0, text, nothing, or days, and a second again and again while they
+mean an hour.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 LONGEST_RETRY_AFTER_S = 48 * 3600.0
 """Seconds that a longer Retry-After is cut to. APIs do ask for a day; a week would be a mistake that stops a crawl."""
 LONGEST_DOUBLED_S = 3600.0
-"""Longest freeze, in seconds, that doubling leads to where there is no usable Retry-After."""
+"""Longest freeze, in seconds, that doubling leads to."""
 
 
 def parse_retry_after(text: str | None) -> float | None:
@@ -22,19 +23,29 @@ def parse_retry_after(text: str | None) -> float | None:
     return _usable(seconds)
 
 
-def freeze_bounds_s(retry_after_s: float | None, window_s: float) -> tuple[float, float]:
-    """Seconds that the first freeze lasts, and that it may grow to while 429s go on. Equal: it does not grow."""
-    if retry_after_s is not None and (seconds := _usable(retry_after_s)) is not None:
-        exact = min(seconds, LONGEST_RETRY_AFTER_S)
-        return exact, exact
+def asked_s(retry_after_s: float | None) -> float:
+    """Seconds that the API asks for, as far as they are obeyed; 0 where it asks for none that can be used."""
+    seconds = None if retry_after_s is None else _usable(retry_after_s)
+    return 0.0 if seconds is None else min(seconds, LONGEST_RETRY_AFTER_S)
+
+
+def doubling_s(window_s: float) -> tuple[float, float]:
+    """Seconds of the first freeze of which the API says nothing, and those that doubling leads to."""
     first = min(window_s, LONGEST_RETRY_AFTER_S)
     return first, max(first, LONGEST_DOUBLED_S)
 
 
 def freeze_duration_s(retry_after_s: float | None, window_s: float, consecutive: int) -> float:
-    """Seconds that a 429 freezes the bucket after `consecutive` others, each soon after the freeze before it ended."""
-    first, longest = freeze_bounds_s(retry_after_s, window_s)
-    return min(first * 2.0 ** min(consecutive, 40), longest)
+    """Seconds that a 429 freezes the bucket after `consecutive` others without a success between.
+
+    The first is as long as the API asks for. One that turned out too short is not obeyed to the letter again: from the
+    second in a row the doubling counts as well, where it is longer.
+    """
+    asked = asked_s(retry_after_s)
+    first, longest = doubling_s(window_s)
+    if asked and not consecutive:
+        return asked
+    return max(asked, min(first * 2.0 ** min(consecutive, 40), longest))
 
 
 def _usable(seconds: float) -> float | None:

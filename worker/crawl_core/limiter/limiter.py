@@ -115,16 +115,21 @@ class Limiter:
             raise self._failure
         return await self._queue.next_permit()
 
-    async def freeze(self, *, retry_after_s: float | None) -> int:
+    async def freeze(self, *, retry_after_s: float | None, sent_epoch: int | None = None) -> int:
         """Pause the bucket for everybody, because of a 429. Returns until when, in us since 1970 by Redis TIME.
 
-        Until Redis and the ledger both have it, this process takes no permit.
+        `sent_epoch` is that of the refused request's permit, None the newest. Until Redis and the ledger both have the
+        freeze, this process takes no permit.
         """
-        frozen_until_us = await self._record.record_freeze(retry_after_s=retry_after_s)
+        frozen_until_us = await self._record.record_freeze(retry_after_s=retry_after_s, sent_epoch=sent_epoch)
         if not self._record.recorded:
             self._unrecorded.set()
         self._wake()
         return frozen_until_us
+
+    async def succeeded(self, epoch: int) -> None:
+        """A request whose permit was of this epoch was answered with a page: a freeze before it was long enough."""
+        await self._record.note_success(epoch)
 
     def state(self) -> LimiterState:
         """What the process knows of its bucket, and has done so far."""

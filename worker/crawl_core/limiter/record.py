@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from crawl_core.clock import Clock
 from crawl_core.errors import RedisUnavailableError, UnavailableError
 from crawl_core.limiter.bucket import MICROSECONDS, Bucket, BucketView, Freeze, Grant, Unknown
-from crawl_core.limiter.freeze import freeze_bounds_s, freeze_duration_s
+from crawl_core.limiter.freeze import asked_s, doubling_s, freeze_duration_s
 from crawl_core.logs import fields
 from crawl_core.values.limits import BucketLedger
 
@@ -54,6 +54,7 @@ class BucketRecord:
         self._introducing = asyncio.Lock()
         self._paused_until_s = -math.inf
         self._alone = 0
+        self._succeeded_epoch = 0
         self._last: Grant | None = None
         self._last_s = self._looked_s = -math.inf
 
@@ -71,19 +72,25 @@ class BucketRecord:
             self.epoch = epoch
             self._on_epoch()
 
-    async def record_freeze(self, *, retry_after_s: float | None) -> int:
+    async def record_freeze(self, *, retry_after_s: float | None, sent_epoch: int | None = None) -> int:
         """Pause the bucket: in Redis at once, so that others stop, then in the ledger, which outlives Redis.
 
         Returns until when, in us since 1970 by Redis TIME. Where either is away the pause holds this process alone, and
         `synchronize` records it later.
+        `sent_epoch` is that of the refused request's permit, None the newest.
         """
         self.recorded = False
         window_s = self._window_s()
-        first_s, longest_s = freeze_bounds_s(retry_after_s, window_s)
-        first_us, longest_us = round(first_s * MICROSECONDS), round(longest_s * MICROSECONDS)
+        first_s, longest_s = doubling_s(window_s)
         freeze: Freeze | Unknown | None = None
         try:
-            freeze = await self.bucket.write_freeze(first_us=first_us, longest_us=longest_us, epoch=self.newest[0])
+            freeze = await self.bucket.write_freeze(
+                asked_us=round(asked_s(retry_after_s) * MICROSECONDS),
+                first_us=round(first_s * MICROSECONDS),
+                longest_us=round(longest_s * MICROSECONDS),
+                epoch=self.newest[0],
+                sent_epoch=self.epoch if sent_epoch is None else sent_epoch,
+            )
         except RedisUnavailableError as error:
             log.warning("redis does not take the freeze: %s", error, extra=self._fields("limiter.freeze_alone"))
         if not isinstance(freeze, Freeze):
@@ -98,6 +105,18 @@ class BucketRecord:
         except UnavailableError as error:
             log.warning("the freeze is not recorded yet: %s", error, extra=self._fields("limiter.unrecorded"))
         return self.newest[1]
+
+    async def note_success(self, epoch: int) -> None:
+        """A request with a permit of this epoch was answered. Told to Redis once an epoch, where a freeze began it."""
+        if epoch <= self._succeeded_epoch:
+            return
+        self._succeeded_epoch = epoch
+        self._alone = 0
+        try:
+            await self.bucket.note_success(epoch=epoch)
+        except RedisUnavailableError as error:
+            # No more than a longer pause comes of it, should the next request be refused.
+            log.info("redis does not hear of a success: %s", error, extra=self._fields("limiter.success_untold"))
 
     def _window_s(self) -> float:
         """The bucket's window in seconds: as last seen, else as a grant said, which may come before a look."""

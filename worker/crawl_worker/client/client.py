@@ -23,11 +23,13 @@ from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
 from crawl_worker.client.judge import AskSmaller, Failure, NewToken, Pause, ends_string, verdict_on
 from crawl_worker.client.outage import Outage
+from crawl_worker.client.outcomes import class_of, name_of
+from crawl_worker.client.page_sizes import PageSizes
 from crawl_worker.client.retry import Attempts, RetryRules
 from crawl_worker.client.sender import Clearance, RequestSender, Transport
 from crawl_worker.client.session import Dead, Session
 from crawl_worker.client.tokens import TokenKeeper
-from crawl_worker.sources.outcomes import Outcome, Page, RateLimited, Unauthorized
+from crawl_worker.sources.outcomes import Outcome, Page, PageSizeRefused, RateLimited, Unauthorized
 from crawl_worker.sources.source import SearchSource
 
 log = logging.getLogger(__name__)
@@ -40,8 +42,15 @@ class Permits(Protocol):
         """A permit, at its instant."""
         ...
 
-    async def freeze(self, *, retry_after_s: float | None) -> int:
-        """Pause the bucket for everybody; until when, in microseconds of Redis's epoch time."""
+    async def freeze(self, *, retry_after_s: float | None, sent_epoch: int | None = None) -> int:
+        """Pause the bucket for everybody; until when, in microseconds of Redis's epoch time.
+
+        `sent_epoch` is that of the refused request's permit.
+        """
+        ...
+
+    async def succeeded(self, epoch: int) -> None:
+        """A request with a permit of this epoch was answered with a page."""
         ...
 
     def state(self) -> LimiterState:
@@ -70,6 +79,15 @@ class ClientSettings:
     worker: str
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that was sent for a string, and what it brought."""
+
+    outcome: Outcome
+    limit: int
+    clearance: Clearance
+
+
 class Client:
     """Fetches pages for all tasks of one process."""
 
@@ -94,6 +112,8 @@ class Client:
         self._clock = clock
         self._notes = notes
         self._rng = random.Random()
+        self._page_sizes = PageSizes(source.small_page_size)
+        self._limits = 0
 
     def limiter_state(self) -> LimiterState:
         """What the limiter of this process knows and has done."""
@@ -104,32 +124,31 @@ class Client:
 
         Raises ConfigurationError when the credentials are denied, and whatever the session raises.
         """
-        attempts = Attempts(self.outage.successes)
+        attempts = Attempts(self.outage.successes, self._limits)
         try:
             while True:
                 asked = await self._ask(string, session, attempts)
                 if asked is None:
                     continue
-                outcome, limit = asked
-                if isinstance(outcome, Page):
-                    return outcome, limit
-                if dead := await self._react(outcome, string, session, attempts, page_size=limit):
+                if isinstance(asked.outcome, Page):
+                    return asked.outcome, asked.limit
+                if dead := await self._react(asked, string, session, attempts):
                     return dead
         finally:
             self.outage.leave(attempts)
 
-    async def _ask(self, string: str, session: Session, attempts: Attempts) -> tuple[Outcome, int] | None:
-        """Send one request for the string: (outcome, its limit). None: nothing was sent, or a control string was."""
+    async def _ask(self, string: str, session: Session, attempts: Attempts) -> Asked | None:
+        """Send one request for the string. None: nothing was sent, or a control string was."""
         clearance = await self._clearance(session, attempts)
         if clearance is None:
             return None
-        control = self.outage.control_for(string, attempts)
+        offset, limit = session.position(self._page_sizes.of(string, self.settings.page_size))
+        control = self.outage.control_for(string, attempts) or self.outage.control_for_limited(string, attempts)
         if control is not None:
-            await self._ask_control(control, clearance, session)
+            await self._ask_control(control, clearance, session, limit=limit)
             return None
-        offset, limit = session.position(self.settings.page_size)
         outcome = await self._exchange(string, clearance, session, offset=offset, limit=limit)
-        return None if outcome is None else (outcome, limit)
+        return None if outcome is None else Asked(outcome, limit, clearance)
 
     async def _clearance(self, session: Session, attempts: Attempts) -> Clearance | None:
         """Wait for all that a request needs. None when something of it was gone by the time the permit came.
@@ -163,33 +182,47 @@ class Client:
         session.sent(row, retried=not isinstance(outcome, Page), rate_limited=isinstance(outcome, RateLimited))
         if isinstance(outcome, Page):
             self._tokens.accepted()
+            self._page_sizes.accepted(limit)
             self.outage.succeeded()
-        elif isinstance(outcome, Unauthorized):
-            self._tokens.reject(clearance.token)
+            await self._limiter.succeeded(clearance.permit.epoch)
         return outcome
 
-    async def _react(
-        self, outcome: Outcome, string: str, session: Session, attempts: Attempts, *, page_size: int
-    ) -> Dead | None:
+    async def _react(self, asked: Asked, string: str, session: Session, attempts: Attempts) -> Dead | None:
         """Do what follows from an outcome that is no page."""
+        outcome = asked.outcome
+        token_at_fault = isinstance(outcome, Unauthorized) and self._refuse_token(asked.clearance.token, attempts)
         verdict = verdict_on(
             outcome,
-            page_size=page_size,
+            page_size=asked.limit,
             small_page_size=self.source.small_page_size,
             refused_tokens=self._tokens.refused_in_a_row,
+            token_at_fault=token_at_fault,
         )
         match verdict:
             case Pause(answer):
-                await self._freeze(answer)
+                return await self._pause(answer, asked.clearance, attempts)
             case AskSmaller(message):
-                self._fall_back(message)
+                self._fall_back(string, message)
             case NewToken():
                 pass
             case Failure():
-                if isinstance(outcome, Unauthorized):
+                if token_at_fault:
                     self._notes.problem("Unauthorized", f"the API refuses fresh tokens: {verdict.message}")
                 return await self._count(verdict, string, session, attempts)
         return None
+
+    def _refuse_token(self, token: str, attempts: Attempts) -> bool:
+        """The API answered 401: replace the token, but where it is another's that this string does not get. Whether so.
+
+        A string that was refused with another token before, by an API that has accepted one since, is refused for a
+        reason of its own: a new token each time would be asked for without end
+        (test_a_string_that_no_token_is_good_for_costs_no_token_each_time).
+        """
+        attempts.tokens_refused += 1
+        if attempts.tokens_refused > 1 and not self._tokens.refused_in_a_row:
+            return False
+        self._tokens.reject(token)
+        return True
 
     async def _count(self, failure: Failure, string: str, session: Session, attempts: Attempts) -> Dead | None:
         """Account for a failure, and wait as long as it says: here where it is the string's, else as an outage."""
@@ -219,17 +252,37 @@ class Client:
                 await self._clock.sleep(delay_s)
         return None
 
-    async def _ask_control(self, control: str, clearance: Clearance, session: Session) -> None:
-        """Ask for a string that nobody waits for: its success would end the outage."""
-        outcome = await self._exchange(control, clearance, session, offset=0, limit=1)
+    async def _ask_control(self, control: str, clearance: Clearance, session: Session, *, limit: int) -> None:
+        """Ask for a string that nobody waits for: its success would end the outage.
+
+        It differs from what failed in the string alone: an API that fails at large pages would pass for well at a small
+        one (test_a_control_is_asked_for_with_the_limit_of_what_failed).
+        """
+        outcome = await self._exchange(control, clearance, session, offset=0, limit=limit)
         if isinstance(outcome, RateLimited):
-            await self._freeze(outcome)
+            await self._freeze(outcome, clearance)
         elif outcome is not None and not isinstance(outcome, Page):
+            if isinstance(outcome, Unauthorized):
+                self._tokens.reject(clearance.token)
+            elif isinstance(outcome, PageSizeRefused) and limit > self.source.small_page_size:
+                self._fall_back(control, outcome.message)
             self.outage.control_failed()
 
-    async def _freeze(self, answer: RateLimited) -> None:
+    async def _pause(self, answer: RateLimited, clearance: Clearance, attempts: Attempts) -> Dead | None:
+        """A 429 to a string: everybody pauses. Dead where others succeed between, and it alone gets one each time."""
+        await self._freeze(answer, clearance)
+        attempts.limit(successes=self.outage.successes, limits=self._limits)
+        if not attempts.always_limited(self.settings.retry):
+            return None
+        message = f"429 each of {attempts.limited} times, while others succeed: {answer.message}"
+        return Dead(name_of(answer), class_of(answer), attempts.limited, message)
+
+    async def _freeze(self, answer: RateLimited, clearance: Clearance) -> None:
         metrics.FREEZES.inc()
-        until_us = await self._limiter.freeze(retry_after_s=parse_retry_after(answer.retry_after))
+        self._limits += 1
+        until_us = await self._limiter.freeze(
+            retry_after_s=parse_retry_after(answer.retry_after), sent_epoch=clearance.permit.epoch
+        )
         if answer.quota:
             self._notes.problem("QuotaExceeded", f"the account's quota is exceeded: {answer.message}")
         log.warning(
@@ -237,8 +290,11 @@ class Client:
             extra=fields("bucket.frozen", retry_after=answer.retry_after, frozen_until_us=until_us, quota=answer.quota),
         )
 
-    def _fall_back(self, message: str) -> None:
+    def _fall_back(self, string: str, message: str) -> None:
         size = self.source.small_page_size
+        if not self._page_sizes.refused(string):
+            log.warning("page size refused to a string", extra=fields("page_size.refused_once", string=string))
+            return
         if self.settings.page_size > size:
             self.settings.page_size = size
             self._notes.page_size(size)

@@ -90,8 +90,22 @@ class Outage:
         """
         if not self.lasts or attempts.uncounted < self._rules().max_attempts or self._probes % 2:
             return None
+        return self._control(self._probes // 2, string)
+
+    def control_for_limited(self, string: str, attempts: Attempts) -> str | None:
+        """The same for a string that got 429s alone, and for a request that is sent after the freeze.
+
+        Nobody else asks for anything then, and so nobody shows whether the limit is everybody's.
+        """
+        alone = attempts.limited_uncounted >= self._rules().limits
+        if not alone or attempts.control_came_last or self.successes > attempts.successes_before:
+            return None
+        attempts.control_came_last = True
+        return self._control(attempts.limited, string)
+
+    def _control(self, turn: int, string: str) -> str:
         others = [control for control in self._control_strings if control != string]
-        return others[self._probes // 2 % len(others)]
+        return others[turn % len(others)]
 
     def control_failed(self) -> None:
         """The control string failed as well. The probe stays where it is: its own string is next."""

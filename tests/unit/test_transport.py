@@ -6,92 +6,24 @@ import asyncio
 import gzip
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from support.fakes.permits import Keeper, permit
+from support.processes.raw_server import serve
 
-from crawl_core.clock import SYSTEM_CLOCK
-from crawl_core.limiter.permit import CLOSED_MARGIN_S, Permit, PermitExpiredError
+from crawl_core.limiter.permit import CLOSED_MARGIN_S, PermitExpiredError
 from crawl_worker.client.errors import NoAnswerError, NotSentError
 from crawl_worker.client.transport import ApiTransport
 from crawl_worker.sources.outcomes import Lack
 from crawl_worker.sources.wire import HttpRequest
 
-Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def get(url: str) -> HttpRequest:
     return HttpRequest("GET", url, {})
-
-
-class Keeper:
-    """Remembers what permits told."""
-
-    epoch = 0
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-        self.late_s = 0.0
-
-    def give_back(self, permit: Permit) -> None:
-        self.told.append("unused")
-
-    def confirm(self, permit: Permit, answered_at_s: float) -> None:
-        self.told.append("answered")
-        self.late_s = answered_at_s - SYSTEM_CLOCK.monotonic()
-
-
-def permit(keeper: Keeper, *, in_s: float = 0.0, send_by_s: float = 5.0, timeout_s: float = 5.0) -> Permit:
-    now_s = SYSTEM_CLOCK.monotonic()
-    return Permit(
-        keeper,
-        SYSTEM_CLOCK,
-        permit_id="n.1",
-        epoch=0,
-        not_before_s=now_s + in_s,
-        send_by_s=now_s + send_by_s,
-        request_timeout_s=timeout_s,
-        free_us=0,
-        window_us=1_000_000,
-    )
-
-
-class Server:
-    """Counts connections and requests; `answer` is called for each request."""
-
-    def __init__(self, answer: Streams) -> None:
-        self.answer = answer
-        self.connections = 0
-        self.requests: list[bytes] = []
-        self.url = ""
-        self.talking: list[asyncio.Task[None] | None] = []
-
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.talking.append(asyncio.current_task())
-        self.connections += 1
-        try:
-            while True:
-                self.requests.append(await reader.readuntil(b"\r\n\r\n"))
-                await self.answer(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
-
-
-@asynccontextmanager
-async def serve(answer: Streams) -> AsyncIterator[Server]:
-    server = Server(answer)
-    listening = await asyncio.start_server(server.talk, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/search?q=a%20b"
-    yield server
-    listening.close()
-    for task in filter(None, server.talking):
-        task.cancel()
-    await asyncio.gather(*filter(None, server.talking), return_exceptions=True)
-    await asyncio.sleep(0)  # Closed transports close their sockets in the next turn.
 
 
 @asynccontextmanager
@@ -322,6 +254,6 @@ async def test_an_answer_too_large_to_hold_is_refused_and_its_connection_not_use
     keeper = Keeper()
     async with serve(pour) as server, transport() as api:
         for _ in range(2):
-            with pytest.raises(NoAnswerError, match="more than 8388608"):
+            with pytest.raises(NoAnswerError, match="more than 1048576"):
                 await api.send(get(server.url), permit(keeper))
     assert (server.connections, keeper.told) == (2, ["answered", "answered"])

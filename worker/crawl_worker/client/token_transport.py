@@ -1,39 +1,49 @@
 """Sends requests of tokens. They need no permit, since they do not count against the search limit.
 
-A refused answer is an answer; errors of the network become TokenRequestError. Nothing is retried or redirected here: a
+A refused answer is an answer; whatever brings none becomes TokenRequestError. Nothing is retried or redirected here: a
 redirect would carry the credentials elsewhere.
 """
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 
-import httpx
+import aiohttp
 
 from crawl_worker.client.errors import TokenRequestError
+from crawl_worker.client.exchange import exchange, http_session, in_words
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
+
+MAX_BODY_BYTES = 64 * 2**10
+"""Bytes of an answer, unpacked: more than any token takes."""
 
 
 class TokenTransport:
     """Connections to one token endpoint. Use it as `async with`."""
 
     def __init__(self, *, request_timeout_s: float) -> None:
-        self._http = httpx.AsyncClient(timeout=request_timeout_s, follow_redirects=False, trust_env=False)
+        self._request_timeout_s = request_timeout_s
+        self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> TokenTransport:
-        await self._http.__aenter__()
+        # One connection a request: there is one an hour.
+        self._session = http_session(aiohttp.TCPConnector(force_close=True))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        if self._session:
+            await self._session.close()
+            self._session = None
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
         """Send it. Raises TokenRequestError where there is no answer."""
-        outgoing = httpx.Request(request.method, request.url, headers=dict(request.headers), content=request.body)
+        if self._session is None:
+            raise RuntimeError("the transport is closed: use it as `async with TokenTransport(...)`")
         try:
-            answer = await self._http.send(outgoing)
-        except (httpx.HTTPError, OSError, TimeoutError) as error:
-            raise TokenRequestError(str(error) or type(error).__name__) from error
-        return HttpAnswer(answer.status_code, answer.headers, answer.content)
+            async with asyncio.timeout(self._request_timeout_s):
+                return await exchange(self._session, request, max_body_bytes=MAX_BODY_BYTES)
+        except Exception as error:
+            raise TokenRequestError(in_words(error)) from error

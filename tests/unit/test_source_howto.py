@@ -303,7 +303,14 @@ async def crawled(server: StampServer) -> tuple[CollectedSteps, InstantLimiter]:
     strings = RangeStrings(Keyspace(alphabet="ab", min_length=2, max_length=2, first="", last="", range_size=0), row)
     settings, steps, limiter = ClientSettings(50, RULES, "w"), CollectedSteps(), InstantLimiter(SYSTEM_CLOCK)
     async with ApiTransport(concurrency=1, request_timeout_s=5) as api, TokenTransport(request_timeout_s=5) as keys:
-        tokens = TokenKeeper(source=source, transport=keys, rules=lambda: RULES, clock=SYSTEM_CLOCK)
+        tokens = TokenKeeper(
+            source=source,
+            transport=keys,
+            rules=lambda: RULES,
+            clock=SYSTEM_CLOCK,
+            notes=RememberedNotes(),
+            worked_before=False,
+        )
         client = Client(
             source=source,
             transport=api,

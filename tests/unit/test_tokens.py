@@ -3,25 +3,57 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
-from support.fakes.client_world import RULES, TOKEN_LIFE_S, ScriptedSource, ScriptedTokens, in_virtual_time
+from support.fakes.client_world import (
+    RULES,
+    TOKEN_LIFE_S,
+    RememberedNotes,
+    ScriptedSource,
+    ScriptedTokens,
+    in_virtual_time,
+)
 from support.fakes.limiter_world import LoopClock
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.job.reasons import TOKEN_UNAVAILABLE
 from crawl_core.logs import _ATTRIBUTE
 from crawl_worker.client.errors import TokenRequestError
-from crawl_worker.client.tokens import REFRESH_EARLY_S, TokenKeeper
+from crawl_worker.client.tokens import (
+    ASSUMED_LIFE_S,
+    DENIED_DELAY_S,
+    DENIED_PATIENCE_S,
+    LONGEST_LIFE_S,
+    NOTED_AFTER_S,
+    REFRESH_EARLY_S,
+    REPLACED_EVERY_S,
+    TokenKeeper,
+    used_for_s,
+)
 from crawl_worker.sources.outcomes import Denied, Granted, NoToken
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 LATENCY_S = 0.1
 
 
+def keeper_of(
+    endpoint: ScriptedTokens, clock: LoopClock, notes: RememberedNotes | None = None, *, worked_before: bool = False
+) -> TokenKeeper:
+    return TokenKeeper(
+        source=ScriptedSource(),
+        transport=endpoint,
+        rules=lambda: RULES,
+        clock=clock,
+        notes=notes or RememberedNotes(),
+        worked_before=worked_before,
+    )
+
+
 def a_keeper() -> tuple[TokenKeeper, ScriptedTokens, LoopClock]:
     clock = LoopClock()
     endpoint = ScriptedTokens(clock)
-    return TokenKeeper(source=ScriptedSource(), transport=endpoint, rules=lambda: RULES, clock=clock), endpoint, clock
+    return keeper_of(endpoint, clock), endpoint, clock
 
 
 @in_virtual_time
@@ -112,7 +144,7 @@ async def test_an_endpoint_out_of_reach_is_one_that_fails(caplog: pytest.LogCapt
             return answer
 
     clock = LoopClock()
-    keeper = TokenKeeper(source=ScriptedSource(), transport=Away(clock), rules=lambda: RULES, clock=clock)
+    keeper = keeper_of(Away(clock), clock)
     assert await keeper.get() == "token-2"
     (failed,) = [vars(record)[_ATTRIBUTE] for record in caplog.records if record.levelname == "WARNING"]
     assert (failed["reason"], failed["error"]) == ("token_network", "token: All connection attempts failed")
@@ -135,3 +167,102 @@ async def test_a_task_that_is_cancelled_while_it_asks_leaves_the_next_one_to_ask
     asking.cancel()
     assert await waiting == "token-2"
     assert len(endpoint.asked_at_s) == 2
+
+
+@in_virtual_time
+async def test_credentials_that_worked_are_denied_for_minutes_before_it_ends() -> None:
+    keeper, endpoint, clock = a_keeper()
+    keeper.reject(await keeper.get())
+    endpoint.answer = lambda asked: Denied("Invalid client")
+    with pytest.raises(ConfigurationError, match="the API denies the credentials: Invalid client"):
+        await keeper.get()
+    tried_s = clock.monotonic() - endpoint.asked_at_s[1]
+    assert DENIED_PATIENCE_S <= tried_s <= DENIED_PATIENCE_S + DENIED_DELAY_S[1] + 1
+    waits_s = [later - earlier for earlier, later in pairwise(endpoint.asked_at_s[1:])]
+    assert min(waits_s) >= DENIED_DELAY_S[0]
+
+
+@in_virtual_time
+async def test_one_denial_of_credentials_that_worked_ends_nothing() -> None:
+    keeper, endpoint, _ = a_keeper()
+    keeper.reject(await keeper.get())
+    endpoint.answer = lambda asked: Denied("Invalid client") if asked == 2 else Granted("again", 3600.0)
+    assert await keeper.get() == "again"
+
+
+@in_virtual_time
+async def test_a_worker_that_starts_in_the_middle_of_a_crawl_believes_no_single_denial() -> None:
+    """Its predecessor's token was good, and nobody else knows it any more."""
+    clock, notes = LoopClock(), RememberedNotes()
+    endpoint = ScriptedTokens(clock)
+    endpoint.answer = lambda asked: Denied("Invalid client") if asked == 1 else Granted("again", 3600.0)
+    assert await keeper_of(endpoint, clock, notes, worked_before=True).get() == "again"
+    ((reason, message),) = notes.problems
+    assert reason == TOKEN_UNAVAILABLE
+    assert "Invalid client" in message
+
+
+@in_virtual_time
+async def test_denials_with_another_failure_between_them_are_no_minutes_of_denial() -> None:
+    """Of two endpoints behind one address one is broken: the crawl goes on with the tokens that come."""
+    keeper, endpoint, _ = a_keeper()
+    keeper.reject(await keeper.get())
+    endpoint.answer = lambda asked: (
+        Granted("t", 3600.0) if asked > 30 else NoToken("x", "") if asked % 2 else Denied("no")
+    )
+    assert await keeper.get() == "t"
+
+
+@in_virtual_time
+async def test_a_minute_without_a_token_is_noted_with_its_reason() -> None:
+    clock, notes = LoopClock(), RememberedNotes()
+    endpoint = ScriptedTokens(clock)
+    endpoint.answer = lambda asked: NoToken("token_http_400", "errorTransient")
+    asking = asyncio.create_task(keeper_of(endpoint, clock, notes).get())
+    await clock.sleep(NOTED_AFTER_S)
+    assert notes.problems == []
+    await clock.sleep(NOTED_AFTER_S + RULES.max_backoff_s)
+    assert set(notes.problems) == {(TOKEN_UNAVAILABLE, "no access token is granted: errorTransient")}
+    asking.cancel()
+
+
+@pytest.mark.parametrize(
+    ("expires_in_s", "used_s"),
+    [
+        (3600.0, 3540.0),
+        (40.0, 20.0),
+        (2.0, 1.0),
+        (None, ASSUMED_LIFE_S - REFRESH_EARLY_S),
+        (0.0, ASSUMED_LIFE_S - REFRESH_EARLY_S),
+        (-1e308, ASSUMED_LIFE_S - REFRESH_EARLY_S),
+        (0.001, ASSUMED_LIFE_S - REFRESH_EARLY_S),
+        (float("nan"), ASSUMED_LIFE_S - REFRESH_EARLY_S),
+        (1e308, LONGEST_LIFE_S - REFRESH_EARLY_S),
+        (float("inf"), LONGEST_LIFE_S - REFRESH_EARLY_S),
+    ],
+)
+def test_a_lifetime_that_is_none_is_taken_for_an_hour(expires_in_s: float | None, used_s: float) -> None:
+    assert used_for_s(expires_in_s) == used_s
+
+
+@in_virtual_time
+async def test_tokens_that_are_refused_one_after_the_other_are_asked_for_with_pauses() -> None:
+    keeper, endpoint, _ = a_keeper()
+    while len(endpoint.asked_at_s) < 30:
+        keeper.reject(await keeper.get())
+        keeper.accepted()  # Others succeed in between.
+    waits_s = [later - earlier for earlier, later in pairwise(endpoint.asked_at_s)]
+    assert waits_s[0] <= 2 * LATENCY_S
+    assert min(waits_s[6:]) >= REPLACED_EVERY_S / 2
+    assert max(waits_s) <= REPLACED_EVERY_S + LATENCY_S
+
+
+@in_virtual_time
+async def test_a_token_that_is_refused_late_is_replaced_at_once() -> None:
+    keeper, endpoint, clock = a_keeper()
+    for _ in range(5):
+        await keeper.get()
+        await clock.sleep(TOKEN_LIFE_S / 2)
+        keeper.reject(keeper.current or "")
+    await keeper.get()
+    assert endpoint.asked_at_s[-1] - endpoint.asked_at_s[-2] <= TOKEN_LIFE_S / 2 + 2 * LATENCY_S

@@ -236,6 +236,8 @@ class ClientWorld:
             transport=self.token_endpoint,
             rules=lambda: self.settings.retry,
             clock=self.clock,
+            notes=self.notes,
+            worked_before=False,
         )
         self.outage = Outage(clock=self.clock, rules=lambda: self.settings.retry, control_strings=CONTROL_STRINGS)
         self.client = Client(

@@ -33,7 +33,9 @@ UNAUTHORIZED = "Unauthorized"
 """The source refuses fresh tokens."""
 REQUEST_REJECTED = "RequestRejected"
 """The source rejects requests as such."""
-NOTED_BY_WORKERS = frozenset({UNAUTHORIZED, REQUEST_REJECTED})
+TOKEN_UNAVAILABLE = "TokenUnavailable"  # noqa: S105 -- a reason
+"""The source grants no token: its endpoint fails, or denies credentials that worked before."""
+NOTED_BY_WORKERS = frozenset({UNAUTHORIZED, REQUEST_REJECTED, TOKEN_UNAVAILABLE})
 """What workers note when nobody's requests succeed: they go on trying, and take the note back when one does."""
 
 # --- RateLimited: the source told us to wait

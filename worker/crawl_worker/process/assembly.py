@@ -10,6 +10,7 @@ import uuid
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.frontier.frontier import Frontier
+from crawl_core.ledger import jobs
 from crawl_core.ledger.buckets import BucketRows
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.limiter.limiter import Limiter
@@ -53,6 +54,7 @@ async def assemble_worker(
         job,
         source=source,
         limiter=limiter,
+        worked_before=(await jobs.progress(ledger, job.id)).searches > 0,
         settings=client_settings(job, worker_name=worker_name),
         notes=notes,
         stack=stack,
@@ -76,6 +78,7 @@ async def _client(
     *,
     source: SearchSource,
     limiter: Limiter,
+    worked_before: bool,
     settings: ClientSettings,
     notes: JobNotes,
     stack: contextlib.AsyncExitStack,
@@ -92,7 +95,14 @@ async def _client(
         source=source,
         transport=transport,
         limiter=limiter,
-        tokens=TokenKeeper(source=source, transport=token_transport, rules=rules, clock=SYSTEM_CLOCK),
+        tokens=TokenKeeper(
+            source=source,
+            transport=token_transport,
+            rules=rules,
+            clock=SYSTEM_CLOCK,
+            notes=notes,
+            worked_before=worked_before,
+        ),
         outage=Outage(clock=SYSTEM_CLOCK, rules=rules, control_strings=_control_strings(spec.keyspace.alphabet)),
         settings=settings,
         clock=SYSTEM_CLOCK,

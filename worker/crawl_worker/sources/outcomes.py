@@ -116,10 +116,10 @@ Outcome = Meaning | NoAnswer
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """A token and the seconds it is good for, as the API says."""
+    """A token and the seconds it is good for, as the API says. None: it says nothing that can be read."""
 
     token: str
-    expires_in_s: float
+    expires_in_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

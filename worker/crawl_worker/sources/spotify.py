@@ -8,17 +8,12 @@ from __future__ import annotations
 import base64
 from urllib.parse import quote
 
-import msgspec
-
 from crawl_core.text import clean
 from crawl_worker.sources.error_body import MESSAGE_CHARACTERS, read_error, shown
 from crawl_worker.sources.json_body import InvalidBodyError
 from crawl_worker.sources.outcomes import (
-    Denied,
-    Granted,
     InvalidBody,
     Meaning,
-    NoToken,
     PageSizeRefused,
     RateLimited,
     Rejected,
@@ -28,6 +23,7 @@ from crawl_worker.sources.outcomes import (
 )
 from crawl_worker.sources.parse import parse_page
 from crawl_worker.sources.source import SourceSettings, SourceType
+from crawl_worker.sources.token_answers import read_token_answer
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 API_URL = "https://api.spotify.com"
@@ -35,14 +31,6 @@ TOKEN_URL = "https://accounts.spotify.com/api/token"  # noqa: S105 -- an address
 
 _RETRY_AFTER_CHARACTERS = 60
 """Of the header: more than any number or date takes."""
-
-
-class _TokenBody(msgspec.Struct):
-    access_token: str
-    expires_in: float = 3600.0
-
-
-_token_decoder = msgspec.json.Decoder(_TokenBody)
 
 
 class SpotifySource:
@@ -107,16 +95,7 @@ class SpotifySource:
 
     def read_token(self, answer: HttpAnswer) -> TokenOutcome:
         """What an answer of /api/token means. Its errors have another shape: `error` is a string."""
-        if answer.status == 200:
-            try:
-                granted = _token_decoder.decode(answer.body)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                return NoToken("invalid_token_body", clean(str(error), MESSAGE_CHARACTERS))
-            return Granted(granted.access_token, granted.expires_in)
-        message = read_error(answer.body).message
-        if answer.status in (400, 401, 403):
-            return Denied(message)
-        return NoToken(f"token_http_{answer.status}", message)
+        return read_token_answer(answer)
 
 
 SPOTIFY = SourceType(make=SpotifySource, default_credentials=None)

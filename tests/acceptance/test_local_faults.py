@@ -102,7 +102,7 @@ def test_a_killed_worker_is_replaced(folder: Path) -> None:
         wait_until(lambda: len([worker for worker in crawl.workers() if worker.pid != victim.pid]) == 2, "a successor")
         crawl.interrupt()
         crawl.wait()
-    assert "was ended by SIGKILL; a new one starts" in crawl.stderr
+    assert "was ended by SIGKILL (by somebody, or for want of memory); a new one starts" in crawl.stderr
 
 
 def test_after_a_killed_supervisor_the_same_command_goes_on(folder: Path, api: SandboxProcess) -> None:
@@ -135,8 +135,8 @@ def test_postgres_valkey_and_the_sandbox_may_die_under_the_run(folder: Path) -> 
         for pid in (EmbeddedPostgres(data / "postgres").pid, valkey.pid, crawl.children("sandbox")[0].pid):
             os.kill(pid or 0, signal.SIGKILL)
         assert_complete(crawl)
-    for what in ("PostgreSQL", "Valkey", "the sandbox"):
-        assert f"{what} has died and is started again" in crawl.stderr
+    for what in ("PostgreSQL has died and", "Valkey has died and", "the sandbox was ended by SIGKILL"):
+        assert what in crawl.stderr
 
 
 def test_a_second_run_on_the_folder_is_refused(folder: Path) -> None:

@@ -15,6 +15,7 @@ from crawl_core.backends.migrate import older_schema
 from crawl_core.errors import ConfigurationError
 from crawl_worker import cli
 from crawl_worker.data.backends import Urls, reached
+from crawl_worker.local import run
 
 NOWHERE = "127.0.0.1:1"
 
@@ -54,6 +55,19 @@ def test_a_refusal_is_an_object_for_programs_as_well(capsys) -> None:
     said = json.loads(capsys.readouterr().out)
     assert (said["state"], said["requests"], said["dead_letters"]) == ("Stalled", 0, 0)
     assert "No such file or directory" in said["message"]
+
+
+def test_an_error_of_its_own_is_an_object_for_programs_as_well(capsys, monkeypatch, job: str) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setattr(run, "_check", broken)
+    assert cli.main(["run", job, "--json"]) == 1
+    shown = capsys.readouterr()
+    said = json.loads(shown.out)
+    assert (said["state"], said["requests"]) == ("Failed", 0)
+    assert "run met an error of its own: ZeroDivisionError" in said["message"]
+    assert said["message"] in shown.err
 
 
 def test_a_spec_with_several_problems_shows_all(capsys, tmp_path: Path) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
+import signal
 import sys
+import time
 import types
 
 import pytest
@@ -90,6 +95,60 @@ def test_a_traceback_is_shown_to_whoever_asks(command, capsys, monkeypatch) -> N
     command(raising(ZeroDivisionError()))
     cli.main(["status"])
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "status"),
+    [
+        (ConfigurationError("write requests: 10"), "Stalled", 78),
+        (ArtistcrawlError("redis does not answer"), "Stalled", 1),
+        (ModuleNotFoundError("No module named 'rich'", name="rich"), "Stalled", 78),
+        (ZeroDivisionError("division by zero"), "Failed", 1),
+        (MemoryError(), "Failed", 1),
+        (OSError(errno.ENOSPC, "No space left on device", "/data"), "Failed", 1),
+        (KeyboardInterrupt(), "Interrupted", 130),
+    ],
+)
+def test_with_json_every_end_is_one_object_on_stdout(command, capsys, error: BaseException, state, status: int) -> None:
+    command(raising(error))
+    assert cli.main(["status", "--json"]) == status
+    shown = capsys.readouterr()
+    said = json.loads(shown.out)
+    assert said["state"] == state
+    assert shown.err == f"artistcrawl: {said['message']}\n"
+
+
+@pytest.mark.parametrize("name", ["run", "status", "retry-dead-letters"])
+def test_a_wrong_command_line_with_json_is_an_object_as_well(name: str, capsys) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([name, "--json", "--no-such-flag"])
+    assert "command line is wrong" in json.loads(capsys.readouterr().out)["message"]
+
+
+def test_what_the_machine_refuses_is_said_with_the_remedy_and_is_no_defect(command, capsys) -> None:
+    command(raising(OSError(errno.ENOSPC, "No space left on device", "/data/run.lock")))
+    cli.main(["status"])
+    shown = capsys.readouterr().err
+    assert shown == "artistcrawl: /data/run.lock: No space left on device: make room there, then run it again\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_that_is_ended_by_a_signal_clears_up_and_says_so(command, capsys, number: signal.Signals) -> None:
+    cleared: list[bool] = []
+
+    def action(argv) -> int:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        finally:
+            cleared.append(True)
+        return 0
+
+    command(action)
+    assert cli.main(["status", "--json"]) == 130
+    assert json.loads(capsys.readouterr().out)["state"] == "Interrupted"
+    assert cleared == [True]
+    assert signal.getsignal(number) == signal.SIG_DFL
 
 
 def test_ctrl_c_is_status_130(command) -> None:

@@ -13,7 +13,9 @@ from crawl_core.spec import parse_crawljob
 from crawl_worker.crew.mending import Mender
 from crawl_worker.data.backends import Urls
 from crawl_worker.local.crawl import LocalCrawl
+from crawl_worker.local.interrupts import Interrupts
 from crawl_worker.local.opened import Options
+from crawl_worker.local.waits import Waits
 
 JOB = "{apiVersion: artistcrawl.dev/v1alpha1, kind: CrawlJob, metadata: {name: artists}, spec: {}}"
 
@@ -36,7 +38,9 @@ class Failing:
 def crawl_in(folder: Any) -> LocalCrawl:
     job = parse_crawljob(JOB, origin="test")
     view = cast("Any", SimpleNamespace(event=lambda text: None))
-    return LocalCrawl(job, Options(urls=Urls("", "")), folder=folder, view=view)
+    return LocalCrawl(
+        job, Options(urls=Urls("", "")), folder=folder, view=view, interrupts=Interrupts(), waits=Waits(view.event)
+    )
 
 
 @pytest.mark.parametrize(

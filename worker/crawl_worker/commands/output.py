@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sys
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from crawl_worker.commands.ends import Ending
 
 
 def say(text: str) -> None:
@@ -26,6 +30,14 @@ def remark(text: str) -> None:
 def say_json(value: Any) -> None:
     """A result for a program: one JSON value."""
     say(json.dumps(value, default=str, ensure_ascii=False))
+
+
+def refuse(ending: Ending, error: BaseException) -> int:
+    """Say why a command ends; its exit status."""
+    if os.environ.get("ARTISTCRAWL_DEBUG") == "1":
+        traceback.print_exception(error)
+    remark(f"artistcrawl: {ending.message}")
+    return ending.status
 
 
 def program() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_STEADY_S = 30.0
+STEADY_S = 30.0
 """Seconds after which a worker that died counts as having worked: its successor starts at once again."""
 
 _FIRST_DELAY_S = 0.5
@@ -19,7 +19,7 @@ class Backoff:
 
     def after(self, lived_s: float) -> float:
         """Seconds to wait after a process that lived so long."""
-        if lived_s >= _STEADY_S:
+        if lived_s >= STEADY_S:
             self.delay_s = 0.0
         waited = self.delay_s
         self.delay_s = min(_LONGEST_DELAY_S, max(_FIRST_DELAY_S, 2 * self.delay_s))

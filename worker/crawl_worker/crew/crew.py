@@ -6,15 +6,20 @@ its successor would, too. Whether the job is done is the run's to find out.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crawl_core.errors import EXIT_CONFIGURATION
-from crawl_worker.crew.backoff import Backoff
+from crawl_worker.crew.backoff import STEADY_S, Backoff
+from crawl_worker.crew.deaths import how_it_ended, is_refusal, when
 from crawl_worker.crew.logs import LogTail
 from crawl_worker.machine.processes import Child, ProcessId
+
+_LEAST_PAUSE_S = 1.0
+
+_MOST_REFUSALS = 3
+"""Workers in a row of one post that exit 2: a command line that they do not understand, say during an upgrade."""
 
 
 @dataclass(slots=True)
@@ -27,6 +32,8 @@ class _Post:
     backoff: Backoff = field(default_factory=Backoff)
     started_s: float = 0.0
     not_before_s: float = 0.0
+    refusals: int = 0
+    """How often in a row a process of it said at once that it cannot work so."""
 
 
 class Crew:
@@ -95,7 +102,7 @@ class Crew:
                 self._bury(post, post.child, now_s)
                 changed = True
             if post.child is None and now_s >= post.not_before_s and not (self._draining or self.refusal):
-                post.child, post.started_s = self._start(post), now_s
+                post.child = self._start(post, now_s)
                 changed = True
         return changed
 
@@ -111,27 +118,26 @@ class Crew:
         for child in self.children:
             child.kill()
 
-    def _start(self, post: _Post) -> Child:
+    def _start(self, post: _Post, now_s: float) -> Child | None:
         command = [*self._command, "--worker-name", post.name]
-        return Child(post.name, command, log=post.tail.path, environment=self._environment)
+        post.started_s = now_s
+        try:
+            return Child(post.name, command, log=post.tail.path, environment=self._environment)
+        except OSError as error:
+            # No memory, no process, no open file or no room for its log, just now.
+            post.not_before_s = now_s + max(_LEAST_PAUSE_S, post.backoff.after(0.0))
+            self._event(f"{post.name} cannot be started: {error.strerror or error}; trying again")
+            return None
 
     def _bury(self, post: _Post, child: Child, now_s: float) -> None:
-        status = child.exit_status
+        status, lived_s = child.exit_status, now_s - post.started_s
         post.tail.read()
         post.child = post.tail.metrics_port = None
-        if status == EXIT_CONFIGURATION:
+        post.refusals = post.refusals + 1 if is_refusal(status) and lived_s < STEADY_S else 0
+        if status == EXIT_CONFIGURATION or post.refusals >= _MOST_REFUSALS:
             self.refusal = self.refusal or post.tail.last_message or f"{post.name} exited {status}"
         elif not self._draining:
-            delay_s = post.backoff.after(now_s - post.started_s)
+            delay_s = post.backoff.after(lived_s)
             post.not_before_s = now_s + delay_s
-            when = f"in {delay_s:.0f} s" if delay_s >= 1 else "now"
-            last_words = (
-                f", saying: {post.tail.last_message}" if status and status > 0 and post.tail.last_message else ""
-            )
-            self._event(f"{post.name} {_end(status)}{last_words}; a new one starts {when} (log: {post.tail.path})")
-
-
-def _end(status: int | None) -> str:
-    if status is not None and status < 0:
-        return f"was ended by {signal.Signals(-status).name}"
-    return f"exited {status}"
+            end = how_it_ended(status, last_words=post.tail.last_message if status else "")
+            self._event(f"{post.name} {end}; a new one starts {when(delay_s)} (log: {post.tail.path})")

@@ -22,7 +22,7 @@ from crawl_worker.crew.mending import Mender
 from crawl_worker.crew.sandbox import SandboxProcess
 from crawl_worker.crew.worker_command import worker_command, worker_environment
 from crawl_worker.data.data_folder import DataFolder
-from crawl_worker.local.interrupts import Interrupts
+from crawl_worker.local.interrupts import Interrupts, StartInterrupted
 from crawl_worker.local.judgement import WorkerCount
 from crawl_worker.local.metrics import LocalMetrics, figures_of, without_counts
 from crawl_worker.local.monitor import JobMonitor
@@ -30,8 +30,10 @@ from crawl_worker.local.opened import NODE, Options, open_all
 from crawl_worker.local.outcome import Outcome
 from crawl_worker.local.plan import process_count
 from crawl_worker.local.view import View
+from crawl_worker.local.waits import Waits
 
 _TICK_S = 0.2
+_STARTING_TICK_S = 0.02
 _DRAINING_TICK_S = 0.05
 _LOOK_INTERVAL_S = 1.0
 _UPKEEP_INTERVAL_S = 5.0
@@ -47,12 +49,22 @@ class LocalCrawl:
     """One run of one job on this machine."""
 
     def __init__(
-        self, job: CrawlJob, options: Options, *, folder: DataFolder, view: View, clock: Clock = SYSTEM_CLOCK
+        self,
+        job: CrawlJob,
+        options: Options,
+        *,
+        folder: DataFolder,
+        view: View,
+        interrupts: Interrupts,
+        waits: Waits,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._job = job
         self._options = options
         self._folder = folder
         self._view = view
+        self._interrupts = interrupts
+        self._waits = waits
         self._clock = clock
         self._monitor = JobMonitor(job, event=view.event, clock=clock)
         self._mender = Mender(folder, options.urls, event=view.event)
@@ -62,19 +74,19 @@ class LocalCrawl:
 
     async def run(self) -> Outcome:
         """Crawl until the job is done, the user interrupts, or nobody but a person can go on."""
-        self._interrupts = Interrupts()
+        self._interrupts.listen()
         try:
             async with AsyncExitStack() as stack:
                 await self._serve_metrics(stack)
-                self._opened = await open_all(
-                    stack, self._job, self._options, folder=self._folder, event=self._view.event
-                )
                 return await self._outcome(stack)
-        except ConfigurationError:
-            # Ctrl-C in a terminal also ends a PostgreSQL that is being set up.
-            if self._interrupts.count:
-                return self._ended("Interrupted")
-            raise
+        finally:
+            self._interrupts.end()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        self._opened = await open_all(
+            stack, self._job, self._options, folder=self._folder, event=self._view.event, waits=self._waits
+        )
+        await self._monitor.renew(self._opened, workers=WorkerCount())
 
     async def _serve_metrics(self, stack: AsyncExitStack) -> None:
         address = self._options.metrics
@@ -88,14 +100,15 @@ class LocalCrawl:
         return Outcome(state, self._monitor.snapshot, message, finished_before)
 
     async def _outcome(self, stack: AsyncExitStack) -> Outcome:
-        await self._monitor.renew(self._opened, workers=WorkerCount())
-        if await self._finished():
-            return self._ended("Succeeded", finished_before=True)
-        if self._job.spec.suspend:
-            return self._ended("Suspended")
-        await self._start_sandbox(stack)
-        if self._interrupts.count:
-            return self._ended("Interrupted")
+        try:
+            await self._interrupts.cut_short(self._start(stack))
+            if await self._finished():
+                return self._ended("Succeeded", finished_before=True)
+            if self._job.spec.suspend:
+                return self._ended("Suspended")
+            await self._interrupts.cut_short(self._start_sandbox(stack))
+        except StartInterrupted:
+            return self._ended("Interrupted", message=f"it was waiting for {self._waits.now}")
         await self._upkeep()
         crew = self._crew(stack)
         state = await self._crawl(crew)
@@ -106,12 +119,16 @@ class LocalCrawl:
         if source.type != "Sandbox" or source.base_url is not None:
             return
         sandbox = SandboxProcess(
-            self._job, catalogue=self._options.catalogue, folder=self._folder.path, logs=self._folder.logs
+            self._job,
+            catalogue=self._options.catalogue,
+            folder=self._folder.path,
+            logs=self._folder.logs,
+            event=self._view.event,
         )
         stack.callback(sandbox.stop)
-        sandbox.start()
-        while not sandbox.ready() and not self._interrupts.count:
-            await self._interrupts.wait(0.02)
+        with self._waits.on(sandbox.waited_for):
+            while not sandbox.tick(self._clock.monotonic()):
+                await self._clock.sleep(_STARTING_TICK_S)
         self._mender.sandbox = sandbox
         self._view.event(f"a sandbox stands in for the Spotify Web API at {sandbox.url}")
 
@@ -165,7 +182,7 @@ class LocalCrawl:
         """One round. Whatever does not answer is told, and tried again in the next one."""
         self._monitor.begin()
         try:
-            await self._mender.mend()
+            await self._interrupts.cut_short(self._mender.mend())
             look = await self._monitor.renew(self._opened, workers=_workers(crew))
             # The ledger alone decides that all is done, and does so without Redis.
             if self._monitor.snapshot.progress >= 1 and await self._finished():
@@ -173,6 +190,8 @@ class LocalCrawl:
             if look.redis_error is not None:
                 raise look.redis_error
             await self._upkeep()
+        except StartInterrupted:
+            return "Interrupted"
         except (UnavailableError, UnknownJobError) as error:
             self._monitor.note_out_of_reach(error)
         except ConfigurationError as error:

@@ -5,7 +5,6 @@ A configuration that cannot work is found here, before any worker starts.
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack
@@ -26,8 +25,10 @@ from crawl_core.serving.address import NOWHERE, MetricsAddress
 from crawl_core.spec import CrawlJob
 from crawl_core.values.bucket_names import node_bucket
 from crawl_core.values.jobs import JobRow
+from crawl_worker.crew.blocking import in_thread
 from crawl_worker.data.backends import Urls, masked, reached
 from crawl_worker.data.data_folder import DataFolder
+from crawl_worker.local.waits import Waits
 from crawl_worker.sources.credentials import Credentials, read_credentials
 from crawl_worker.sources.registry import source_type
 
@@ -59,33 +60,50 @@ class Opened:
 
 
 async def open_all(
-    stack: AsyncExitStack, job: CrawlJob, options: Options, *, folder: DataFolder, event: Callable[[str], None]
+    stack: AsyncExitStack,
+    job: CrawlJob,
+    options: Options,
+    *,
+    folder: DataFolder,
+    event: Callable[[str], None],
+    waits: Waits,
 ) -> Opened:
     """Open it all; `stack` closes it."""
-    urls = await _servers(stack, options.urls, folder=folder, event=event)
-    with reached(options.urls):
+    urls = await _servers(stack, options.urls, folder=folder, event=event, waits=waits)
+    with waits.on(f"PostgreSQL at {_shown(options.urls.postgres, folder)} to answer"), reached(options.urls):
         await migrate(urls.postgres)
-    ledger = await Ledger.open(urls.postgres, application_name="artistcrawl-run")
+        ledger = await Ledger.open(urls.postgres, application_name="artistcrawl-run")
     stack.push_async_callback(ledger.close)
     redis = connect_redis(urls.redis)
     stack.push_async_callback(redis.aclose)
-    await _check_redis(redis, urls.redis)
+    with waits.on(f"Redis at {_shown(options.urls.redis, folder)} to answer"):
+        await _check_redis(redis, urls.redis)
     who = credentials(job)
-    uid = await _uid(ledger, job, shared_redis=bool(options.urls.redis))
-    row = await lifecycle.prepare(ledger, job, uid=uid, client_id=who.client_id)
+    with waits.on("PostgreSQL to record the job and its ranges"):
+        uid = await _uid(ledger, job, shared_redis=bool(options.urls.redis))
+        row = await lifecycle.prepare(ledger, job, uid=uid, client_id=who.client_id)
     # Whoever starts a run has seen to what the last one complained about; if not, workers note it again.
     await jobs.clear_problem(ledger, row.id)
     bucket = row.bucket or node_bucket(NODE)
     return Opened(urls, ledger, redis, Frontier(redis, row.uid), row, bucket, who)
 
 
-async def _servers(stack: AsyncExitStack, given: Urls, *, folder: DataFolder, event: Callable[[str], None]) -> Urls:
+def _shown(given: str, folder: DataFolder) -> str:
+    """An address as people may read it: a given one, or the folder of the embedded server."""
+    return masked(given) if given else str(folder.path)
+
+
+async def _servers(
+    stack: AsyncExitStack, given: Urls, *, folder: DataFolder, event: Callable[[str], None], waits: Waits
+) -> Urls:
     embedded_postgres, embedded_valkey = not given.postgres, not given.redis
     if embedded_postgres or embedded_valkey:
         event(f"starting the servers in {folder.path}")
         servers = folder.servers(postgres=embedded_postgres, valkey=embedded_valkey, supervise=True)
         blocking = stack.enter_context(ExitStack())
-        await asyncio.to_thread(blocking.enter_context, servers)
+        names = " and ".join([*(["PostgreSQL"] if embedded_postgres else []), *(["Valkey"] if embedded_valkey else [])])
+        with waits.on(f"{names} to start in {folder.path}"):
+            await in_thread(lambda: blocking.enter_context(servers))
     return Urls(postgres=given.postgres or folder.postgres.url(), redis=given.redis or folder.valkey.url)
 
 

@@ -8,24 +8,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError
-from crawl_core.job.snapshot import Snapshot
+from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
 from crawl_core.serving.address import LOOPBACK, parse_metrics_address
 from crawl_core.spec import CrawlJob, read_crawljob
-from crawl_worker.commands.output import program, remark, say, say_json
+from crawl_worker.commands.ends import EXIT_INTERRUPTED, ending_of
+from crawl_worker.commands.output import program, refuse, remark, say, say_json
 from crawl_worker.data.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.local.again import data_words, run_words
 from crawl_worker.local.crawl import LocalCrawl
+from crawl_worker.local.interrupts import Interrupts
 from crawl_worker.local.opened import Options, credentials
 from crawl_worker.local.outcome import Outcome
 from crawl_worker.local.summary import as_object, as_text
 from crawl_worker.local.view import View, open_view
-
-EXIT_INTERRUPTED = 130
+from crawl_worker.local.waits import Waits
 
 TERMS_WARNING = (
     "NOTE: this crawls the real Spotify Web API. Spotify's Developer Terms forbid building databases of its content "
@@ -37,18 +38,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Crawl, show it, sum it up."""
     arguments = _parser().parse_args(argv)
     started_s = time.monotonic()
-    try:
-        return _run(arguments, started_s=started_s)
-    except ArtistcrawlError as error:
-        if arguments.json:
+    view = open_view(json=arguments.json, colour=not arguments.no_color)
+    with Interrupts() as interrupts:
+        try:
+            return _run(arguments, view, interrupts, started_s=started_s)
+        except BrokenPipeError:
+            raise
+        except (Exception, KeyboardInterrupt) as error:
+            if not arguments.json:
+                raise
             # A program that reads stdout finds one object whatever happened; stderr has the message as well.
+            ending = ending_of("run", error)
+            outcome = Outcome(ending.state, view.last, message=ending.message)
             data, seconds = (arguments.data or DEFAULT_DATA).absolute(), time.monotonic() - started_s
-            refused = Outcome("Stalled", Snapshot(job=""), message=str(error))
-            say_json(as_object(refused, data=data, urls=given_urls(arguments), seconds=seconds))
-        raise
+            with suppress(OSError):
+                say_json(as_object(outcome, data=data, urls=given_urls(arguments), seconds=seconds))
+            return refuse(ending, error)
 
 
-def _run(arguments: argparse.Namespace, *, started_s: float) -> int:
+def _run(arguments: argparse.Namespace, view: View, interrupts: Interrupts, *, started_s: float) -> int:
     job = read_crawljob(arguments.file)
     _check(arguments, job)
     options = Options(
@@ -58,8 +66,9 @@ def _run(arguments: argparse.Namespace, *, started_s: float) -> int:
         metrics=parse_metrics_address(arguments.metrics_port, host=LOOPBACK),
     )
     folder = DataFolder(arguments.data or DEFAULT_DATA)
-    with folder.run(), open_view(json=arguments.json, colour=not arguments.no_color) as view:
-        outcome = _crawl(job, options, folder=folder, view=view)
+    waits = Waits(view.event)
+    with view, _the_only_run(folder, waits):
+        outcome = _crawl(job, options, folder=folder, view=view, interrupts=interrupts, waits=waits)
     seconds = time.monotonic() - started_s
     text = as_text(
         outcome,
@@ -78,10 +87,21 @@ def _run(arguments: argparse.Namespace, *, started_s: float) -> int:
     return _status(outcome)
 
 
-def _crawl(job: CrawlJob, options: Options, *, folder: DataFolder, view: View) -> Outcome:
+@contextmanager
+def _the_only_run(folder: DataFolder, waits: Waits) -> Iterator[None]:
+    with ExitStack() as stack:
+        with waits.on(f"the processes of a run on {folder.path} that was killed to end"):
+            stack.enter_context(folder.run())
+        yield
+
+
+def _crawl(
+    job: CrawlJob, options: Options, *, folder: DataFolder, view: View, interrupts: Interrupts, waits: Waits
+) -> Outcome:
     if job.spec.source.type == "Spotify":
         view.event(TERMS_WARNING)
-    return asyncio.run(LocalCrawl(job, options, folder=folder, view=view).run())
+    crawl = LocalCrawl(job, options, folder=folder, view=view, interrupts=interrupts, waits=waits)
+    return asyncio.run(crawl.run())
 
 
 def _check(arguments: argparse.Namespace, job: CrawlJob) -> None:

@@ -89,7 +89,8 @@ def _headline(outcome: Outcome, command: str) -> str:
         case "Stalled":
             return f"{job} has stalled: {outcome.message}"
         case _:
-            return f"{job} was interrupted; everything received is kept. To go on:\n  {command}"
+            while_starting = f" while it started ({outcome.message})" if outcome.message else ""
+            return f"{job} was interrupted{while_starting}; everything received is kept. To go on:\n  {command}"
 
 
 def _truncated(count: int) -> str:

@@ -20,9 +20,14 @@ from crawl_core.job.terminal import render
 
 PLAIN_INTERVAL_S = 10.0
 
+NOTHING_SHOWN = Snapshot(job="")
+
 
 class View(Protocol):
     """Whom the run tells what happens."""
+
+    last: Snapshot
+    """What was shown last."""
 
     def event(self, text: str) -> None:
         """Something happened."""
@@ -51,6 +56,7 @@ class RedrawnView:
     """Redrawn in place; events scroll above."""
 
     def __init__(self, console: Console) -> None:
+        self.last = NOTHING_SHOWN
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=False)
 
@@ -61,6 +67,7 @@ class RedrawnView:
 
     def update(self, snapshot: Snapshot) -> None:
         """Redraw."""
+        self.last = snapshot
         with suppress(OSError, ValueError):
             if not self._live.is_started:
                 self._live.start()
@@ -80,6 +87,7 @@ class PlainView:
     """A line every 10 s, and one for each event."""
 
     def __init__(self, stream: TextIO, *, interval_s: float = PLAIN_INTERVAL_S, clock: Clock = SYSTEM_CLOCK) -> None:
+        self.last = NOTHING_SHOWN
         self._stream = stream
         self._interval_s = interval_s
         self._clock = clock
@@ -94,6 +102,7 @@ class PlainView:
 
     def update(self, snapshot: Snapshot) -> None:
         """Print a line when the last one is old, or the state changed."""
+        self.last = snapshot
         now_s = self._clock.monotonic()
         if now_s < self._next_s and snapshot.state == self._state:
             return

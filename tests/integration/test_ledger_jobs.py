@@ -264,6 +264,18 @@ async def test_a_problem_and_a_page_size_are_noted_and_the_problem_cleared(ledge
     assert (await jobs.get(ledger, job.id)).problem_message is None
 
 
+async def test_a_problem_that_gives_way_takes_no_other_ones_place(ledger):
+    job = await record(ledger)
+
+    async def noted(reason: str, *, gives_way: bool) -> str | None:
+        await jobs.note_problem(ledger, job.id, reason, "a reason", gives_way=gives_way)
+        return (await jobs.get(ledger, job.id)).problem_reason
+
+    assert await noted("FieldsUnreadable", gives_way=True) == "FieldsUnreadable"
+    assert await noted("QuotaExceeded", gives_way=False) == "QuotaExceeded"
+    assert await noted("FieldsUnreadable", gives_way=True) == "QuotaExceeded"
+
+
 async def test_a_problem_that_is_noted_again_keeps_its_first_time_until_it_is_cleared(ledger):
     job = await record(ledger)
     await jobs.note_problem(ledger, job.id, "BadCredentials", "400")

@@ -20,6 +20,7 @@ from support.fakes.client_world import (
 )
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.metrics.labels import AnswerField
 from crawl_worker.client.retry import RetryRules
 from crawl_worker.client.session import Dead
 from crawl_worker.crawl.stopping import StoppedError
@@ -29,11 +30,13 @@ from crawl_worker.sources.outcomes import (
     Meaning,
     NoAnswer,
     NoToken,
+    Page,
     PageSizeRefused,
     RateLimited,
     Rejected,
     ServerFailed,
     Unauthorized,
+    UnreadableField,
 )
 
 BROKEN = ServerFailed(503, "down")
@@ -439,3 +442,11 @@ async def test_a_token_endpoint_that_is_away_is_waited_for_and_costs_no_attempt(
     page, _ = await world.page()
     assert page == a_page("x")
     assert len(world.api.asked) == 1
+
+
+@in_virtual_time
+async def test_fields_that_cannot_be_read_are_noted_and_fail_nothing() -> None:
+    odd = Page(100, 100, False, [], unreadable=[UnreadableField(AnswerField.FOLLOWERS, "a list")] * 100)
+    world = ClientWorld(lambda asked: odd)
+    assert await world.page() == (odd, 50)
+    assert [reason for reason, _ in world.notes.problems] == ["FieldsUnreadable"]

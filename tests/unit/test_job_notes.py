@@ -24,8 +24,8 @@ class JobRowWrites:
     async def note_page_size(self, ledger: object, job_id: int, page_size: int) -> None:
         self._write("page size", page_size)
 
-    async def note_problem(self, ledger: object, job_id: int, reason: str, message: str) -> None:
-        self._write(reason, message)
+    async def note_problem(self, ledger: object, job_id: int, reason: str, message: str, *, gives_way: bool) -> None:
+        self._write(reason, message, *["gives way"] * gives_way)
 
     async def clear_problem(self, ledger: object, job_id: int) -> None:
         self._write("cleared")
@@ -119,3 +119,11 @@ async def test_a_message_is_bounded_and_holds_nothing_that_the_ledger_refuses(ro
     await notes.write()
     ((_, message),) = row.written
     assert (len(message), message[0]) == (500, "\N{REPLACEMENT CHARACTER}")
+
+
+@in_virtual_time
+async def test_a_hint_gives_way_to_any_problem(row: JobRowWrites) -> None:
+    notes, _ = some_notes()
+    notes.problem("FieldsUnreadable", "followers")
+    await notes.write()
+    assert row.written == [("FieldsUnreadable", "followers", "gives way")]

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from crawl_worker.sources import parse
 from crawl_worker.sources.json_body import InvalidBodyError
 from crawl_worker.sources.outcomes import Page
 from crawl_worker.sources.parse import parse_page
@@ -67,14 +68,100 @@ def test_a_page_says_which_page_it_is_or_does_not() -> None:
     assert (page.limit, page.offset, page.total) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("said", "read"),
+    [
+        (None, None),
+        (23.0, 23),
+        ("23", 23),
+        (2**31 - 1, 2**31 - 1),
+        (2**31, None),
+        (-1, None),
+        ("many", None),
+        ([], None),
+    ],
+)
+def test_a_total_that_cannot_be_read_is_absent(said: Any, read: int | None) -> None:
+    page = _parse([ARTIST], total=said)
+    assert (page.total, len(page.artists)) == (read, 1)
+    assert len(page.unreadable) == (read is None and said is not None)
+
+
+@pytest.mark.parametrize("total", ["9" * 100_000, "1e400", "NaN", "-Infinity"])
+def test_a_total_that_python_cannot_hold_is_absent(total: str) -> None:
+    page = _page_of(b'{"artists":{"items":[{"id":"a","name":"b"}],"total":%s}}' % total.encode())
+    assert (page.total, len(page.artists)) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "offset", "read"),
+    [
+        (10.0, 0.0, (10, 0)),
+        ("10", "0", (10, 0)),
+        (None, None, (None, None)),
+        (0, -5, (None, None)),
+        ([], {}, (None, None)),
+        # It has two items, so that is not its limit.
+        (1, 0, (None, 0)),
+    ],
+)
+def test_limit_and_offset_that_cannot_be_read_refuse_no_page(
+    limit: Any, offset: Any, read: tuple[int | None, int | None]
+) -> None:
+    page = _parse([ARTIST, {"id": "b", "name": "B"}], limit=limit, offset=offset)
+    assert (page.limit, page.offset) == read
+
+
+@pytest.mark.parametrize("offset", [50, 50.0, "50"])
+def test_a_page_of_another_offset_is_no_answer_however_it_says_so(offset: Any) -> None:
+    with pytest.raises(InvalidBodyError, match="begins at offset 50, and 0 was asked for"):
+        _parse([ARTIST], offset=offset)
+
+
+@pytest.mark.parametrize(
+    ("said", "has_next"),
+    [
+        ({"href": "x"}, True),
+        (["x"], True),
+        (1, True),
+        (True, True),
+        ({}, False),
+        ([], False),
+        (0, False),
+        (False, False),
+    ],
+)
+def test_next_of_another_type_is_more_unless_it_is_empty(said: Any, has_next: bool) -> None:
+    assert _parse([ARTIST], next=said).has_next is has_next
+
+
+@pytest.mark.parametrize(
+    "page",
+    ['{"items":null}', '{"items":null,"total":0}', '{"items":null,"total":null}', '{"total":0}', '{"total":"0"}'],
+)
+def test_no_items_at_all_are_an_empty_page_where_the_total_says_nothing_else(page: str) -> None:
+    page_read = _page_of(f'{{"artists":{page}}}'.encode())
+    assert (page_read.count, page_read.artists) == (0, [])
+
+
+def test_a_page_is_read_in_each_way_that_json_is_written() -> None:
+    body = json.dumps({"artists": {"items": [ARTIST], "total": 1}}).encode()
+    for written in (b"\xef\xbb\xbf" + body, b" \n" + body + b"\r\n", body.replace(b"Band of", b"Band\tof")):
+        assert [artist.id for artist in _page_of(written).artists] == [ARTIST["id"]]
+
+
 def test_more_items_than_were_asked_for_are_no_answer() -> None:
     with pytest.raises(InvalidBodyError, match="51 items, and 50 were asked for"):
         _parse([ARTIST] * 51)
+    with pytest.raises(InvalidBodyError, match="51 items, and 50 were asked for"):
+        _parse([7] * 51)
 
 
-def test_a_page_of_another_offset_is_no_answer() -> None:
-    with pytest.raises(InvalidBodyError, match="begins at offset 50, and 0 was asked for"):
-        _parse([ARTIST], offset=50)
+def test_far_too_many_items_are_refused_before_they_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    for reader in ("_decode_at_once", "_read_field_by_field"):
+        monkeypatch.delattr(parse, reader)
+    with pytest.raises(InvalidBodyError, match="at most length 50"):
+        _parse([{}] * 100_000)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +192,14 @@ def test_what_postgresql_cannot_store_becomes_the_replacement_character(written:
         b"{}",
         b'{"artists":null}',
         b'{"artists":{"total":3}}',
+        b'{"artists":{}}',
+        b'{"artists":[]}',
+        b'{"artists":{"items":null,"total":3}}',
+        b'{"artists":{"items":null,"total":"many"}}',
+        b'{"artists":{"items":"none"}}',
+        b'[{"artists":{"items":[]}}]',
+        '{"artists":{"items":[]}}'.encode("utf-16"),
         b'{"artists":{"items":{}}}',
-        b'{"artists":{"items":[{"id":7}]}}',
         b'{"artists":{"items":[{"id":"a","name":"\xff\xfe"}]}}',
         b"[" * 100_000,
         b"null",

@@ -11,8 +11,9 @@ from support.fakes.client_world import Asked, a_page, in_virtual_time
 from support.fakes.worker_world import WorkerWorld, job_row
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.metrics.labels import AnswerField
 from crawl_worker.crawl.writer import LIMIT_AGE_S
-from crawl_worker.sources.outcomes import Denied, Meaning, RateLimited
+from crawl_worker.sources.outcomes import Denied, Meaning, Page, RateLimited, UnreadableField
 
 STRINGS = [first + second for first in "abcd" for second in "abcd"]
 LONG_RANGES = {"alphabet": "abcd", "minLength": 5, "maxLength": 5, "rangeSize": 256}
@@ -289,6 +290,27 @@ async def test_a_noted_problem_is_cleared_once_requests_succeed_after_it(monkeyp
     await world.clock.sleep(11.0)
     assert world.ledger.problems == []  # It may be of this moment.
     await world.clock.sleep(12.0)
+    assert world.ledger.problems[:1] == [None]
+    world.worker.drain()
+    await running
+
+
+@in_virtual_time
+async def test_that_fields_cannot_be_read_stays_noted_until_they_can_be_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    unreadable = [UnreadableField(AnswerField.FOLLOWERS, "a list")] * 100
+
+    def odd_for_a_minute(asked: Asked) -> Meaning:
+        return Page(100, 100, False, [], unreadable=unreadable if world.clock.monotonic() < until_s else [])
+
+    world = WorkerWorld(odd_for_a_minute, monkeypatch, keyspace={"alphabet": "abcd", "minLength": 4, "maxLength": 4})
+    until_s = world.clock.monotonic() + 60.0
+    world.api.latency_s = 2.0
+    running = asyncio.create_task(world.worker.run())
+    await world.clock.sleep(5.0)
+    world.ledger.job = replace(job_row(), problem_reason="FieldsUnreadable", problem_message="followers")
+    await world.clock.sleep(50.0)
+    assert world.ledger.problems == []
+    await world.clock.sleep(40.0)
     assert world.ledger.problems[:1] == [None]
     world.worker.drain()
     await running

@@ -76,7 +76,7 @@ class MemoryLedger:
         self._reached()
         return self.job
 
-    async def note_problem(self, ledger: object, job_id: int, reason: str, message: str) -> None:
+    async def note_problem(self, ledger: object, job_id: int, reason: str, message: str, *, gives_way: bool) -> None:
         self._reached()
         self.problems.append(reason)
 

@@ -37,6 +37,10 @@ TOKEN_UNAVAILABLE = "TokenUnavailable"  # noqa: S105 -- a reason
 """The source grants no token: its endpoint fails, or denies credentials that worked before."""
 NOTED_BY_WORKERS = frozenset({UNAUTHORIZED, REQUEST_REJECTED, TOKEN_UNAVAILABLE})
 """What workers note when nobody's requests succeed: they go on trying, and take the note back when one does."""
+FIELDS_UNREADABLE = "FieldsUnreadable"
+"""Many fields of the source's answers are no longer what they were. The crawl goes on without them."""
+HINTS = frozenset({FIELDS_UNREADABLE})
+"""What workers note of a crawl that goes well. It says nothing of Progressing, and takes no other note's place."""
 
 # --- RateLimited: the source told us to wait
 FROZEN_BY_API = "FrozenByAPI"

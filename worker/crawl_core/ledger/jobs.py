@@ -109,14 +109,19 @@ async def note_page_size(ledger: Ledger, job_id: int, page_size: int) -> None:
     await ledger.run("jobs.note_page_size", {"job_id": job_id, "page_size": page_size})
 
 
-async def note_problem(ledger: Ledger, job_id: int, reason: str, message: str) -> None:
-    """Remember a problem that a person must see to; `reason` is one CamelCase word."""
-    await ledger.run("jobs.note_problem", {"job_id": job_id, "reason": reason, "message": message})
+async def note_problem(ledger: Ledger, job_id: int, reason: str, message: str, *, gives_way: bool = False) -> None:
+    """Remember a problem that a person must see to; `reason` is one CamelCase word.
+
+    One that gives way takes no other one's place.
+    """
+    arguments = {"job_id": job_id, "reason": reason, "message": message, "gives_way": gives_way}
+    await ledger.run("jobs.note_problem", arguments)
 
 
 async def clear_problem(ledger: Ledger, job_id: int) -> None:
     """Forget the problem."""
-    await ledger.run("jobs.note_problem", {"job_id": job_id, "reason": None, "message": None})
+    arguments = {"job_id": job_id, "reason": None, "message": None, "gives_way": False}
+    await ledger.run("jobs.note_problem", arguments)
 
 
 async def progress(ledger: Ledger, job_id: int) -> Progress:

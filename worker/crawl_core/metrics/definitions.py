@@ -49,6 +49,11 @@ PAGES = WORKER.counters(
     "Pages of results taken.",
     page=labels.PageOrder,
 )
+UNREADABLE_FIELDS = WORKER.counters(
+    "artistcrawl_worker_unreadable_fields_total",
+    "Fields of answers that came as something else than they are, and were left out. What is stored of them stays.",
+    field=labels.AnswerField,
+)
 SEARCHES = WORKER.counters(
     "artistcrawl_worker_searches_total",
     "Strings whose search is committed.",

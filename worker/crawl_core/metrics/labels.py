@@ -63,6 +63,21 @@ class FailureClass(LabelValue):
     REJECTED = "rejected", "another 4xx"
 
 
+class AnswerField(LabelValue):
+    """What of an answer is read by itself: where it cannot be, it is left out, and the rest is stored."""
+
+    ITEM = "item", "an entry of the page that is no artist"
+    ID = "id", "of an artist, who is not stored"
+    NAME = "name", "of an artist: one without any is not stored, of one that is too long the beginning is"
+    POPULARITY = "popularity", "of an artist"
+    FOLLOWERS = "followers", "of an artist"
+    GENRES = "genres", "of an artist; those that can be read are stored"
+    IMAGES = "images", "of an artist; those that can be read are stored"
+    TOTAL = "total", "of the page"
+    LIMIT = "limit", "of the page"
+    OFFSET = "offset", "of the page"
+
+
 class PageOrder(LabelValue):
     """Which page of a string it was."""
 

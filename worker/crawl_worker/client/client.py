@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crawl_core.clock import Clock
+from crawl_core.job import reasons
 from crawl_core.limiter.freeze import parse_retry_after
 from crawl_core.limiter.permit import Permit
 from crawl_core.limiter.state import LimiterState
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_worker.client.field_watch import FieldWatch
 from crawl_worker.client.judge import AskSmaller, Failure, NewToken, Pause, ends_string, verdict_on
 from crawl_worker.client.outage import Outage
 from crawl_worker.client.outcomes import class_of, name_of
@@ -106,6 +108,7 @@ class Client:
         self.source = source
         self.settings = settings
         self.outage = outage
+        self.field_watch = FieldWatch()
         self.sender = RequestSender(source=source, transport=transport, clock=clock, worker=settings.worker)
         self._limiter = limiter
         self._tokens = tokens
@@ -185,6 +188,8 @@ class Client:
             self._page_sizes.accepted(limit)
             self.outage.succeeded()
             await self._limiter.succeeded(clearance.permit.epoch)
+            if unreadable := self.field_watch.take(outcome):
+                self._notes.problem(reasons.FIELDS_UNREADABLE, unreadable)
         return outcome
 
     async def _react(self, asked: Asked, string: str, session: Session, attempts: Attempts) -> Dead | None:

@@ -10,6 +10,7 @@ import logging
 
 from crawl_core.clock import Clock
 from crawl_core.errors import UnavailableError
+from crawl_core.job import reasons
 from crawl_core.ledger import jobs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
@@ -68,5 +69,6 @@ class JobNotes:
             await jobs.clear_problem(self._ledger, self._job_id)
             self._solved = False
         for reason, message in list(self._problems.items()):
-            await jobs.note_problem(self._ledger, self._job_id, reason, message)
+            gives_way = reason in reasons.HINTS
+            await jobs.note_problem(self._ledger, self._job_id, reason, message, gives_way=gives_way)
             del self._problems[reason]

@@ -16,6 +16,7 @@ from functools import partial
 from crawl_core.clock import Clock
 from crawl_core.errors import FenceLostError, UnavailableError, UnknownJobError
 from crawl_core.frontier.frontier import Frontier
+from crawl_core.job import reasons
 from crawl_core.keyspace import Keyspace
 from crawl_core.ledger import jobs
 from crawl_core.ledger.ledger import Ledger
@@ -264,6 +265,8 @@ class Worker:
         """A noted problem that stood at the last look already, and requests succeeded since: it is over."""
         outage = self._parts.client.outage
         stood = job.problem_reason is not None and job.problem_reason == self._job.problem_reason
-        if stood and outage.successes > self._successes and not outage.lasts:
+        # That fields cannot be read is noted of pages that come: it is over when they can be again.
+        watched = job.problem_reason == reasons.FIELDS_UNREADABLE and not self._parts.client.field_watch.readable
+        if stood and outage.successes > self._successes and not outage.lasts and not watched:
             self._parts.notes.solved()
         self._successes = outage.successes

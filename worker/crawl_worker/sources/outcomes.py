@@ -11,6 +11,8 @@ from enum import StrEnum
 
 import msgspec
 
+from crawl_core.metrics.labels import AnswerField
+
 
 class FoundArtist(msgspec.Struct, frozen=True):
     """What one answer says of one artist. None: the answer did not have the field, and it overwrites nothing."""
@@ -25,7 +27,15 @@ class FoundArtist(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class UnreadableField:
+    """A field that came as something that it cannot be, and was left out."""
+
+    field: AnswerField
+    example: str
+    """What came, as one short line."""
+
+
+class Page(msgspec.Struct, frozen=True):
     """One page of results."""
 
     count: int
@@ -38,6 +48,7 @@ class Page:
     """Items asked for, as the page itself says. None: it does not say."""
     offset: int | None = None
     """Results before its first, as the page itself says. None: it does not say."""
+    unreadable: Sequence[UnreadableField] = ()
 
 
 @dataclass(frozen=True, slots=True)

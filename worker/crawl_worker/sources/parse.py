@@ -1,42 +1,36 @@
-"""Decodes a page of artists. Only stored fields are declared, so nothing else is read.
+"""Decodes a page of artists. Pure.
 
-PostgreSQL stores neither NUL nor half a surrogate pair, and one of them would fail a whole batch, so both become
-U+FFFD here. An item without an id or a name is counted and not stored. Pure.
+An answer that is as it should be is decoded at once, by its type; nothing but what is stored is read of it. Any other
+is read field by field. Either way these rules hold:
+
+- every entry counts; those that have an id and a name are artists;
+- a stored field that cannot be read is left out, and the page tells it (`unreadable`);
+- more items than were asked for, or a page of another offset, are no answer.
 """
 
 from __future__ import annotations
 
-import msgspec
+from functools import lru_cache
+from typing import Annotated, Any
 
-from crawl_worker.sources.json_body import BYTE_ORDER_MARK, InvalidBodyError, storable_json
+import msgspec
+from msgspec import UNSET, Meta
+
+from crawl_core.metrics.labels import AnswerField
+from crawl_worker.sources.fields import INTEGER_MAX, Artist, FieldReader, Integer, is_id
+from crawl_worker.sources.json_body import BYTE_ORDER_MARK, InvalidBodyError, decode, storable_json
 from crawl_worker.sources.outcomes import FoundArtist, Page
 
-
-class _Followers(msgspec.Struct):
-    total: int | None = None
-
-
-class _Image(msgspec.Struct, omit_defaults=True):
-    url: str | None = None
-    height: int | None = None
-    width: int | None = None
-
-
-class _Artist(msgspec.Struct):
-    id: str | None = None
-    name: str | None = None
-    popularity: int | None = None
-    followers: _Followers | None = None
-    genres: list[str | None] | None = None
-    images: list[_Image | None] | None = None
+_USUAL_ITEM_BYTES = 2_500
+"""Twice what an artist takes. Below that much for each item, no page is dear to build."""
 
 
 class _Artists(msgspec.Struct):
-    items: list[_Artist | None]
-    total: int | None = None
+    items: list[Artist | None]
+    total: Integer | None = None
     next: str | None = None
-    limit: int | None = None
-    offset: int | None = None
+    limit: Annotated[int, Meta(ge=1, le=INTEGER_MAX)] | None = None
+    offset: Integer | None = None
 
 
 class _Body(msgspec.Struct):
@@ -51,27 +45,88 @@ def parse_page(body: bytes, *, offset: int, limit: int) -> Page:
 
     Raises InvalidBodyError for a body of another shape, or of another page.
     """
-    try:
-        page = _decoder.decode(storable_json(body.removeprefix(BYTE_ORDER_MARK))).artists
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidBodyError(str(error)) from error
-    items = page.items
-    if len(items) > limit:
-        raise InvalidBodyError(f"the page has {len(items)} items, and {limit} were asked for")
+    body = storable_json(body).removeprefix(BYTE_ORDER_MARK)
+    if len(body) > limit * _USUAL_ITEM_BYTES:
+        _refuse_too_many(body, limit=limit)
+    page = _decode_at_once(body) or _read_field_by_field(body)
+    if page.count > limit:
+        raise InvalidBodyError(f"the page has {page.count} items, and {limit} were asked for")
     if page.offset is not None and page.offset != offset:
         raise InvalidBodyError(f"the page begins at offset {page.offset}, and {offset} was asked for")
-    if not items:
+    return page
+
+
+def _decode_at_once(body: bytes) -> Page | None:
+    """The page of a body that is as it should be; None for any other one."""
+    try:
+        page = _decoder.decode(body).artists
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not page.items:
         return Page(0, page.total, bool(page.next), [], page.limit, page.offset)
-    artists = [_found(item) for item in items if item is not None and item.id and item.name]
-    return Page(len(items), page.total, bool(page.next), artists, page.limit, page.offset)
+    artists = [_found(item) for item in page.items if item is not None]
+    if not all(is_id(artist.id) for artist in artists):
+        return None
+    limit = _credible(page.limit, count=len(page.items))
+    return Page(len(page.items), page.total, bool(page.next), artists, limit, page.offset)
 
 
-def _found(item: _Artist) -> FoundArtist:
-    return FoundArtist(
-        item.id or "",
-        item.name or "",
-        item.popularity,
-        item.followers.total if item.followers else None,
-        None if item.genres is None else [genre for genre in item.genres if genre],
-        None if item.images is None else [image for image in item.images if image],
+def _found(item: Artist) -> FoundArtist:
+    followers = item.followers.total if item.followers else None
+    return FoundArtist(item.id, item.name, item.popularity, followers, item.genres, item.images)
+
+
+def _read_field_by_field(body: bytes) -> Page:
+    whole = decode(body)
+    page = whole.get("artists") if isinstance(whole, dict) else None
+    if not isinstance(page, dict):
+        raise InvalidBodyError("it has no object named artists")
+    reader = FieldReader()
+    total = reader.number(page.get("total"), AnswerField.TOTAL, most=INTEGER_MAX)
+    items = _items_of(page, total=total)
+    said_limit = reader.number(page.get("limit"), AnswerField.LIMIT, least=1, most=INTEGER_MAX)
+    said_offset = reader.number(page.get("offset"), AnswerField.OFFSET, most=INTEGER_MAX)
+    artists = [artist for item in items if (artist := reader.artist(item)) is not None]
+    return Page(
+        len(items),
+        total,
+        bool(page.get("next")),
+        artists,
+        _credible(said_limit, count=len(items)),
+        said_offset,
+        reader.unreadable,
     )
+
+
+def _items_of(page: dict[str, Any], *, total: int | None) -> list[object]:
+    """The page's items. None at all are an empty page where the total says so too, or says nothing."""
+    items = page.get("items")
+    if isinstance(items, list):
+        return items
+    if items is None and (total == 0 or ("items" in page and page.get("total") is None)):
+        return []
+    raise InvalidBodyError("its artists have no list of items")
+
+
+def _credible(limit: int | None, *, count: int) -> int | None:
+    """The limit that a page says it has; none where it has more items than that."""
+    return None if limit is None or limit < count else limit
+
+
+def _refuse_too_many(body: bytes, *, limit: int) -> None:
+    """Refuse a page of too many items before they are built. What is no JSON to msgspec is left to `decode`."""
+    try:
+        _counting_decoder(limit).decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidBodyError(f"it is no page of at most {limit} items: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+
+
+@lru_cache(maxsize=64)
+def _counting_decoder(limit: int) -> msgspec.json.Decoder[Any]:
+    """Reads nothing but at most `limit` items, as they are: a struct ends at the first too many, a list does not."""
+    places = [(f"item_{place}", msgspec.Raw, UNSET) for place in range(limit)]
+    items = msgspec.defstruct("Items", places, array_like=True, forbid_unknown_fields=True)
+    artists = msgspec.defstruct("Artists", [("items", items | None, None)])
+    return msgspec.json.Decoder(msgspec.defstruct("Body", [("artists", artists)]))

@@ -243,6 +243,7 @@ LIVE: dict[str, Spec_] = {
     "numbers of workers": {"workers": {"min": 2, "max": 9, "replicas": 3, "concurrency": 8}},
     "pods": {"workers": {"resources": {"limits": {"memory": "1Gi"}}, "labels": {"team": "data"}}},
     "credentials": {"source": {"credentialsSecretRef": {"name": "other"}}},
+    "proxy": {"source": {"proxy": "FromEnvironment"}},
     "backends": {"backendsSecretRef": {"name": "other"}},
     "suspend": {"suspend": True},
     "times": {"deadline": "60h", "ttlAfterFinished": "1h", "requestLogRetention": "1h"},

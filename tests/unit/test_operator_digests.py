@@ -29,6 +29,7 @@ def digest(spec: dict[str, Any] | None = None, **more: Any) -> str:
         {"workers": {"labels": {"kueue.x-k8s.io/queue-name": "crawls"}}},
         {"backendsSecretRef": {"name": "other"}},
         {"source": {"credentialsSecretRef": {"name": "mine"}}},
+        {"source": {"proxy": "FromEnvironment"}},
     ],
 )
 def test_what_a_pod_is_made_from_changes_the_digest(spec: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from crawl_core.spec import (
     parse_crawljob,
     read_crawljob,
 )
+from crawl_core.values.jobs import as_recorded
 
 HEADER = "apiVersion: artistcrawl.dev/v1alpha1\nkind: CrawlJob\nmetadata: {name: test}\n"
 
@@ -164,7 +165,7 @@ def test_whatever_stands_in_a_file_is_refused_with_problems(text: str) -> None:
 def test_the_same_crawl_written_differently_has_the_same_identity() -> None:
     spelled = spec_of(
         "{keyspace: {first: '0000', last: zzzz, rangeSize: 1296}, source: {requestTimeout: 10000ms, "
-        "credentialsSecretRef: {name: other}}, rateLimit: {requests: 99}}"
+        "credentialsSecretRef: {name: other}, proxy: FromEnvironment}, rateLimit: {requests: 99}}"
     )
     assert identity(spelled) == identity(Spec())
 
@@ -191,6 +192,11 @@ def test_a_field_added_by_a_later_version_is_no_difference_while_it_has_its_defa
     assert differences(stored, spec_of("{source: {pageSize: 10}}")) == {"source.pageSize": (50, 10)}
 
 
+def test_a_field_that_workers_of_the_release_before_refuse_is_recorded_only_where_somebody_writes_it() -> None:
+    assert "proxy" not in as_recorded(Spec())["source"]
+    assert as_recorded(spec_of("{source: {proxy: FromEnvironment}}"))["source"]["proxy"] == "FromEnvironment"
+
+
 def test_an_identity_survives_json() -> None:
     assert differences(json.loads(json.dumps(identity(Spec()))), Spec()) == {}
 
@@ -199,10 +205,10 @@ def test_every_field_says_what_changing_it_takes() -> None:
     assert {change_of(path) for path in leaves(Spec())} == set(Change)
 
 
-def test_only_keyspace_and_source_are_immutable_but_for_the_credentials() -> None:
+def test_only_keyspace_and_source_are_immutable_but_for_the_credentials_and_the_proxy() -> None:
     immutable = {path for path in leaves(Spec()) if change_of(path) is Change.IMMUTABLE}
     expected = {path for path in leaves(Spec()) if path.startswith(("keyspace.", "source."))}
-    assert immutable == expected - {"source.credentialsSecretRef"}
+    assert immutable == expected - {"source.credentialsSecretRef", "source.proxy"}
 
 
 # --- the schema that the CRD is generated from

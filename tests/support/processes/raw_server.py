@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -33,10 +34,10 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(answer: Streams) -> AsyncIterator[Server]:
+async def serve(answer: Streams, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     server = Server(answer)
-    listening = await asyncio.start_server(server.talk, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/search?q=a%20b"
+    listening = await asyncio.start_server(server.talk, "127.0.0.1", 0, ssl=tls)
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/search?q=a%20b"
     yield server
     listening.close()
     for task in filter(None, server.talking):

@@ -31,6 +31,7 @@ CHANGES: Mapping[str, Change] = {
     "keyspace": Change.IMMUTABLE,
     "source": Change.IMMUTABLE,
     "source.credentialsSecretRef": Change.RESTART,
+    "source.proxy": Change.RESTART,
     "rateLimit": Change.LIVE,
     "retry": Change.LIVE,
     "workers": Change.RESTART,
@@ -68,7 +69,7 @@ def identity(spec: Spec) -> dict[str, Any]:
     return {
         "keyspace": filled.model_dump(mode="json", exclude_none=True),
         "source": {
-            **spec.source.model_dump(mode="json", exclude_none=True, exclude={"credentials_secret_ref"}),
+            **spec.source.model_dump(mode="json", exclude_none=True, exclude={"credentials_secret_ref", "proxy"}),
             "requestTimeout": spec.source.request_timeout.canonical(),
         },
     }

@@ -91,6 +91,10 @@ class Source(Section):
     request_timeout: Annotated[Duration, Between("1s", "120s")] = Duration.parse("10s")
     """For the whole request: pool wait, connect, send, answer. A lost request occupies its slot so long."""
 
+    # Absent by default: workers of the release before refuse a recorded spec that has a field which they do not know.
+    proxy: Maybe[Literal["None", "FromEnvironment"]] = None
+    """FromEnvironment: requests go through the proxy in the workers' HTTPS_PROXY or HTTP_PROXY, but for NO_PROXY."""
+
     credentials_secret_ref: Maybe[SecretRef] = None
     """The Secret with the keys client-id and client-secret. Needed for Spotify."""
 

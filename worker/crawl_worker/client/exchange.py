@@ -13,6 +13,7 @@ from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from yarl import URL
 
 from crawl_core.text import clean
+from crawl_worker.client.proxies import Proxies
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 _ENCODINGS = ("gzip", "deflate")
@@ -42,15 +43,19 @@ def http_session(
     return session
 
 
-async def exchange(session: aiohttp.ClientSession, request: HttpRequest, *, max_body_bytes: int) -> HttpAnswer:
+async def exchange(
+    session: aiohttp.ClientSession, request: HttpRequest, *, proxies: Proxies, max_body_bytes: int
+) -> HttpAnswer:
     """Send a request and read its whole answer; a redirect is an answer. Raises whatever aiohttp does, and
     RefusedAnswerError."""
+    url = URL(request.url, encoded=True)
     async with session.request(
         request.method,
-        URL(request.url, encoded=True),
+        url,
         headers=request.headers,
         data=request.body or None,
         allow_redirects=False,
+        proxy=proxies.of(url),
     ) as response:
         try:
             return HttpAnswer(response.status, response.headers, await _body(response, max_body_bytes))
@@ -85,6 +90,10 @@ def _words_of(error: Exception) -> str:
             return str(error)
         case TimeoutError():
             return "no whole answer in time"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy answers {error.status} {error.message}"
+        case aiohttp.ClientProxyConnectionError():
+            return f"the proxy is not reached: {error}"
         case aiohttp.ClientResponseError():
             return f"the answer is not HTTP as it is written: {error.message}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -10,9 +10,11 @@ import asyncio
 from types import TracebackType
 
 import aiohttp
+from yarl import URL
 
 from crawl_worker.client.errors import TokenRequestError
 from crawl_worker.client.exchange import exchange, http_session, in_words
+from crawl_worker.client.proxies import Proxies
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 MAX_BODY_BYTES = 64 * 2**10
@@ -22,8 +24,9 @@ MAX_BODY_BYTES = 64 * 2**10
 class TokenTransport:
     """Connections to one token endpoint. Use it as `async with`."""
 
-    def __init__(self, *, request_timeout_s: float) -> None:
+    def __init__(self, *, request_timeout_s: float, proxies: Proxies | None = None) -> None:
         self._request_timeout_s = request_timeout_s
+        self._proxies = proxies or Proxies(used=False)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> TokenTransport:
@@ -44,6 +47,8 @@ class TokenTransport:
             raise RuntimeError("the transport is closed: use it as `async with TokenTransport(...)`")
         try:
             async with asyncio.timeout(self._request_timeout_s):
-                return await exchange(self._session, request, max_body_bytes=MAX_BODY_BYTES)
+                return await exchange(self._session, request, proxies=self._proxies, max_body_bytes=MAX_BODY_BYTES)
+        except aiohttp.ClientConnectorError as error:
+            raise TokenRequestError(f"{in_words(error)}{self._proxies.hint(URL(request.url))}") from error
         except Exception as error:
             raise TokenRequestError(in_words(error)) from error

@@ -2,7 +2,8 @@
 
 The promise about arrivals hangs on this file: the permit is asked on the open connection, right before the first byte,
 so that neither a slow connect nor a stopped process sends late, and nothing is ever sent twice. So it never retries and
-follows no redirect; it keeps no cookies, and uses no proxy.
+follows no redirect; it keeps no cookies, and uses no proxy that it was not told to use. Through a proxy the same
+holds of the API: a tunnel is opened without the permit, and what is written into it needs one.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ import errno
 import socket
 import struct
 from contextvars import ContextVar
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any
 
 import aiohttp
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import Connection
+from yarl import URL
 
 from crawl_core.limiter.permit import Permit, PermitExpiredError
 from crawl_worker.client.errors import NoAnswerError, NotSentError
 from crawl_worker.client.exchange import RefusedAnswerError, exchange, http_session, in_words
+from crawl_worker.client.proxies import Proxies
 from crawl_worker.sources.outcomes import Lack
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
@@ -54,9 +58,10 @@ class _PermitRequest(ClientRequest):
 class ApiTransport:
     """Connections to one API, at most `concurrency` of them, for requests that have a permit."""
 
-    def __init__(self, *, concurrency: int, request_timeout_s: float) -> None:
+    def __init__(self, *, concurrency: int, request_timeout_s: float, proxies: Proxies | None = None) -> None:
         self._concurrency = concurrency
         self._request_timeout_s = request_timeout_s
+        self._proxies = proxies or Proxies(used=False)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> ApiTransport:
@@ -81,7 +86,7 @@ class ApiTransport:
             answer = await self._exchange(self._session, request, permit)
         except PermitExpiredError as error:
             if permit.used:
-                raise _settle(permit, aiohttp.ServerDisconnectedError(str(error))) from error
+                raise self._settle(request, permit, aiohttp.ServerDisconnectedError(str(error))) from error
             permit.unused()
             raise
         except asyncio.CancelledError:
@@ -90,8 +95,11 @@ class ApiTransport:
                 permit.unused()
             raise
         except Exception as error:
-            raise _settle(permit, error) from error
+            raise self._settle(request, permit, error) from error
         permit.answered()
+        if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            # About the way there, whatever was asked for.
+            raise NoAnswerError(Lack.OTHER, "the proxy answers 407: it wants a login")
         return answer
 
     async def _exchange(self, session: aiohttp.ClientSession, request: HttpRequest, permit: Permit) -> HttpAnswer:
@@ -99,7 +107,7 @@ class ApiTransport:
         try:
             # One timeout over everything: the wait for a connection, connecting, sending, the answer and its body.
             async with asyncio.timeout(min(self._request_timeout_s, permit.request_timeout_s)):
-                return await exchange(session, request, max_body_bytes=MAX_BODY_BYTES)
+                return await exchange(session, request, proxies=self._proxies, max_body_bytes=MAX_BODY_BYTES)
         finally:
             _permit.reset(token)
 
@@ -114,20 +122,22 @@ class ApiTransport:
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
         return made
 
-
-def _settle(permit: Permit, error: Exception) -> NotSentError | NoAnswerError:
-    """Tell the permit what became of its request, and say it in our words."""
-    what = in_words(error)
-    if not permit.used:
-        permit.unused()
-        return NotSentError(f"no connection: {what}")
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) or (
-        isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
-    ):
-        permit.answered(closed=True)
-        return NoAnswerError(Lack.CLOSED, f"the connection closed before the answer was whole: {what}")
-    if isinstance(error, aiohttp.ClientResponseError | RefusedAnswerError):
-        permit.answered()
-        return NoAnswerError(Lack.MALFORMED, what)
-    # It may still arrive: the slot stays held for the longest that can take.
-    return NoAnswerError(Lack.TIMEOUT if isinstance(error, TimeoutError) else Lack.OTHER, what)
+    def _settle(self, request: HttpRequest, permit: Permit, error: Exception) -> NotSentError | NoAnswerError:
+        """Tell the permit what became of its request, and say it in our words."""
+        what = in_words(error)
+        if not permit.used:
+            permit.unused()
+            hint = self._proxies.hint(URL(request.url)) if isinstance(error, aiohttp.ClientConnectorError) else ""
+            return NotSentError(f"no connection: {what}{hint}")
+        if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) or (
+            isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
+        ):
+            if self._proxies.of(URL(request.url)) is None:
+                permit.answered(closed=True)
+            # Else the proxy may hold the request, and pass it on later than a closed connection lets one arrive.
+            return NoAnswerError(Lack.CLOSED, f"the connection closed before the answer was whole: {what}")
+        if isinstance(error, aiohttp.ClientResponseError | RefusedAnswerError):
+            permit.answered()
+            return NoAnswerError(Lack.MALFORMED, what)
+        # It may still arrive: the slot stays held for the longest that can take.
+        return NoAnswerError(Lack.TIMEOUT if isinstance(error, TimeoutError) else Lack.OTHER, what)

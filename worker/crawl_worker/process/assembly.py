@@ -19,6 +19,7 @@ from crawl_core.values.jobs import JobRow
 from crawl_worker.client.client import Client, ClientSettings
 from crawl_worker.client.job_notes import JobNotes
 from crawl_worker.client.outage import Outage
+from crawl_worker.client.proxies import Proxies
 from crawl_worker.client.retry import RetryRules
 from crawl_worker.client.token_transport import TokenTransport
 from crawl_worker.client.tokens import TokenKeeper
@@ -85,8 +86,11 @@ async def _client(
 ) -> Client:
     spec = job.crawl_job.spec
     timeout_s = spec.source.request_timeout.seconds
-    transport = await stack.enter_async_context(ApiTransport(request_timeout_s=timeout_s, concurrency=MAX_CONNECTIONS))
-    token_transport = await stack.enter_async_context(TokenTransport(request_timeout_s=timeout_s))
+    proxies = Proxies(used=spec.source.proxy == "FromEnvironment")
+    transport = await stack.enter_async_context(
+        ApiTransport(request_timeout_s=timeout_s, concurrency=MAX_CONNECTIONS, proxies=proxies)
+    )
+    token_transport = await stack.enter_async_context(TokenTransport(request_timeout_s=timeout_s, proxies=proxies))
 
     def rules() -> RetryRules:
         return settings.retry  # Read at each failure: it may change while the job runs.

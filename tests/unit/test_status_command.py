@@ -207,3 +207,12 @@ def test_one_job_is_shown_in_full() -> None:
     text = detail(status())
     assert "50.00% (839,808 of 1,679,616 strings)" in text
     assert "credential:abc" in text
+
+
+def test_a_problem_that_quotes_the_api_is_one_line_that_a_terminal_does_not_obey() -> None:
+    hostile = "\x1b]0;x\x07refused\ndefault/artists  Succeeded  100.00%" + "x" * 10_000
+    troubled = replace(TROUBLED, problem_message=hostile)
+    for shown in (table([status(troubled)]), detail(status(troubled))):
+        assert "\x1b" not in shown
+        assert not any(line.startswith("default/artists  Succeeded") for line in shown.splitlines())
+        assert max(map(len, shown.splitlines())) < 1_000

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawl_core.text import clean
+from crawl_core.text import clean, json_text, printable
 
 LIMIT = 40
 
@@ -67,3 +68,28 @@ class _Counted(str):
         part = super().__getitem__(key)  # type: ignore[index]
         self.taken += len(part)
         return part
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("  JOB        STATE\n  a/b\tFrozen\n", "  JOB        STATE\n  a/b\tFrozen\n"),
+        ("a\x1b]52;c;aGk=\x07\x1b[2Jb", "ab"),
+        ("10 %\rSucceeded 100 %\x0b\x0c\x85\u2028x", "10 % Succeeded 100 %    x"),
+        ("abc\u202etxt.exe", "abctxt.exe"),
+        ("a\ud800", "a\ufffd"),
+    ],
+)
+def test_lines_of_ours_are_printed_in_their_columns_without_commands(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@given(st.text())
+def test_json_has_no_command_to_a_terminal_and_is_read_back_as_it_was(text: str) -> None:
+    printed = json_text({"name": text}, indent=2)
+    assert json.loads(printed) == {"name": text}
+    assert printable(printed) == printed
+
+
+def test_json_for_a_terminal_that_is_not_utf8_has_ascii_alone() -> None:
+    assert json_text("Björk\x9b", ascii_only=True) == '"Bj\\u00f6rk\\u009b"'

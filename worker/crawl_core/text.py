@@ -8,7 +8,9 @@ PostgreSQL cannot store (`storable`), and cleaned where they are printed.
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 _LOOKED_AT = 8
 """Characters looked at for each that may stay: a message of 7 MB costs no more than one of a few kilobytes."""
@@ -23,6 +25,10 @@ _COMMANDS = re.compile(
     "|[\xad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"  # unseen, or other order
 )
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_OTHER_LINE_ENDS = re.compile("[\x0b-\r\x1c-\x1f\x85\u2028\u2029]")
+_UNPRINTABLE = re.compile(
+    "[\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
 
 
 def clean(text: str, limit: int) -> str:
@@ -36,6 +42,21 @@ def clean(text: str, limit: int) -> str:
     if len(line) <= limit and len(part) == len(text):
         return line
     return line[: limit - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Lines of ours as they may be printed, whatever they quote: line ends and columns stay, commands go.
+
+    What stands in a line is to be cleaned where the line is made: a line end in it would be one here as well.
+    """
+    return _OTHER_LINE_ENDS.sub(" ", _COMMANDS.sub("", storable(text)))
+
+
+def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """JSON that may be printed: what a terminal takes for a command is escaped, and read back as it was."""
+    text = json.dumps(value, default=str, indent=indent, ensure_ascii=ascii_only)
+    # json escapes what is below 0x20; a surrogate is printed by an escape as well, for no encoding has it.
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def storable(text: str) -> str:

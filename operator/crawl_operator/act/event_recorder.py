@@ -15,6 +15,7 @@ from typing import Any
 from crawl_core.clock import Clock
 from crawl_core.logs import fields
 from crawl_core.spec import API_VERSION, KIND
+from crawl_core.text import clean
 from crawl_operator.kube.api import ApiError, MissingError
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.values import names
@@ -56,7 +57,11 @@ class EventRecorder:
         key = (crawljob.uid, event.type, event.reason)
         written = self._written.get(key)
         if written is not None:
-            changes = {"count": written.count + 1, "lastTimestamp": self._now(), "message": _short(event.message)}
+            changes = {
+                "count": written.count + 1,
+                "lastTimestamp": self._now(),
+                "message": clean(event.message, MESSAGE_CHARACTERS),
+            }
             try:
                 await self._cluster.patch_event(crawljob.key.namespace, written.name, changes)
             except MissingError:
@@ -88,7 +93,7 @@ class EventRecorder:
             },
             "type": event.type,
             "reason": event.reason,
-            "message": _short(event.message),
+            "message": clean(event.message, MESSAGE_CHARACTERS),
             "count": 1,
             "firstTimestamp": now,
             "lastTimestamp": now,
@@ -99,7 +104,3 @@ class EventRecorder:
 
     def _now(self) -> str:
         return datetime.fromtimestamp(self._clock.time(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= MESSAGE_CHARACTERS else f"{text[: MESSAGE_CHARACTERS - 3]}..."

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from crawl_core.job.verdicts import Standing, Truth, Verdict
 from crawl_core.spec.status import Condition
+from crawl_core.text import clean
 from crawl_operator.values.instants import instant_of, instant_text
 
 _MESSAGE_CHARACTERS = 2048
@@ -56,7 +57,7 @@ def condition_records(
             type=kind,
             status=value.status,
             reason=value.reason,
-            message=value.message[:_MESSAGE_CHARACTERS],
+            message=clean(value.message, _MESSAGE_CHARACTERS),
             last_transition_time=_since(value, written.get(kind), now),
             # Absent where it is not known: null is refused.
             **({} if generation is None else {"observed_generation": generation}),

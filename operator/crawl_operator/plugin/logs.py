@@ -13,11 +13,16 @@ from time import sleep
 from typing import Any
 
 from crawl_core.errors import ArtistcrawlError, UnavailableError
+from crawl_core.text import clean, printable
 from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Follower, Scope, listed
 from crawl_operator.plugin.output import remark, say
 from crawl_operator.plugin.server import PluginClient, pods_path
 from crawl_operator.values import names
+
+_LONGEST_REASON = 600
+_LONGEST_LINE = 65_536
+"""Bytes of a line that are printed."""
 
 _LOOK_S = 1.0
 _PAUSE_S = 1.0
@@ -94,7 +99,9 @@ def _lines(server: PluginClient, pod: Mapping[str, Any], query: Mapping[str, str
     path = f"{pods_path(server.namespace, _name(pod))}/log"
     asked = {"container": names.CONTAINER, "timestamps": "true", **query}
     for line in server.stream(path, asked, timeout_s=_ALWAYS_S):
-        yield timed(line.decode(errors="replace").rstrip("\r\n"))
+        moment, text = timed(line[:_LONGEST_LINE].decode(errors="replace").rstrip("\r\n"))
+        # A line end that only a terminal knows would begin a line without its pod's name.
+        yield moment, printable(text).replace("\n", " ")
 
 
 def timed(line: str) -> tuple[str, str]:
@@ -144,7 +151,8 @@ def _waiting(pod: Mapping[str, Any]) -> str:
         (condition.get("message", "") for condition in conditions if condition.get("reason") == "Unschedulable"), ""
     )
     reason = f"{waiting.get('reason', '')} {waiting.get('message', '')}".strip()
-    return reason or unscheduled or str((pod.get("status") or {}).get("phase", "Pending"))
+    reason = clean(reason or unscheduled, _LONGEST_REASON)
+    return reason or str((pod.get("status") or {}).get("phase", "Pending"))
 
 
 def _name(pod: Mapping[str, Any]) -> str:

@@ -23,6 +23,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError
 from crawl_core.spec import API_VERSION
+from crawl_core.text import clean
 from crawl_operator.kube.refusals import denial, parsed
 from crawl_operator.kube.transport import Answer, Body, Method, TransportError, send
 from crawl_operator.values import names
@@ -31,6 +32,7 @@ FIELD_MANAGER = "kubectl-crawl"
 MERGE = "application/merge-patch+json"
 TIMEOUT_S = (5.0, 15.0)
 """To connect, and to be answered."""
+_LONGEST_MESSAGE = 2_000
 WATCH_S = 60
 """The API server ends a watch after so long; the next one begins where it ended. A dead connection lasts no longer."""
 _WATCH_TIMEOUT_S = (5.0, WATCH_S + 15.0)
@@ -172,7 +174,7 @@ def _no_kubeconfig(access: Access, error: Exception) -> ConfigurationError:
 
 
 def _meaning(status: int, answer: Mapping[str, Any], path: str) -> ArtistcrawlError:
-    message = str(answer.get("message") or answer.get("reason") or "no reason given")
+    message = clean(str(answer.get("message") or answer.get("reason") or "no reason given"), _LONGEST_MESSAGE)
     match status:
         case HTTPStatus.UNAUTHORIZED:
             return ConfigurationError("the cluster does not accept the kubeconfig's credentials; log in again")

@@ -6,7 +6,6 @@ Only CrawlJobs are read: what the operator wrote there is shown, with a word whe
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,9 +14,10 @@ from typing import Any
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.job.snapshot import line
+from crawl_core.text import printable
 from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Follower, Picture, Scope, listed
-from crawl_operator.plugin.output import remark, say
+from crawl_operator.plugin.output import remark, say, say_json
 from crawl_operator.plugin.picture import detail, snapshot_of, table
 from crawl_operator.plugin.server import PluginClient, crawljobs_path
 
@@ -44,7 +44,7 @@ def status(server: PluginClient, arguments: argparse.Namespace) -> int:
 
 def _one(crawljob: Mapping[str, Any], *, as_json: bool) -> int:
     if as_json:
-        say(json.dumps(crawljob, indent=2, ensure_ascii=False))
+        say_json(crawljob)
     else:
         _print(crawljob)
     return 0
@@ -68,7 +68,7 @@ def _all(server: PluginClient, arguments: argparse.Namespace) -> int:
     crawljobs = [objects[key] for key in sorted(objects)]
     if arguments.output == "json":
         whole = {"apiVersion": "v1", "kind": "List", "items": crawljobs, "metadata": {"resourceVersion": version}}
-        say(json.dumps(whole, indent=2, ensure_ascii=False))
+        say_json(whole)
     elif crawljobs:
         say(table(crawljobs, now_s=time.time(), everywhere=arguments.all_namespaces))
     else:
@@ -181,6 +181,7 @@ def _view(server: PluginClient, arguments: argparse.Namespace) -> LinesView | Te
         crawljobs = [picture.objects[key] for key in sorted(picture.objects)]
         everywhere = arguments.all_namespaces
         text = table(crawljobs, now_s=time.time(), everywhere=everywhere) if crawljobs else _none(server, arguments)
-        return Text("\n".join([text, *([picture.trouble] if picture.trouble else [])]), no_wrap=True)
+        lines = [text, *([picture.trouble] if picture.trouble else [])]
+        return Text(printable("\n".join(lines)), no_wrap=True)
 
     return TerminalView(one if arguments.name is not None else many)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from crawl_core.job.time_left import percentage
 from crawl_core.spec.status import State
+from crawl_core.text import clean
 from crawl_core.wording import duration, number
 
 ShownState = Literal[State, "Starting", "Draining", "Interrupted", "Failed"]
@@ -18,10 +19,14 @@ ShownState = Literal[State, "Starting", "Draining", "Interrupted", "Failed"]
 _LONGEST_ERROR = 200
 """Characters of an error in a log's line."""
 
+_LONGEST_NOTE = 600
+_LONGEST_NAME = 320
+"""Characters of NAMESPACE/NAME, with room: Kubernetes takes 63 and 253."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One moment of one job."""
+    """One moment of one job, for people: what came from outside is cleaned as it enters."""
 
     job: str
     state: ShownState = "Starting"
@@ -47,6 +52,11 @@ class Snapshot:
     frozen_until: str = ""
     last_error: str = ""
     notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "job", clean(self.job, _LONGEST_NAME))
+        object.__setattr__(self, "last_error", clean(self.last_error, _LONGEST_NOTE))
+        object.__setattr__(self, "notes", tuple(clean(note, _LONGEST_NOTE) for note in self.notes))
 
     @property
     def progress(self) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import dead_letters
 from crawl_core.ledger.ledger import Ledger
+from crawl_core.text import clean
 from crawl_core.values.dead_letters import DeadLetter
 from crawl_core.values.jobs import JobRow
 from crawl_core.wording import number
@@ -19,6 +20,8 @@ from crawl_worker.commands.job_names import full_name
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import say, say_json
 from crawl_worker.data.backends import add_flags, backends
+
+_LONGEST_REASON = 600
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,4 +81,5 @@ def _show(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
         say("no dead letters")
     for letter in letters:
         again = "  (is being searched again)" if letter.replaying else ""
-        say(f"{letter.string}  {letter.reason} after {letter.attempts} attempts: {letter.last_error}{again}")
+        why = clean(f"{letter.reason} after {letter.attempts} attempts: {letter.last_error}", _LONGEST_REASON)
+        say(f"{clean(letter.string, _LONGEST_REASON)}  {why}{again}")

@@ -11,7 +11,10 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError
+from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, SpecError
+from crawl_core.text import clean
+
+_LONGEST_MESSAGE = 2_000
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -69,10 +72,13 @@ WRONG_COMMAND_LINE = Ending("Stalled", "the command line is wrong: stderr says h
 def ending_of(command: str, error: BaseException) -> Ending:
     """What an error that leaves a command means."""
     match error:
-        case ConfigurationError():
+        case SpecError():
+            # A line for each problem, of bounded length.
             return Ending("Stalled", str(error), EXIT_CONFIGURATION)
+        case ConfigurationError():
+            return Ending("Stalled", _line(error), EXIT_CONFIGURATION)
         case ArtistcrawlError():
-            return Ending("Stalled", str(error), EXIT_FAILED)
+            return Ending("Stalled", _line(error), EXIT_FAILED)
         case ModuleNotFoundError():
             return Ending("Stalled", _missing(command, error), EXIT_CONFIGURATION)
         case KeyboardInterrupt():
@@ -80,9 +86,14 @@ def ending_of(command: str, error: BaseException) -> Ending:
         case OSError(errno=number) if number in _OF_THE_MACHINE:
             return Ending("Failed", _refused(error), EXIT_FAILED)
         case _:
-            what = f"{type(error).__name__}: {error}".rstrip(": ")
+            what = f"{type(error).__name__}: {_line(error)}".rstrip(": ")
             remedy = "please report it, with what ARTISTCRAWL_DEBUG=1 shows"
             return Ending("Failed", f"{command} met an error of its own: {what} ({remedy})", EXIT_FAILED)
+
+
+def _line(error: BaseException) -> str:
+    """A server may be quoted, in as many lines as it likes: one would look like a line of ours."""
+    return clean(str(error), _LONGEST_MESSAGE)
 
 
 def _missing(command: str, error: ModuleNotFoundError) -> str:

@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from crawl_core.job.time_left import seconds_left
 from crawl_core.job.verdicts import misconfigured, problem_stands
 from crawl_core.spec import RateLimit
+from crawl_core.text import clean
 from crawl_core.values.bucket_names import node_bucket
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.limits import BucketRow
 from crawl_core.values.progress import Progress
 from crawl_core.wording import duration, instant
 from crawl_worker.commands.job_names import full_name
+
+_LONGEST_PROBLEM = 600
 
 QUIET_AFTER_S = 120.0
 """Seconds without a commit after which nobody seems to crawl: limits as slow as one request a minute are rare."""
@@ -79,7 +82,7 @@ def status_of(
         seconds_left=_seconds_left(row, progress, now_s=now_s),
         frozen_until=instant(bucket.frozen_until_us / 1e6, now_s=now_s) if bucket is not None and frozen else "",
         bucket=row.bucket or "one a node",
-        problem=f"{row.problem_reason}: {row.problem_message}" if troubled else "",
+        problem=clean(f"{row.problem_reason}: {row.problem_message}", _LONGEST_PROBLEM) if troubled else "",
         problem_s=round(now_s - row.problem_at.timestamp(), 1) if troubled and row.problem_at else None,
         frozen_bucket=bucket.name if bucket is not None and frozen else "",
         stricter=_stricter(row, jobs),

@@ -1,8 +1,10 @@
-"""What commands print, one place for it: results on stdout, remarks on stderr."""
+"""What commands print, one place for it: results on stdout, remarks on stderr, nothing that a terminal obeys.
+
+What psql prints, and exports to stdout, are data, and go as they are.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
@@ -12,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from crawl_core.text import json_text, printable
 from crawl_worker.commands.ends import Ending
 
 
@@ -23,13 +26,15 @@ def say(text: str) -> None:
 
 def remark(text: str) -> None:
     """Something beside the result; never mixed into it."""
-    sys.stderr.write(f"{text}\n")
+    sys.stderr.write(f"{printable(text)}\n")
     sys.stderr.flush()
 
 
 def say_json(value: Any) -> None:
     """A result for a program: one JSON value."""
-    say(json.dumps(value, default=str, ensure_ascii=False))
+    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    sys.stdout.write(f"{json_text(value, ascii_only=not utf8)}\n")
+    sys.stdout.flush()
 
 
 def refuse(ending: Ending, error: BaseException) -> int:

@@ -10,8 +10,12 @@ import os
 import shutil
 from pathlib import Path
 
+from crawl_core.text import clean
+
 MAX_LOG_BYTES = 10_000_000
 """Bytes after which a log is put aside; one older part is kept, so a process takes twice that."""
+
+_LONGEST_MESSAGE = 2_000
 
 _LONGEST_READ_BYTES = 1_000_000
 
@@ -64,7 +68,7 @@ class LogTail:
         else:
             if entry.get("action") == "metrics.serving":
                 self.metrics_port = entry.get("port")
-        self.last_message = message
+        self.last_message = clean(message, _LONGEST_MESSAGE)
         if level in ("warning", "error", "critical"):
             detail = entry.get("error")
-            self.last_error = f"{message}: {detail}" if detail else message
+            self.last_error = clean(f"{message}: {detail}" if detail else message, _LONGEST_MESSAGE)

@@ -17,8 +17,12 @@ from rich.live import Live
 from crawl_core.clock import SYSTEM_CLOCK, Clock
 from crawl_core.job.snapshot import Snapshot, line
 from crawl_core.job.terminal import render
+from crawl_core.text import clean, printable
 
 PLAIN_INTERVAL_S = 10.0
+
+LONGEST_EVENT = 2_000
+"""Characters of one."""
 
 NOTHING_SHOWN = Snapshot(job="")
 
@@ -63,7 +67,7 @@ class RedrawnView:
     def event(self, text: str) -> None:
         """Print above the picture."""
         with suppress(OSError, ValueError):
-            self._console.print(text, markup=False, soft_wrap=True)
+            self._console.print(clean(text, LONGEST_EVENT), markup=False, soft_wrap=True)
 
     def update(self, snapshot: Snapshot) -> None:
         """Redraw."""
@@ -96,9 +100,7 @@ class PlainView:
 
     def event(self, text: str) -> None:
         """Print it with the time."""
-        with suppress(OSError, ValueError):
-            self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
-            self._stream.flush()
+        self._write(clean(text, LONGEST_EVENT))
 
     def update(self, snapshot: Snapshot) -> None:
         """Print a line when the last one is old, or the state changed."""
@@ -107,7 +109,12 @@ class PlainView:
         if now_s < self._next_s and snapshot.state == self._state:
             return
         self._next_s, self._state = now_s + self._interval_s, snapshot.state
-        self.event(line(snapshot))
+        self._write(printable(line(snapshot)))
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+            self._stream.flush()
 
     def __enter__(self) -> View:
         return self

@@ -141,7 +141,7 @@ def test_a_wrong_redis_password(capsys, job: str, ledger_url: str, fresh_redis: 
     with fresh_redis.client() as client:
         client.config_set("requirepass", "right")
     url = f"redis://:wrong@127.0.0.1:{fresh_redis.port}/0"
-    assert "refuses the password" in refused(capsys, "run", job, "--postgres", ledger_url, "--redis", url)
+    assert "refuses the user or the password" in refused(capsys, "run", job, "--postgres", ledger_url, "--redis", url)
 
 
 @pytest.mark.parametrize("command", ["status", "migrate", "psql", "retry-dead-letters"])

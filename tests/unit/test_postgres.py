@@ -7,7 +7,8 @@ import pytest
 from psycopg import errors
 
 from crawl_core.backends import postgres
-from crawl_core.backends.postgres import Pool, translate
+from crawl_core.backends.postgres import Pool
+from crawl_core.backends.postgres_errors import translate
 from crawl_core.errors import BatchRefusedError, ConfigurationError, LedgerUnavailableError
 
 MEANINGS = [
@@ -24,6 +25,21 @@ MEANINGS = [
     (errors.InvalidCatalogName, ConfigurationError),
     (errors.UndefinedTable, ConfigurationError),
     (errors.InsufficientPrivilege, ConfigurationError),
+    (errors.ProgramLimitExceeded, BatchRefusedError),
+    (errors.StatementTooComplex, BatchRefusedError),
+    (errors.NotNullViolation, BatchRefusedError),
+    (errors.UniqueViolation, BatchRefusedError),
+    (errors.InvalidTextRepresentation, BatchRefusedError),
+    (errors.QueryCanceled, LedgerUnavailableError),
+    (errors.IdleInTransactionSessionTimeout, LedgerUnavailableError),
+    (errors.InvalidSqlStatementName, LedgerUnavailableError),
+    (errors.DuplicatePreparedStatement, LedgerUnavailableError),
+    (errors.ProtocolViolation, LedgerUnavailableError),
+    (errors.InternalError_, LedgerUnavailableError),
+    (errors.DataCorrupted, LedgerUnavailableError),
+    (errors.FeatureNotSupported, LedgerUnavailableError),
+    (errors.OutOfMemory, LedgerUnavailableError),
+    (errors.SerializationFailure, LedgerUnavailableError),
 ]
 
 
@@ -32,20 +48,105 @@ def test_a_sqlstate_has_its_meaning(vendor, meaning):
     assert type(translate(vendor("words"))) is meaning
 
 
+AT = 'connection failed: connection to server at "db.example" (10.0.0.7), port 5432 failed: '
+SOCKET = 'connection failed: connection to server on socket "/run/p/.s.PGSQL.5432" failed: '
+FOR_A_PERSON = [
+    (AT + 'FATAL:  password authentication failed for user "u"', "the user or the password"),
+    (SOCKET + 'FATAL:  database "x" does not exist', "no such database"),
+    (AT + 'FATAL:  role "u" does not exist', "no such user"),
+    (AT + 'FATAL:  role "u" is not permitted to log in', "lacks a privilege"),
+    (
+        AT + 'FATAL:  permission denied for database "x"\nDETAIL:  User does not have CONNECT privilege.',
+        "lacks a privilege",
+    ),
+    (AT + 'FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "u", database "x", no encryption', "pg_hba.conf"),
+    (SOCKET + 'FATAL:  Peer authentication failed for user "u"', "pg_hba.conf"),
+    (AT + "fe_sendauth: no password supplied", "wants a password"),
+    (AT + "server does not support SSL, but SSL was required", "sslmode=disable"),
+    (AT + "SSL error: certificate verify failed", "certificate"),
+    (AT + 'server certificate for "other" does not match host name "db.example"', "certificate"),
+    (AT + "FATAL:  no such database: x", "no such database"),
+    (AT + "FATAL:  unsupported startup parameter: options", "ignore_startup_parameters"),
+    ('connection is bad: invalid sslmode value: "perhaps"', "libpq does not take"),
+    # With sslmode=prefer libpq tries twice; the last word decides.
+    (f'{AT}SSL error: wrong version\n{AT[19:]}FATAL:  database "x" does not exist', "no such database"),
+]
+PASSING = [
+    'FATAL:  too many connections for role "u"',
+    'FATAL:  too many connections for database "x"',
+    "FATAL:  sorry, too many clients already",
+    "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+    "FATAL:  the database system is starting up",
+    "FATAL:  the database system is shutting down",
+    "FATAL:  the database system is in recovery mode",
+    "FATAL:  the database system is not yet accepting connections\nDETAIL:  Consistent recovery state has not ...",
+    'FATAL:  database "x" is not currently accepting connections',
+    'FATAL:  LDAP authentication failed for user "u"',
+    'FATAL:  PAM authentication failed for user "u"',
+    "Connection refused",
+    "server closed the connection unexpectedly",
+    # PgBouncer's.
+    "FATAL:  server login has been failing, try again later (server_login_retry)",
+    "FATAL:  query_wait_timeout",
+    "FATAL:  pgbouncer cannot connect to server",
+    "FATAL:  no more connections allowed (max_client_conn)",
+    'FATAL:  server login failed: FATAL password authentication failed for user "u"',
+    # A server that speaks another language, and a word of the table in another sentence.
+    "FATAL:  Rolle »u« existiert nicht",
+    'FATAL:  could not open relation while database "x" does not exist in the catalog',
+    'FATAL:  cannot look up role "u" does not exist yet, try later',
+]
+
+
+@pytest.mark.parametrize(("words", "remedy"), FOR_A_PERSON)
+def test_a_whole_sentence_while_connecting_is_proof_and_says_what_to_do(words, remedy):
+    meaning = translate(psycopg.OperationalError(words))
+    assert type(meaning) is ConfigurationError
+    assert remedy in str(meaning)
+
+
+@pytest.mark.parametrize("sentence", PASSING)
+@pytest.mark.parametrize("before", [AT, SOCKET, ""])
+def test_any_other_sentence_while_connecting_is_an_outage(sentence, before):
+    meaning = translate(psycopg.OperationalError(before + sentence))
+    assert type(meaning) is LedgerUnavailableError
+    assert " ".join(sentence.split()) in str(meaning)
+
+
+def test_a_server_without_connections_says_what_to_raise():
+    for sentence in PASSING[:4]:
+        assert "max_connections" in str(translate(psycopg.OperationalError(AT + sentence)))
+
+
+def test_of_several_servers_all_must_refuse_for_good():
+    def several(*entries):
+        failures = "".join(f"\n- host: 'h', port: '5432', hostaddr: '10.0.0.7': {entry}" for entry in entries)
+        return psycopg.OperationalError(
+            f"{entries[-1]}\nMultiple connection attempts failed. All failures were:{failures}"
+        )
+
+    missing = f'{AT}FATAL:  database "x" does not exist'
+    assert type(translate(several(missing, missing))) is ConfigurationError
+    assert type(translate(several(f"{AT}Connection refused", missing))) is LedgerUnavailableError
+    assert type(translate(several("connection timeout expired", missing))) is LedgerUnavailableError
+
+
 @pytest.mark.parametrize(
-    ("words", "meaning"),
+    "error",
     [
-        ('FATAL:  password authentication failed for user "u"', ConfigurationError),
-        ('FATAL:  database "x" does not exist', ConfigurationError),
-        ('FATAL:  role "u" does not exist', ConfigurationError),
-        ('connection is bad: invalid sslmode value: "perhaps"', ConfigurationError),
-        ("connection refused", LedgerUnavailableError),
-        ("the database system is starting up", LedgerUnavailableError),
-        ("server closed the connection unexpectedly", LedgerUnavailableError),
+        psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes"),
+        psycopg.DataError("integer out of range"),
     ],
 )
-def test_a_failure_to_connect_is_told_by_its_words(words, meaning):
-    assert type(translate(psycopg.OperationalError(words))) is meaning
+def test_data_that_psycopg_cannot_send_is_refused_data(error):
+    assert type(translate(error)) is BatchRefusedError
+
+
+def test_what_a_server_says_is_one_clean_line():
+    said = str(translate(psycopg.OperationalError(f"{AT}FATAL:  hello \x1b[2J\x1b]0;PWNED\x07\nline2{'x' * 10_000}")))
+    assert "\x1b" not in said
+    assert "\n" not in said
+    assert len(said) < 600
 
 
 @pytest.mark.parametrize(

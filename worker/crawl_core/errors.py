@@ -10,7 +10,7 @@
     │   └── RedisUnavailableError
     ├── UnknownJobError             the frontier does not know the job: wait until it is seeded again
     ├── FenceLostError              the range belongs to somebody else now: drop what is not committed
-    └── BatchRefusedError           the ledger refused a batch for its data (SQLSTATE class 22 or 21000)
+    └── BatchRefusedError           the ledger refused a batch for its data (SQLSTATE classes 21, 22, 23, 54)
 
 An error of one module only, such as an expired permit, stands where it is raised.
 """
@@ -80,11 +80,11 @@ class UnavailableError(ArtistcrawlError):
 
 
 class LedgerUnavailableError(UnavailableError):
-    """PostgreSQL cannot be reached, or ended the connection."""
+    """PostgreSQL cannot be reached, ended the connection, or refuses for a reason that may pass."""
 
 
 class RedisUnavailableError(UnavailableError):
-    """Redis or Valkey cannot be reached, is loading, or ended the connection."""
+    """Redis or Valkey cannot be reached, ended the connection, or refuses for a reason that may pass."""
 
 
 class UnknownJobError(ArtistcrawlError):

@@ -18,6 +18,7 @@ from crawl_core.backends.addresses import check_remote_postgres, check_remote_re
 from crawl_core.backends.migrate import migrate
 from crawl_core.backends.postgres import plain
 from crawl_core.backends.scripts import connect_redis, ping
+from crawl_core.backends.trust import Trust
 from crawl_core.clock import Clock
 from crawl_core.errors import LedgerUnavailableError, RedisUnavailableError, SchemaVersionError
 from crawl_core.ledger.ledger import Ledger
@@ -129,6 +130,7 @@ class _LedgerServer:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._trust = Trust()
         self._ledger: Ledger | None = None
         self._migrating: asyncio.Task[list[str]] | None = None
 
@@ -146,7 +148,10 @@ class _LedgerServer:
 
     async def _connect(self) -> Ledger:
         return await Ledger.open(
-            self._url, max_connections=POSTGRES_CONNECTIONS, application_name="artistcrawl-operator"
+            self._url,
+            max_connections=POSTGRES_CONNECTIONS,
+            application_name="artistcrawl-operator",
+            trust=self._trust,
         )
 
     async def _migrate(self) -> None:

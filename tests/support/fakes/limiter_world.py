@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 
 from crawl_core.backends import keys
 from crawl_core.backends.scripts import source
@@ -310,12 +309,12 @@ class World:
 
         def arrive() -> None:
             if self.now < self.redis_down_until:
-                _settle(answer, error=RedisConnectionError("down"))
+                _settle(answer, error=RedisUnavailableError("down"))
                 return
             reply = self._execute(digest, keys_and_args)
             lost = self.now + back_s < self.redis_down_until or self.rng.random() < self.faults.redis_outage
             if lost:
-                loop.call_later(0.5, _settle, answer, None, RedisConnectionError("answer lost"))
+                loop.call_later(0.5, _settle, answer, None, RedisUnavailableError("answer lost"))
             else:
                 loop.call_later(back_s, _settle, answer, reply)
 

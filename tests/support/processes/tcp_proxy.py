@@ -5,6 +5,8 @@
         proxy.cut()                        # reset every connection; new ones are let in
         proxy.refuse(True)                 # reset new ones, too
         proxy.blackhole(True)              # swallow nothing, but deliver nothing either, until False
+        proxy.speak(b"...")                # say to every client what no server said
+        proxy.end_quietly()                # end the server's half of every connection, as one that shuts down does
         proxy.delay_s = 0.4                # before each chunk from the server
         fault = proxy.cut_after(b"...", answered=True); fault.wait(10)
                                            # once, when the client's bytes with that pattern have gone through:
@@ -66,10 +68,24 @@ class TcpProxy:
 
     def cut(self) -> None:
         """Reset every connection."""
-        with self._lock:
-            pairs = list(self._pairs)
-        for pair in pairs:
+        for pair in self._open_pairs():
             self._end(pair)
+
+    def speak(self, words: bytes) -> None:
+        """Send these bytes to every client."""
+        for client, _ in self._open_pairs():
+            with suppress(OSError):
+                client.sendall(words)
+
+    def end_quietly(self) -> None:
+        """Send every client the end of the stream."""
+        for client, _ in self._open_pairs():
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_WR)
+
+    def _open_pairs(self) -> list[tuple[socket.socket, socket.socket]]:
+        with self._lock:
+            return list(self._pairs)
 
     def refuse(self, refusing: bool) -> None:
         """Reset every connection, and new ones from now on; or let new ones in again."""

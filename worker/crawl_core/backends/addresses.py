@@ -22,6 +22,7 @@ _UNREADABLE = (
     # A part of libpq's message, and what to write.
     ("spaces", "write %20 for each space in it"),
     ("percent-encoded", "write %25 for each % in the user name and the password"),
+    ('"prepare"', "write prepare=on or prepare=off"),
     ("query parameter", "correct what comes after the ?, and write %26 for each & in the password"),
     ("IPv6", "write an IPv6 address as [ADDRESS]"),
 )

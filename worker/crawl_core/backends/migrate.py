@@ -15,12 +15,14 @@ from psycopg import AsyncConnection
 from psycopg.rows import TupleRow, scalar_row
 
 from crawl_core.backends.postgres import connect, mapped_errors
-from crawl_core.errors import SchemaVersionError
+from crawl_core.errors import ConfigurationError, SchemaVersionError
 
 
 class SchemaMissingError(SchemaVersionError):
     """The database has no ledger in it yet."""
 
+
+_TIMEOUTS = ["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"]
 
 LOCK_KEY = 0x61727473
 """The advisory lock's number among all users of the database: "arts" in ASCII."""
@@ -58,12 +60,16 @@ async def migrate(url: str, *, known: Sequence[Migration] | None = None) -> list
 
 
 async def _apply_missing(connection: AsyncConnection[TupleRow], steps: Sequence[Migration]) -> list[str]:
+    # A role or a database may have bounds of its own, and building an index takes what it takes.
+    await connection.execute("SELECT set_config(name, '0', true) FROM unnest(%s::text[]) name", (_TIMEOUTS,))
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_KEY,))
     await connection.execute(
         "CREATE TABLE IF NOT EXISTS schema_version"
         " (version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
     )
     version = await read_version(connection)
+    if version == 0:
+        await _check_encoding(connection)
     if version > steps[-1].version:
         raise newer_schema(version, steps[-1].version)
     missing = [step for step in steps if step.version > version]
@@ -73,6 +79,17 @@ async def _apply_missing(connection: AsyncConnection[TupleRow], steps: Sequence[
             "INSERT INTO schema_version (version, name) VALUES (%s, %s)", (step.version, step.name)
         )
     return [step.name for step in missing]
+
+
+async def _check_encoding(connection: AsyncConnection[TupleRow]) -> None:
+    """Return where names in any script can be stored. A ledger that is there already goes on as it is."""
+    cursor = connection.cursor(row_factory=scalar_row)
+    encoding = await (await cursor.execute("SELECT current_setting('server_encoding')")).fetchone()
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"the database has the encoding {encoding}, which cannot store every name: make another one with "
+            "CREATE DATABASE artistcrawl ENCODING 'UTF8' LOCALE 'C' TEMPLATE template0, and name it in the URL"
+        )
 
 
 async def read_version(connection: AsyncConnection[TupleRow]) -> int:

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL, and the one seam where its errors become ours.
 
 A pool of its own instead of psycopg_pool: a caller here fails with the reason (a wrong password, a missing database)
-instead of a timeout, and connects at once after an outage instead of when a background retry wakes up. It keeps no
-session state (no SET, no LISTEN, no session locks), so it works behind PgBouncer in transaction mode. No statement is
+instead of a timeout, and connects at once after an outage instead of when a background retry wakes up. It needs no
+session state (no LISTEN, no session locks), so it works behind PgBouncer in transaction mode. No statement is
 repeated: only its caller knows whether that is safe.
 """
 
@@ -15,11 +15,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
-from psycopg import AsyncConnection, errors
-from psycopg.rows import TupleRow
+from psycopg import AsyncConnection, IsolationLevel
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow, scalar_row
 
 from crawl_core.backends.addresses import check_postgres
-from crawl_core.errors import BatchRefusedError, ConfigurationError, LedgerUnavailableError
+from crawl_core.backends.postgres_errors import shown, translate
+from crawl_core.backends.trust import Trust
+from crawl_core.backends.unforeseen import log_unforeseen
+from crawl_core.errors import ArtistcrawlError, ConfigurationError, LedgerUnavailableError
 from crawl_core.metrics.definitions import LEDGER_ERRORS
 
 CONNECT_TIMEOUT_S = 10
@@ -30,86 +34,116 @@ TCP_USER_TIMEOUT_MS = 30_000
 PREPARE_AFTER_CALLS = 2
 """A statement is prepared on a connection when it runs there for the second time."""
 
-_WITHOUT_PREPARING = re.compile(r"(?<=[?&])prepare=off(&|$)")
+_PREPARE = re.compile(r"(?<=[?&])prepare=(on|off)(?:&|$)|(?:^|(?<=\s))prepare\s*=\s*(on|off)(?=\s|$)")
 
-_CONFIGURATION = (
-    # SQLSTATE prefix; a part of libpq's message, which has no SQLSTATE while it connects; what to do.
-    ("28", "authentication failed", "PostgreSQL refuses the user or the password: correct them in the URL"),
-    ("28", "no password supplied", "PostgreSQL wants a password: write postgresql://USER:PASSWORD@HOST/DATABASE"),
-    ("28", "no pg_hba.conf entry", "PostgreSQL lets this user in from elsewhere only: see its pg_hba.conf"),
-    ("\0", "connection is bad: invalid ", "the PostgreSQL URL has a value that libpq does not take: correct it"),
-    ("28", 'role "', "PostgreSQL has no such user: create it, or correct the URL"),
-    ("3D", 'database "', "PostgreSQL has no such database: create it, or correct the URL"),
-    ("42501", "\0", "the database user lacks a privilege: make it the owner of the ledger's tables"),
-    ("42P01", "\0", "the ledger's tables are missing: run artistcrawl migrate, or correct the URL"),
-    ("42703", "\0", "the ledger's tables are of another version: run artistcrawl migrate"),
-    ("3F", "\0", "the database has no schema to work in: create it, or set the user's search_path"),
-)
-_NOISE = re.compile(
-    r" ?Is the server running (on that host|locally) and accepting (TCP/IP )?connections( on that socket)?\?"
-    r"| ?This probably means the server terminated abnormally before or while processing the request\."
-)
-"""Guesses that libpq adds to its messages. The remedies here are more to the point."""
-_REFUSED = ("22", "21")
-_UNAVAILABLE = ("08", "25006", "40", "53", "55P03", "57", "58")
-"""After these the same call may work later: connection, a standby, deadlock, resources, locks, shutdown, I/O."""
-
-
-def translate(error: psycopg.Error) -> Exception:
-    """The error of ours that an error of psycopg means; the error itself when it is a defect of this program."""
-    state = error.sqlstate or ""
-    text = _NOISE.sub("", " ".join(str(error).split())) or type(error).__name__
-    for prefix, words, remedy in _CONFIGURATION:
-        if state.startswith(prefix) if state else words in text:
-            return ConfigurationError(f"{remedy} ({text})")
-    if state.startswith(_REFUSED):
-        return BatchRefusedError(f"PostgreSQL refuses the data: {text} (SQLSTATE {state})")
-    if state == "23514" and error.diag.constraint_name is None:
-        return LedgerUnavailableError(f"a partition was made or dropped in this very moment: {text}")
-    lost = not state and isinstance(error, (errors.OperationalError, errors.InterfaceError))
-    if lost or state.startswith(_UNAVAILABLE):
-        return LedgerUnavailableError(f"PostgreSQL cannot be reached: {text}")
-    return error
+_WANTED = (("DateStyle", "ISO"), ("standard_conforming_strings", "on"))
+"""Settings that a session must begin with, as the server reports them. A role or database may have others."""
 
 
 @contextmanager
-def mapped_errors() -> Iterator[None]:
-    """Turn every error of psycopg that a caller could act upon into one of ours."""
+def mapped_errors(
+    trust: Trust | None = None, call: str = "", connection: AsyncConnection[TupleRow] | None = None
+) -> Iterator[None]:
+    """Turn every error of psycopg that a caller could act upon into one of ours, and whatever else is raised because
+    `connection` died. `call` is what is done, by the name under which `trust` knows it."""
     try:
         yield
     except psycopg.Error as error:
         meaning = translate(error)
         if meaning is error:
             raise
+        if isinstance(meaning, ConfigurationError) and trust is not None and not trust.is_proof(call):
+            meaning = LedgerUnavailableError(f"PostgreSQL refuses what it did before: {meaning}")
         if isinstance(meaning, LedgerUnavailableError):
             # Counted here and nowhere above: what passes a second seam is an error of ours by then.
             LEDGER_ERRORS.inc()
         raise meaning from error
+    except ArtistcrawlError:
+        raise
+    except Exception as error:
+        if connection is None or not _died(connection):
+            raise
+        raise _unforeseen(error) from error
+
+
+def _died(connection: AsyncConnection[TupleRow]) -> bool:
+    """Whether the connection is gone, or was left in the middle of a statement."""
+    status = connection.info.transaction_status
+    return connection.closed or status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
+
+
+def _unforeseen(error: Exception) -> LedgerUnavailableError:
+    LEDGER_ERRORS.inc()
+    if isinstance(error, TimeoutError):
+        return LedgerUnavailableError(f"PostgreSQL did not answer within {CONNECT_TIMEOUT_S} s")
+    log_unforeseen("PostgreSQL", error)
+    return LedgerUnavailableError(f"PostgreSQL cannot be reached: {type(error).__name__}: {shown(str(error))}")
 
 
 def plain(url: str) -> str:
-    """The URL as libpq understands it: without prepare=off, which only `connect` reads."""
-    return _WITHOUT_PREPARING.sub("", url).rstrip("?&")
+    """The URL as libpq understands it: without prepare=, which only `connect` reads."""
+    return _PREPARE.sub("", url).rstrip("?& ")
 
 
-async def connect(url: str, *, application_name: str, prepare: bool = True) -> AsyncConnection[TupleRow]:
+def _asked_to_prepare(url: str) -> bool | None:
+    """What the URL says of preparing statements; None where it says nothing."""
+    found = _PREPARE.search(url)
+    return None if found is None else "on" in found.groups()
+
+
+async def connect(
+    url: str, *, application_name: str, prepare: bool = True, trust: Trust | None = None
+) -> AsyncConnection[TupleRow]:
     """One autocommitting connection. Raises what `translate` makes of a failure.
 
-    `prepare=False` is for PgBouncer in transaction mode, where the next statement meets another server session; a URL
-    that ends in `?prepare=off` says the same, wherever it is written.
+    Statements are prepared where the server's own process is at the other end. `prepare=False` is for a connection that
+    has no use of it; ?prepare=off or ?prepare=on in the URL is a person's word, and decides.
     """
-    plain_url = plain(url)
-    prepare = prepare and plain_url == url
-    check_postgres(plain_url)
-    with mapped_errors():
-        return await AsyncConnection.connect(
-            plain_url,
-            autocommit=True,
-            prepare_threshold=PREPARE_AFTER_CALLS - 1 if prepare else None,
-            application_name=application_name,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            tcp_user_timeout=TCP_USER_TIMEOUT_MS,
-        )
+    address = plain(url)
+    check_postgres(address)
+    with mapped_errors(trust, "connect"):
+        try:
+            connection = await AsyncConnection.connect(
+                address,
+                autocommit=True,
+                prepare_threshold=None,
+                application_name=application_name,
+                client_encoding="UTF8",
+                connect_timeout=CONNECT_TIMEOUT_S,
+                tcp_user_timeout=TCP_USER_TIMEOUT_MS,
+            )
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    await _settle(connection, prepare=prepare, asked=_asked_to_prepare(url))
+            except BaseException:
+                await connection.close()
+                raise
+        except (psycopg.Error, ArtistcrawlError):
+            raise
+        except Exception as error:
+            raise _unforeseen(error) from error
+    return connection
+
+
+async def _settle(connection: AsyncConnection[TupleRow], *, prepare: bool, asked: bool | None) -> None:
+    """Make the session what this program expects, whatever its role, its database and its server have set."""
+    await connection.set_isolation_level(IsolationLevel.READ_COMMITTED)
+    for name, wanted in _WANTED:
+        if not (connection.info.parameter_status(name) or wanted).startswith(wanted):
+            await connection.execute("SELECT set_config(%s, %s, false)", (name, wanted))
+    if asked or (asked is None and prepare and not await _is_pooled(connection)):
+        connection.prepare_threshold = PREPARE_AFTER_CALLS - 1
+
+
+async def _is_pooled(connection: AsyncConnection[TupleRow]) -> bool:
+    """Whether a pooler stands between: it makes up the process id that a client is told when it connects.
+
+    Through one, the next statement may meet another session, where the name of a prepared statement means nothing, or
+    another client's statement.
+    """
+    cursor = connection.cursor(row_factory=scalar_row)
+    await cursor.execute("SELECT pg_backend_pid()")
+    return await cursor.fetchone() != connection.info.backend_pid
 
 
 _living: set[weakref.ref[Pool]] = set()
@@ -124,9 +158,18 @@ def living_pools() -> list[Pool]:
 class Pool:
     """At most `max_connections` connections, opened when needed. A failed one is closed and never lent again."""
 
-    def __init__(self, url: str, *, max_connections: int, application_name: str, prepare: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_connections: int,
+        application_name: str,
+        prepare: bool = True,
+        trust: Trust | None = None,
+    ) -> None:
         self._url = url
         self._application_name = application_name
+        self._trust = trust or Trust()
         self._prepare = prepare
         self._max_connections = max_connections
         self._places = asyncio.Semaphore(max_connections)
@@ -157,20 +200,27 @@ class Pool:
         return self._waiting
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
-        """Lend a connection for one statement or one transaction, waiting for a free one."""
+    async def connection(self, call: str = "") -> AsyncIterator[AsyncConnection[TupleRow]]:
+        """Lend a connection for one statement or one transaction, waiting for a free one. `call` names what is done."""
         async with self._place():
             connection = await self._open_or_reuse()
-            sound = False
+            reusable = False
             self._lent += 1
             try:
-                with mapped_errors():
+                with mapped_errors(self._trust, call, connection):
                     async with self._time_limit():
                         yield connection
-                sound = True
+                reusable = True
+                self._trust.worked(call)
+            except LedgerUnavailableError:
+                # Another connection may meet the new primary, or a session without a plan that is out of date.
+                raise
+            except BaseException:
+                reusable = connection.info.transaction_status == TransactionStatus.IDLE
+                raise
             finally:
                 self._lent -= 1
-                await self._give_back(connection, sound=sound)
+                await self._give_back(connection, reusable=reusable)
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:
@@ -202,11 +252,14 @@ class Pool:
 
     async def connect(self) -> AsyncConnection[TupleRow]:
         """A connection outside the pool, the caller's to close."""
-        return await connect(self._url, application_name=self._application_name, prepare=self._prepare)
+        connection = await connect(
+            self._url, application_name=self._application_name, prepare=self._prepare, trust=self._trust
+        )
+        self._trust.worked("connect")
+        return connection
 
-    async def _give_back(self, connection: AsyncConnection[TupleRow], *, sound: bool) -> None:
-        idle = connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
-        if self._closed or connection.closed or not (sound or idle):
+    async def _give_back(self, connection: AsyncConnection[TupleRow], *, reusable: bool) -> None:
+        if self._closed or connection.closed or not reusable:
             await connection.close()
         else:
             self._idle.append(connection)

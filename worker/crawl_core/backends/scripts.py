@@ -1,14 +1,14 @@
-"""Runs the Lua scripts in `lua/`, by digest, and loads them again where the server forgot them.
+"""The client of one Redis, its errors made ours, and the Lua scripts in `lua/`, run by digest.
 
-Nothing is tried again but a missing script, which did not run: only the caller knows whether a call can be repeated.
-This is the one seam where errors of the Redis client become ours.
+Nothing is tried again here but a script that the server forgot, which did not run: only the caller knows whether a call
+can be repeated. `PrimaryClient` is the one seam where errors of the Redis client become ours, whatever is called.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -19,7 +19,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from crawl_core.backends.addresses import REDIS, check_redis
-from crawl_core.errors import ConfigurationError, RedisUnavailableError
+from crawl_core.backends.redis_errors import is_foreseen, translate
+from crawl_core.backends.trust import Trust
+from crawl_core.backends.unforeseen import log_unforeseen
+from crawl_core.errors import ArtistcrawlError, ConfigurationError, RedisUnavailableError
 from crawl_core.metrics.definitions import REDIS_ERRORS
 
 Argument = str | int | float | bytes
@@ -28,20 +31,63 @@ CONNECT_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 5.0
 """Seconds until an unanswered call counts as unreachable. Far above any healthy round trip."""
 
-_DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
-"""A person must act. To the client the first two are connection errors, so they are looked for first."""
-_MAY_PASS = ("LOADING", "OOM", "READONLY", "MASTERDOWN", "MISCONF", "CLUSTERDOWN", "BUSY")
-_UNAVAILABLE = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, OSError)
+_script_names: dict[str, str] = {}
+"""The names of scripts by their digests."""
 
 
-def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
+class PrimaryClient(Redis):
+    """One Redis or Valkey primary. Whatever goes wrong is RedisUnavailableError, or ConfigurationError where it is
+    proven that a person must act."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.trust = Trust()
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send one command, once. NoScriptError stays what it is, for `Script`."""
+        name = str(args[0])
+        call = _script_names.get(str(args[1]), name) if name == "EVALSHA" else name.lower()
+        try:
+            answer = await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+        except (exceptions.NoScriptError, exceptions.DataError):
+            raise  # a DataError is about what we wanted to send: a defect of ours, and nothing was sent
+        except Exception as error:
+            if not is_foreseen(error):
+                await self._forget_connections(error)
+            raise self._meaning(error, call) from error
+        self.trust.worked(call)
+        return answer
+
+    async def aclose(self, *args: Any, **options: Any) -> None:
+        """Close the connections. One that is dead already may refuse to be closed."""
+        try:
+            await super().aclose(*args, **options)
+        except Exception as error:
+            log_unforeseen("redis", error)
+
+    async def _forget_connections(self, error: Exception) -> None:
+        """The client closes a connection where it knows the error; another may be left without its AUTH and SELECT."""
+        log_unforeseen("redis", error)
+        with suppress(Exception):
+            await self.connection_pool.disconnect(inuse_connections=False)
+
+    def _meaning(self, error: Exception, call: str) -> ArtistcrawlError:
+        meaning = translate(error, call)
+        if isinstance(meaning, ConfigurationError) and not self.trust.is_proof(call):
+            meaning = RedisUnavailableError(f"redis refuses {call}, which it did before: {meaning}")
+        if isinstance(meaning, RedisUnavailableError):
+            REDIS_ERRORS.inc()
+        return meaning
+
+
+def connect_redis(url: str, *, max_connections: int = 16) -> PrimaryClient:
     """A client of one Redis or Valkey primary that never repeats a call by itself.
 
     A repeated acquire would take a second permit, so only callers may decide to call again.
     """
     check_redis(url)
     try:
-        client: Redis = Redis.from_url(
+        client: PrimaryClient = PrimaryClient.from_url(  # type: ignore[assignment]
             url,
             max_connections=max_connections,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
@@ -58,35 +104,9 @@ def connect_redis(url: str, *, max_connections: int = 16) -> Redis:
     return client
 
 
-@contextmanager
-def _mapped_errors(call: str) -> Iterator[None]:
-    """Turn every error of the client that a caller could act upon into one of ours."""
-    try:
-        yield
-    except _DENIED as error:
-        raise ConfigurationError(
-            f"Redis refuses the user or the password: correct them in its URL ({error})"
-        ) from error
-    except _UNAVAILABLE as error:
-        raise _unavailable(f"redis does not answer {call}: {error}") from error
-    except exceptions.ResponseError as error:
-        # A server that starts, is out of memory or is a replica answers so. It may pass.
-        if str(error).startswith(_MAY_PASS):
-            raise _unavailable(f"redis refuses {call}: {error}") from error
-        if "DB index" in str(error):
-            raise ConfigurationError(f"Redis has no database of this number: write {REDIS}") from error
-        raise
-
-
-def _unavailable(message: str) -> RedisUnavailableError:
-    REDIS_ERRORS.inc()
-    return RedisUnavailableError(message)
-
-
 async def ping(redis: Redis) -> None:
     """Return when the server answers. Raises RedisUnavailableError, or ConfigurationError where it lets us not in."""
-    with _mapped_errors("ping"):
-        await redis.ping()
+    await redis.ping()
 
 
 @cache
@@ -101,13 +121,10 @@ class Script:
     def __init__(self, name: str) -> None:
         self.name = name
         self.digest = hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+        _script_names[self.digest] = name
 
     async def __call__(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument]) -> Any:
-        """Run it. Raises RedisUnavailableError when the server does not answer as it should."""
-        with _mapped_errors(self.name):
-            return await self._run(redis, keys, args)
-
-    async def _run(self, redis: Redis, keys: Sequence[str], args: Sequence[Argument]) -> Any:
+        """Run it. Raises what a `PrimaryClient` does."""
         try:
             return await redis.evalsha(self.digest, len(keys), *keys, *args)
         except exceptions.NoScriptError:

@@ -13,17 +13,17 @@ import msgspec
 
 from crawl_core.errors import BatchRefusedError
 from crawl_core.ledger.ledger import Ledger
+from crawl_core.text import clean
 from crawl_core.values.cursors import cursor_of, cursor_text
 from crawl_core.values.rows import Batch, Committed
+
+_SHOWN_CHARACTERS = 300
 
 _encode = msgspec.json.Encoder().encode
 
 
 def _rows(rows: Sequence[msgspec.Struct]) -> str:
-    try:
-        return _encode(rows).decode()
-    except (UnicodeEncodeError, OverflowError) as error:
-        raise BatchRefusedError(f"JSON cannot carry the data: {error}") from error
+    return _encode(rows).decode()
 
 
 async def commit(ledger: Ledger, batch: Batch) -> Committed | None:
@@ -40,7 +40,16 @@ def _committed(*, children: list[int] | None, artists: int, artists_new: int, ar
 
 
 def arguments_of(batch: Batch) -> dict[str, object]:
-    """The statement's arguments for a batch."""
+    """The statement's arguments for a batch. Raises BatchRefusedError for what JSON cannot carry."""
+    try:
+        return _arguments_of(batch)
+    except (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError) as error:
+        # A surrogate pair's half, an integer beyond 64 bits, a value within itself.
+        reason = clean(f"{type(error).__name__}: {error}", _SHOWN_CHARACTERS)
+        raise BatchRefusedError(f"JSON cannot carry the data: {reason}") from error
+
+
+def _arguments_of(batch: Batch) -> dict[str, object]:
     counters = batch.counters
     return {
         "range_id": batch.range_id,

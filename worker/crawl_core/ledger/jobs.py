@@ -17,6 +17,7 @@ from crawl_core.errors import NameTakenError
 from crawl_core.ledger import requests
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import CrawlJob, Spec, differences, identity, in_words
+from crawl_core.text import storable
 from crawl_core.values.cursors import cursor_text
 from crawl_core.values.jobs import BucketScope, JobRow, as_recorded
 from crawl_core.values.progress import Progress
@@ -31,7 +32,7 @@ async def record(
     Raises NameTakenError when the job of this name crawls something else.
     """
     arguments = _columns(job, uid=uid, bucket=bucket, bucket_scope=bucket_scope)
-    async with ledger.transaction() as connection:
+    async with ledger.transaction("jobs.record") as connection:
         job_id = await _insert(connection, job.spec, arguments)
         if job_id is None:
             job_id = await _adopt(connection, job, arguments)
@@ -114,7 +115,7 @@ async def note_problem(ledger: Ledger, job_id: int, reason: str, message: str, *
 
     One that gives way takes no other one's place.
     """
-    arguments = {"job_id": job_id, "reason": reason, "message": message, "gives_way": gives_way}
+    arguments = {"job_id": job_id, "reason": reason, "message": storable(message), "gives_way": gives_way}
     await ledger.run("jobs.note_problem", arguments)
 
 

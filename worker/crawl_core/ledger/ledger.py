@@ -16,6 +16,7 @@ from psycopg.rows import TupleRow, kwargs_row, scalar_row
 from crawl_core.backends.migrate import check_schema
 from crawl_core.backends.postgres import Pool, mapped_errors
 from crawl_core.backends.queries import query
+from crawl_core.backends.trust import Trust
 
 T = TypeVar("T")
 Arguments = Mapping[str, object] | None
@@ -28,7 +29,8 @@ class Ledger:
     """An open ledger, of the schema that this process knows.
 
     Every call raises LedgerUnavailableError when PostgreSQL cannot be reached and ConfigurationError when a person must
-    act. No statement is repeated by itself.
+    act. No statement is repeated by itself. Values come in binary: the text of an instant depends on settings of the
+    session, which behind a pooler may be another one at each statement.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -36,10 +38,19 @@ class Ledger:
 
     @classmethod
     async def open(
-        cls, url: str, *, max_connections: int = 2, application_name: str = "artistcrawl", prepare: bool = True
+        cls,
+        url: str,
+        *,
+        max_connections: int = 2,
+        application_name: str = "artistcrawl",
+        prepare: bool = True,
+        trust: Trust | None = None,
     ) -> Ledger:
-        """Connect and check the schema. `prepare=False` behind a PgBouncer in transaction mode."""
-        ledger = cls(Pool(url, max_connections=max_connections, application_name=application_name, prepare=prepare))
+        """Connect and check the schema. `trust`: what is known of this server from before."""
+        pool = Pool(
+            url, max_connections=max_connections, application_name=application_name, prepare=prepare, trust=trust
+        )
+        ledger = cls(pool)
         try:
             await ledger.check_schema()
         except BaseException:
@@ -49,7 +60,7 @@ class Ledger:
 
     async def check_schema(self) -> None:
         """Raise SchemaVersionError when the ledger's schema is newer or older than what this process knows."""
-        async with self._pool.connection() as connection:
+        async with self._pool.connection("schema") as connection:
             await check_schema(connection)
 
     async def close(self) -> None:
@@ -57,9 +68,9 @@ class Ledger:
         await self._pool.close()
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection[TupleRow]]:
+    async def transaction(self, name: str = "transaction") -> AsyncIterator[AsyncConnection[TupleRow]]:
         """A connection inside a transaction, for what one statement cannot do."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._pool.connection(name) as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
@@ -84,8 +95,8 @@ class Ledger:
 
     async def rows(self, name: str, arguments: Arguments = None, *, into: Callable[..., T]) -> list[T]:
         """All rows of the query GROUP.NAME, autocommitted; `into` is called with each one's columns by name."""
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=kwargs_row(into))
+        async with self._pool.connection(name) as connection:
+            cursor = connection.cursor(row_factory=kwargs_row(into), binary=True)
             return await (await cursor.execute(query(name), arguments)).fetchall()
 
     async def row(
@@ -95,23 +106,23 @@ class Ledger:
 
         prepare=False: planned each time, for its very arguments.
         """
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=kwargs_row(into))
+        async with self._pool.connection(name) as connection:
+            cursor = connection.cursor(row_factory=kwargs_row(into), binary=True)
             return await (await cursor.execute(query(name), arguments, prepare=prepare)).fetchone()
 
     async def values(self, name: str, arguments: Arguments = None) -> list[Any]:
         """The query GROUP.NAME's only column, of all rows."""
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=scalar_row)
+        async with self._pool.connection(name) as connection:
+            cursor = connection.cursor(row_factory=scalar_row, binary=True)
             return await (await cursor.execute(query(name), arguments)).fetchall()
 
     async def value(self, name: str, arguments: Arguments = None) -> Any:
         """The query GROUP.NAME's only column, of its only row; None without a row."""
-        async with self._pool.connection() as connection:
-            cursor = connection.cursor(row_factory=scalar_row)
+        async with self._pool.connection(name) as connection:
+            cursor = connection.cursor(row_factory=scalar_row, binary=True)
             return await (await cursor.execute(query(name), arguments)).fetchone()
 
     async def run(self, name: str, arguments: Arguments = None) -> int:
         """Run the query GROUP.NAME, which returns no rows; how many it changed."""
-        async with self._pool.connection() as connection:
+        async with self._pool.connection(name) as connection:
             return (await connection.execute(query(name), arguments)).rowcount

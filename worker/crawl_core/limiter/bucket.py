@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from crawl_core.backends import keys
 from crawl_core.backends.scripts import Argument, Script
-from crawl_core.errors import SchemaVersionError
+from crawl_core.errors import ArtistcrawlError, SchemaVersionError
 from crawl_core.values.limits import BucketLimits, BucketRow
 
 LAYOUT = "1"
@@ -146,7 +145,7 @@ class Bucket:
 
         Also 0 where it cannot be read: it is only for people, who see by then that Redis is out of reach.
         """
-        with suppress(RedisError, OSError, ValueError):
+        with suppress(ArtistcrawlError, ValueError):
             floor_us = await self._redis.hget(self._keys[1], "floor_us")
             return int(floor_us or 0) / MICROSECONDS
         return 0.0

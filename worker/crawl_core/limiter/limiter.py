@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from crawl_core.clock import SYSTEM_CLOCK, Clock
-from crawl_core.errors import UnavailableError
+from crawl_core.errors import ArtistcrawlError, UnavailableError
 from crawl_core.limiter.bucket import MICROSECONDS, Bucket, Grant, Unknown
 from crawl_core.limiter.permit import SEND_DEADLINE_S, Permit
 from crawl_core.limiter.queue import PermitQueue
@@ -322,7 +321,7 @@ class Limiter:
             log.warning("redis is slow: above 0.25 s no permit can be used", extra=extra)
 
     async def _check_memory_policy(self) -> None:
-        with suppress(RedisError, OSError):
+        with suppress(ArtistcrawlError):
             policy = (await self._redis.info("memory")).get("maxmemory_policy", "noeviction")
             if policy != "noeviction":
                 extra = self._fields("limiter.eviction", policy=policy)

@@ -11,12 +11,11 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from redis import exceptions
 from redis.asyncio import Redis
 
 from crawl_core.backends.migrate import migrate
-from crawl_core.backends.scripts import connect_redis
-from crawl_core.errors import ConfigurationError
+from crawl_core.backends.scripts import connect_redis, ping
+from crawl_core.errors import ConfigurationError, RedisUnavailableError
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.job import lifecycle
 from crawl_core.ledger import jobs
@@ -129,10 +128,6 @@ def credentials(job: CrawlJob) -> Credentials:
 async def _check_redis(redis: Redis, url: str) -> None:
     """Fail early, with the reason, where there is no Redis; later an outage is waited for."""
     try:
-        await redis.ping()
-    except exceptions.AuthenticationError as error:
-        raise ConfigurationError(
-            f"Redis at {masked(url)} refuses the password: write redis://:PASSWORD@HOST:6379/0 ({error})"
-        ) from error
-    except (exceptions.RedisError, OSError) as error:
+        await ping(redis)
+    except RedisUnavailableError as error:
         raise ConfigurationError(f"Redis at {masked(url)} cannot be reached: {error}; correct --redis URL") from error

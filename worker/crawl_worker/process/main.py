@@ -17,10 +17,9 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import uvloop
-from redis.exceptions import RedisError
 
 from crawl_core import logs
-from crawl_core.backends.scripts import connect_redis
+from crawl_core.backends.scripts import connect_redis, ping
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, LedgerUnavailableError
 from crawl_core.ledger import jobs
@@ -156,8 +155,8 @@ async def _reach_redis(url: str, readiness: Readiness) -> None:
     async with connect_redis(url) as redis:
         while True:
             try:
-                await redis.ping()
-            except RedisError as error:
+                await ping(redis)
+            except ArtistcrawlError as error:
                 readiness.lacks = f"waiting for Redis: {error}"
                 await SYSTEM_CLOCK.sleep(WAIT_S)
             else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -110,6 +112,43 @@ def test_limit_and_offset_that_cannot_be_read_refuse_no_page(
 ) -> None:
     page = _parse([ARTIST, {"id": "b", "name": "B"}], limit=limit, offset=offset)
     assert (page.limit, page.offset) == read
+
+
+def _full_of(entry: str, around: str) -> bytes:
+    """A body of 200 kB: `around`, with as many entries as fit."""
+    return (around % ",".join([entry] * (200_000 // (len(entry) + 1)))).encode()
+
+
+_ITEMS = '{"artists":{"items":[%s]}}'
+_NOT_A_NUMBER = '{"artists":{"items":[{"popularity":NaN},%s]}}'
+_UNREAD = '{"x":[%s],"artists":{"items":[{"id":"a","name":"b","popularity":1.5}]}}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            _full_of(entry, around)
+            for entry in ("{}", "[]", '{"a":{}}', "1.5")
+            for around in (_ITEMS, _NOT_A_NUMBER, _UNREAD)
+        ),
+        _full_of('"é"', '{"artists":{"items":[{"id":"a","name":"b","genres":[%s]}]}}'),
+        _full_of('{"url":"ab"}', '{"artists":{"items":[{"id":"a","name":"b","images":[%s]}]}}'),
+        _full_of(r"\ud83d\ude00", '{"artists":{"items":[{"id":"a","name":"%s"}]}}'),
+        _full_of(r"\\", '{"artists":{"items":[{"id":"a","name":"%s"}]}}'),
+        _full_of("[", '{"x":%s}'),
+    ],
+    ids=lambda body: body[:60].decode(),
+)
+def test_a_body_costs_memory_in_proportion(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with suppress(InvalidBodyError):
+            _page_of(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 40 * len(body)
 
 
 @pytest.mark.parametrize("offset", [50, 50.0, "50"])

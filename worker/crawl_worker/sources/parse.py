@@ -10,6 +10,7 @@ is read field by field. Either way these rules hold:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -48,27 +49,26 @@ def parse_page(body: bytes, *, offset: int, limit: int) -> Page:
     body = storable_json(body).removeprefix(BYTE_ORDER_MARK)
     if len(body) > limit * _USUAL_ITEM_BYTES:
         _refuse_too_many(body, limit=limit)
-    page = _decode_at_once(body) or _read_field_by_field(body)
-    if page.count > limit:
-        raise InvalidBodyError(f"the page has {page.count} items, and {limit} were asked for")
+    page = _decode_at_once(body, limit=limit) or _read_field_by_field(body, limit=limit)
     if page.offset is not None and page.offset != offset:
         raise InvalidBodyError(f"the page begins at offset {page.offset}, and {offset} was asked for")
     return page
 
 
-def _decode_at_once(body: bytes) -> Page | None:
+def _decode_at_once(body: bytes, *, limit: int) -> Page | None:
     """The page of a body that is as it should be; None for any other one."""
     try:
         page = _decoder.decode(body).artists
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    _check_count(page.items, limit=limit)
     if not page.items:
         return Page(0, page.total, bool(page.next), [], page.limit, page.offset)
     artists = [_found(item) for item in page.items if item is not None]
     if not all(is_id(artist.id) for artist in artists):
         return None
-    limit = _credible(page.limit, count=len(page.items))
-    return Page(len(page.items), page.total, bool(page.next), artists, limit, page.offset)
+    said_limit = _credible(page.limit, count=len(page.items))
+    return Page(len(page.items), page.total, bool(page.next), artists, said_limit, page.offset)
 
 
 def _found(item: Artist) -> FoundArtist:
@@ -76,7 +76,7 @@ def _found(item: Artist) -> FoundArtist:
     return FoundArtist(item.id, item.name, item.popularity, followers, item.genres, item.images)
 
 
-def _read_field_by_field(body: bytes) -> Page:
+def _read_field_by_field(body: bytes, *, limit: int) -> Page:
     whole = decode(body)
     page = whole.get("artists") if isinstance(whole, dict) else None
     if not isinstance(page, dict):
@@ -84,6 +84,7 @@ def _read_field_by_field(body: bytes) -> Page:
     reader = FieldReader()
     total = reader.number(page.get("total"), AnswerField.TOTAL, most=INTEGER_MAX)
     items = _items_of(page, total=total)
+    _check_count(items, limit=limit)
     said_limit = reader.number(page.get("limit"), AnswerField.LIMIT, least=1, most=INTEGER_MAX)
     said_offset = reader.number(page.get("offset"), AnswerField.OFFSET, most=INTEGER_MAX)
     artists = [artist for item in items if (artist := reader.artist(item)) is not None]
@@ -106,6 +107,11 @@ def _items_of(page: dict[str, Any], *, total: int | None) -> list[object]:
     if items is None and (total == 0 or ("items" in page and page.get("total") is None)):
         return []
     raise InvalidBodyError("its artists have no list of items")
+
+
+def _check_count(items: Sequence[object], *, limit: int) -> None:
+    if len(items) > limit:
+        raise InvalidBodyError(f"the page has {len(items)} items, and {limit} were asked for")
 
 
 def _credible(limit: int | None, *, count: int) -> int | None:

@@ -115,9 +115,10 @@ def test_the_last_words_of_a_process(tmp_path) -> None:
     assert_harmless(tail.last_message)
 
 
-def test_the_plugins_results_and_remarks(capsys: pytest.CaptureFixture[str]) -> None:
-    plugin_output.say(HOSTILE[:200])
-    plugin_output.remark(HOSTILE[:200])
+@pytest.mark.parametrize("program", [output, plugin_output])
+def test_results_and_remarks_whatever_they_are_made_of(program: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    program.say(HOSTILE[:200])
+    program.remark(HOSTILE[:200])
     shown = capsys.readouterr()
     assert printable(shown.out) == shown.out
     assert printable(shown.err) == shown.err

@@ -20,7 +20,7 @@ from crawl_worker.commands.ends import Ending
 
 def say(text: str) -> None:
     """A result, for whoever asked."""
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{printable(text)}\n")
     sys.stdout.flush()
 
 

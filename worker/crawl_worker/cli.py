@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
+from crawl_core.streams import forgive_encodings
 from crawl_worker.commands.ends import EXIT_FAILED, EXIT_USAGE, WRONG_COMMAND_LINE, Ending, ending_of
 from crawl_worker.commands.output import refuse, remark, say_json
 from crawl_worker.machine.parent import follow_parent
@@ -46,6 +47,7 @@ _WITH_SIGNALS_OF_THEIR_OWN = ("worker", "operator", "sandbox")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status."""
+    forgive_encodings()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help(), file=sys.stdout if arguments else sys.stderr)

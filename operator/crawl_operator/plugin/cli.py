@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from crawl_core.durations import Duration, suggestion
 from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError
+from crawl_core.streams import forgive_encodings
 from crawl_operator.plugin.output import remark
 
 _Add = Callable[..., argparse.ArgumentParser]
@@ -38,6 +39,7 @@ Each command tells more with --help. To change how many workers there are:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; whatever it raises becomes one message and an exit status."""
+    forgive_encodings()
     try:
         return _run(parser().parse_args(argv))
     except ArtistcrawlError as error:

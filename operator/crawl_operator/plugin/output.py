@@ -8,6 +8,7 @@ import sys
 import threading
 from typing import Any
 
+from crawl_core.streams import takes_all_letters
 from crawl_core.text import json_text, printable
 
 _LOCK = threading.Lock()
@@ -20,8 +21,7 @@ def say(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """A result for a program."""
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    _write(json_text(value, indent=2, ascii_only=not utf8))
+    _write(json_text(value, indent=2, ascii_only=not takes_all_letters(sys.stdout)))
 
 
 def remark(text: str) -> None:

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.job.snapshot import line
@@ -20,6 +20,9 @@ from crawl_operator.plugin.follow import Follower, Picture, Scope, listed
 from crawl_operator.plugin.output import remark, say, say_json
 from crawl_operator.plugin.picture import detail, snapshot_of, table
 from crawl_operator.plugin.server import PluginClient, crawljobs_path
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 REDRAW_S = 1.0
 """Between two looks at the clock: times left go on counting while nothing changes."""
@@ -56,10 +59,12 @@ def _print(crawljob: Mapping[str, Any]) -> None:
         with suppress(ModuleNotFoundError):
             from rich.console import Console
 
-            from crawl_core.job.terminal import render
+            from crawl_core.job.terminal import can_redraw, render
 
-            Console(highlight=False).print(render(snapshot))
-            return
+            console = Console(highlight=False)
+            if can_redraw(console):
+                console.print(render(snapshot))
+                return
     say(detail(snapshot))
 
 
@@ -142,12 +147,11 @@ class LinesView:
 class TerminalView:
     """Redrawn in place."""
 
-    def __init__(self, draw: Callable[[Picture], Any]) -> None:
-        from rich.console import Console
+    def __init__(self, console: Console, draw: Callable[[Picture], Any]) -> None:
         from rich.live import Live
 
         self._draw = draw
-        self._live = Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="ellipsis")
+        self._live = Live(console=console, auto_refresh=False, vertical_overflow="ellipsis")
 
     def show(self, picture: Picture) -> None:
         """Redraw."""
@@ -165,17 +169,20 @@ def _view(server: PluginClient, arguments: argparse.Namespace) -> LinesView | Te
     if not sys.stdout.isatty():
         return LinesView(named=arguments.name is not None)
     try:
-        from rich.console import Group
+        from rich.console import Console, Group
         from rich.text import Text
 
-        from crawl_core.job.terminal import render
+        from crawl_core.job.terminal import can_redraw, drawn
     except ModuleNotFoundError:
+        return LinesView(named=arguments.name is not None)
+    console = Console(highlight=False)
+    if not can_redraw(console):
         return LinesView(named=arguments.name is not None)
 
     def one(picture: Picture) -> Any:
         now_s = time.time()
         items = picture.objects.values()
-        return Group(*(render(snapshot_of(item, now_s=now_s, trouble=picture.trouble)) for item in items))
+        return Group(*(drawn(snapshot_of(item, now_s=now_s, trouble=picture.trouble), console) for item in items))
 
     def many(picture: Picture) -> Any:
         crawljobs = [picture.objects[key] for key in sorted(picture.objects)]
@@ -184,4 +191,4 @@ def _view(server: PluginClient, arguments: argparse.Namespace) -> LinesView | Te
         lines = [text, *([picture.trouble] if picture.trouble else [])]
         return Text(printable("\n".join(lines)), no_wrap=True)
 
-    return TerminalView(one if arguments.name is not None else many)
+    return TerminalView(console, one if arguments.name is not None else many)

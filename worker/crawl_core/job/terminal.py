@@ -5,7 +5,9 @@ Nothing else here needs rich, which a worker's image does not have.
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
+import os
+
+from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +23,21 @@ _COLOURS: dict[ShownState, str] = {
     "Draining": "yellow",
     "Stalled": "bold red",
 }
+
+
+LEAST_COLUMNS = 60
+"""In fewer the picture would be mostly ellipses."""
+
+
+def can_redraw(console: Console) -> bool:
+    """Whether a picture can be drawn there, and drawn again in its place. Else there are lines."""
+    known = os.environ.get("TERM", "") not in ("", "dumb", "unknown") or os.name == "nt"
+    return console.is_terminal and known and console.width >= LEAST_COLUMNS
+
+
+def drawn(snapshot: Snapshot, console: Console) -> RenderableType:
+    """The picture; where the terminal was made too narrow for it meanwhile, the line of a log in its place."""
+    return render(snapshot) if console.width >= LEAST_COLUMNS else Text(words.line(snapshot))
 
 
 def render(snapshot: Snapshot) -> RenderableType:

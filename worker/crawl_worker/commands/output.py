@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from crawl_core.streams import takes_all_letters
 from crawl_core.text import json_text, printable
 from crawl_worker.commands.ends import Ending
 
@@ -32,8 +33,7 @@ def remark(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """A result for a program: one JSON value."""
-    utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    sys.stdout.write(f"{json_text(value, ascii_only=not utf8)}\n")
+    sys.stdout.write(f"{json_text(value, ascii_only=not takes_all_letters(sys.stdout))}\n")
     sys.stdout.flush()
 
 

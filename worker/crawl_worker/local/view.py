@@ -16,7 +16,7 @@ from rich.live import Live
 
 from crawl_core.clock import SYSTEM_CLOCK, Clock
 from crawl_core.job.snapshot import Snapshot, line
-from crawl_core.job.terminal import render
+from crawl_core.job.terminal import can_redraw, drawn
 from crawl_core.text import clean, printable
 
 PLAIN_INTERVAL_S = 10.0
@@ -52,7 +52,9 @@ def open_view(*, json: bool, colour: bool) -> View:
     """The view that fits what the output is. With `json`, stdout is left to the one object at the end."""
     stream = sys.stderr if json else sys.stdout
     if stream.isatty():
-        return RedrawnView(Console(file=stream, no_color=not colour or None, highlight=False))
+        console = Console(file=stream, no_color=not colour or None, highlight=False)
+        if can_redraw(console):
+            return RedrawnView(console)
     return PlainView(stream)
 
 
@@ -75,7 +77,7 @@ class RedrawnView:
         with suppress(OSError, ValueError):
             if not self._live.is_started:
                 self._live.start()
-            self._live.update(render(snapshot), refresh=True)
+            self._live.update(drawn(snapshot, self._console), refresh=True)
 
     def __enter__(self) -> View:
         return self

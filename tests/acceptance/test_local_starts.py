@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import json
+import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -129,6 +134,24 @@ def test_a_catalogue_that_cannot_be_read_ends_the_run_with_the_sandboxs_words(fo
         assert crawl.wait() == 78
         assert "no column id and no column name" in crawl.summary()["message"]
         assert crawl.stderr.count("no column id") == 1, crawl.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs a network of its own")
+@pytest.mark.parametrize(("removed", "left"), [("127.0.0.1/8", "[::1]"), ("::1/128", "127.0.0.1")])
+def test_a_machine_with_one_loopback_address_only_is_enough(folder: Path, job: Path, removed: str, left: str) -> None:
+    prepare_data(folder / "data")
+    program = [sys.executable, "-m", "crawl_worker.cli", "run", str(job), "--data", str(folder / "data"), "--json"]
+    script = f'ip link set lo up && ip addr del {removed} dev lo && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", script, "sh", *program, "--metrics-port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["state"] == "Succeeded"
+    assert f"metrics are served at http://{left}:" in done.stderr
 
 
 def test_a_second_run_on_a_folder_prints_its_object_as_well(folder: Path, job: Path) -> None:

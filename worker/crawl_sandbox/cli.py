@@ -52,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_catalogue(add: Callable[..., Any]) -> None:
     """Where it listens, and which artists it has."""
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--host", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1, or ::1 where there is only IPv6)")
     add("--port", type=int, default=8080, help="port; 0 takes any free one (default: %(default)s)")
     add("--catalogue", type=Path, metavar="FILE", help="artists from a .parquet or .csv file")
     add("--size", type=int, default=2000, help="or so many made-up artists (default: %(default)s)")
@@ -98,7 +98,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
     try:
         sandbox = build(options)
-        listener = _listen(options.host, options.port)
+        listener = _listen(options.host or _loopback(), options.port)
     except (SandboxError, OSError) as error:
         print(f"artistcrawl sandbox: {error}", file=sys.stderr)
         return 2
@@ -165,6 +165,16 @@ def _credentials(given: list[str]) -> dict[str, str]:
     if any(not client_id or not secret for client_id, secret in pairs):
         raise OptionError("--credentials: write id:secret")
     return dict(pairs)
+
+
+def _loopback() -> str:
+    """Where this machine alone reaches it."""
+    try:
+        with socket.socket(socket.AF_INET) as probe:
+            probe.bind(("127.0.0.1", 0))
+    except OSError:
+        return "::1"
+    return "127.0.0.1"
 
 
 def _listen(host: str, port: int) -> socket.socket:

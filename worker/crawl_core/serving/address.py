@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from crawl_core.errors import ConfigurationError
 
 VARIABLE = "ARTISTCRAWL_METRICS_PORT"
-LOOPBACK = "127.0.0.1"
 _LAST_PORT = 65_535
 
 

@@ -1,10 +1,10 @@
-"""How a run's workers are called: with the servers, the sandbox and the credentials of the run. Pure."""
+"""How a run's workers are called: with the servers, the sandbox and the credentials of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crawl_core.serving.address import LOOPBACK
+from crawl_core.serving.loopback import at, loopback
 from crawl_worker.data.backends import POSTGRES_VARIABLE, REDIS_VARIABLE, Urls
 from crawl_worker.machine.processes import own_command
 from crawl_worker.sources.credentials import Credentials
@@ -14,7 +14,7 @@ def worker_command(job: str, *, node: str, sandbox_url: str | None, serves_metri
     """The command line of one worker of the job NAMESPACE/NAME, but for the worker's name."""
     arguments = ["--job", job, "--node", node, "--log-format", "json", "--once-done", "idle"]
     # Said in any case: a variable of the environment would give all of them one port.
-    arguments += ["--metrics-port", f"{LOOPBACK}:0" if serves_metrics else "-1"]
+    arguments += ["--metrics-port", at(loopback(), 0) if serves_metrics else "-1"]
     if sandbox_url is not None:
         arguments += ["--base-url", sandbox_url, "--token-url", f"{sandbox_url}/api/token"]
     return own_command("worker", *arguments)

@@ -16,6 +16,7 @@ from pathlib import Path
 import redis
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.serving.loopback import at, loopback
 from crawl_worker.embedded.wheel import INSTALL, lines_of
 from crawl_worker.machine.processes import ProcessId
 
@@ -54,7 +55,7 @@ class EmbeddedValkey:
     @property
     def url(self) -> str:
         """Its URL, with the password."""
-        return f"redis://:{self._password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self._password}@{at(loopback(), self.port)}/0"
 
     @property
     def pid(self) -> int | None:
@@ -174,7 +175,7 @@ def _configuration(port: int, password: str) -> str:
     """Valkey's configuration. The command line stays as started: it is what the process is recognised by."""
     lines = {
         "port": port,
-        "bind": "127.0.0.1",
+        "bind": loopback(),
         "requirepass": password,
         "daemonize": "no",
         "set-proc-title": "no",
@@ -190,16 +191,20 @@ def _configuration(port: int, password: str) -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with _probe() as probe:
+        probe.bind((loopback(), 0))
         return int(probe.getsockname()[1])
 
 
 def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
+    with _probe() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((loopback(), port))
         except OSError:
             return False
         return True
+
+
+def _probe() -> socket.socket:
+    return socket.socket(socket.AF_INET6 if ":" in loopback() else socket.AF_INET)

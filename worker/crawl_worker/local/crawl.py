@@ -14,7 +14,7 @@ from crawl_core.job import lifecycle
 from crawl_core.job.schedule import RESEED_INTERVAL_S
 from crawl_core.job.snapshot import ShownState
 from crawl_core.ledger import jobs, requests
-from crawl_core.serving.address import LOOPBACK
+from crawl_core.serving.loopback import at, loopback
 from crawl_core.serving.metrics import serving_metrics
 from crawl_core.spec import CrawlJob
 from crawl_worker.crew.crew import Crew
@@ -94,7 +94,7 @@ class LocalCrawl:
         serving = serving_metrics(address.port, self._metrics.scrape, host=address.host, in_thread=True)
         port = await stack.enter_async_context(serving)
         if port is not None:
-            self._view.event(f"metrics are served at http://{address.host or LOOPBACK}:{port}/metrics")
+            self._view.event(f"metrics are served at http://{at(address.host or loopback(), port)}/metrics")
 
     def _ended(self, state: ShownState, *, message: str = "", finished_before: bool = False) -> Outcome:
         return Outcome(state, self._monitor.snapshot, message, finished_before)

@@ -19,6 +19,7 @@ from crawl_core.metrics.declared import Reading, Samples
 from crawl_core.metrics.exposition import Parsed, text_of
 from crawl_core.readings.backends import backends_readings
 from crawl_core.readings.job import JobFigures
+from crawl_core.serving.loopback import at, loopback
 from crawl_worker.local.job_look import JobLook
 from crawl_worker.local.judgement import Judgement, WorkerCount
 
@@ -57,7 +58,7 @@ class LocalMetrics:
         for port in self.worker_ports():
             # One that is starting, stopped or dying has no series for now.
             with suppress(httpx.HTTPError, ValueError):
-                answers.append(Parsed(self._client.get(f"http://127.0.0.1:{port}/metrics").text))
+                answers.append(Parsed(self._client.get(f"http://{at(loopback(), port)}/metrics").text))
         return answers
 
 

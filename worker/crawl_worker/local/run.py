@@ -13,7 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
-from crawl_core.serving.address import LOOPBACK, parse_metrics_address
+from crawl_core.serving.address import parse_metrics_address
+from crawl_core.serving.loopback import loopback
 from crawl_core.spec import CrawlJob, read_crawljob
 from crawl_worker.commands.ends import EXIT_INTERRUPTED, ending_of
 from crawl_worker.commands.output import program, refuse, remark, say, say_json
@@ -63,7 +64,7 @@ def _run(arguments: argparse.Namespace, view: View, interrupts: Interrupts, *, s
         urls=given_urls(arguments),
         processes=arguments.processes,
         catalogue=arguments.catalogue,
-        metrics=parse_metrics_address(arguments.metrics_port, host=LOOPBACK),
+        metrics=parse_metrics_address(arguments.metrics_port, host=loopback()),
     )
     folder = DataFolder(arguments.data or DEFAULT_DATA)
     waits = Waits(view.event)
@@ -145,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     group.add_argument(
         "--metrics-port",
         metavar="PORT",
-        help="serve metrics of the whole run at http://127.0.0.1:PORT/metrics; HOST:PORT for others to reach",
+        help="serve metrics of the whole run at http://localhost:PORT/metrics; HOST:PORT for others to reach",
     )
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout at the end")
     group.add_argument("--no-color", action="store_true", help="no colours")

@@ -91,9 +91,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             with prometheus(configuration([found[1]], rules=rules)) as server:
                 from_s = time.time()
                 fired = everything_happens(server, crawl, api, data)
-                socket = EmbeddedPostgres(data / "postgres").socket_folder
-                url = f"postgresql://postgres@/artistcrawl?host={socket}"
-                yield Seen(server, from_s, frozenset(fired), url)
+                yield Seen(server, from_s, frozenset(fired), EmbeddedPostgres(data / "postgres").url())
 
 
 def everything_happens(server: Prometheus, crawl: RunProcess, api: SandboxProcess, data: Path) -> set[str]:

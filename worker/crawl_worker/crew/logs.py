@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from crawl_core.text import clean
+from crawl_worker.machine.private_files import open_appending, open_private
 
 MAX_LOG_BYTES = 10_000_000
 """Bytes after which a log is put aside; one older part is kept, so a process takes twice that."""
@@ -29,13 +30,13 @@ class LogTail:
         self.last_error = ""
         self.metrics_port: int | None = None
         """Where the process says that it serves its metrics."""
-        self._at = path.stat().st_size if path.exists() else 0
+        self._at = path.lstat().st_size if path.exists() else 0
         self._rest = b""
 
     def read(self) -> None:
         """Take in what was written since the last call."""
         try:
-            with self.path.open("rb") as log:
+            with open_private(self.path) as log:
                 size = log.seek(0, os.SEEK_END)
                 log.seek(max(self._at, size - _LONGEST_READ_BYTES) if size >= self._at else 0)
                 data = log.read()
@@ -51,8 +52,13 @@ class LogTail:
         if self._at < MAX_LOG_BYTES:
             return
         try:
-            shutil.copyfile(self.path, self.path.with_name(f"{self.path.name}.1"))
-            os.truncate(self.path, 0)
+            # Descriptors, and not names: what is copied and what is emptied is one file, and no link to another.
+            with open_private(self.path, writable=True) as log:
+                aside = self.path.with_name(f"{self.path.name}.1")
+                aside.unlink(missing_ok=True)
+                with open_appending(aside) as copy:
+                    shutil.copyfileobj(log, copy)
+                log.truncate(0)
         except OSError:
             return
         self._at, self._rest = 0, b""

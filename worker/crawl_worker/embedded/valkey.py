@@ -6,6 +6,7 @@ Its port needs a password that only this user can read. Files that Valkey cannot
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import socket
 import subprocess
@@ -17,11 +18,20 @@ import redis
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.serving.loopback import at, loopback
-from crawl_worker.embedded.wheel import INSTALL, lines_of
-from crawl_worker.machine.processes import ProcessId
+from crawl_worker.embedded.surroundings import environment
+from crawl_worker.embedded.waiting import Waiting
+from crawl_worker.embedded.wheel import INSTALL, quoted
+from crawl_worker.machine.private_files import (
+    make_private_folder,
+    open_appending,
+    read_plain,
+    read_private,
+    write_private,
+)
+from crawl_worker.machine.processes import Daemon, ProcessId
 
-_START_TIMEOUT_S = 30.0
-"""Seconds a server may take to answer."""
+_START_TIMEOUT_S = 600.0
+"""Seconds a Valkey that lives may take to answer: it reads what it kept, from whatever disk there is."""
 
 _STOP_GRACE_S = 10.0
 
@@ -29,12 +39,12 @@ _MUTE_GRACE_S = 1.0
 """Seconds for a Valkey that does not answer any more, such as a stopped one."""
 
 _UNREADABLE = (
-    b"AOF MANIFEST FILE ERROR",
-    b"The AOF manifest file",
-    b"Bad file format reading the append only file",
-    b"Unexpected end of file reading the append only file",
-    b"Error reading the RDB",
-    b"rdb file reading failure",
+    "AOF MANIFEST FILE ERROR",
+    "The AOF manifest file",
+    "Bad file format reading the append only file",
+    "Unexpected end of file reading the append only file",
+    "Error reading the RDB",
+    "rdb file reading failure",
 )
 """What Valkey logs, one of these, as it gives up on what it kept. A full disk or a denied access is none of them."""
 
@@ -42,13 +52,16 @@ _UNREADABLE = (
 class EmbeddedValkey:
     """Valkey 9 in one folder, with its append-only file; the port and the password outlive restarts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, waiting: Waiting | None = None) -> None:
         self.folder = folder
+        self._waiting = Waiting() if waiting is None else waiting
         self._state = folder / "server.json"
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._popen: Daemon | None = None
         self.port = 0
         self._password = ""
         self._id: ProcessId | None = None
+        self._log_bytes = 0
+        """How long the log was when it started last."""
         self._put_aside = False
         """Whether this run has already begun anew: what fails again has another cause."""
 
@@ -76,21 +89,19 @@ class EmbeddedValkey:
 
     def start(self) -> None:
         """Start it, or join the one that a killed run left here. Blocks for about 0.1 s."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         if self.available():
             return
+        make_private_folder(self.folder)
         self.stop(grace_s=_MUTE_GRACE_S)
-        log = self.folder / "log"
-        seen_bytes = log.stat().st_size if log.exists() else 0
         try:
             self._launch()
         except ConfigurationError:
-            if self._put_aside or not _names_unreadable_file(log, after_bytes=seen_bytes):
+            if self._put_aside or not any(words in self._said() for words in _UNREADABLE):
                 raise
             # The frontier can be rebuilt from the ledger at any time, so a file that Valkey cannot read is no loss.
             self._put_aside = True
             self.folder.rename(self.folder.with_name(f"{self.folder.name}.broken-{int(time.time())}"))
-            self.folder.mkdir()
+            make_private_folder(self.folder)
             self._launch()
 
     def stop(self, *, grace_s: float = _STOP_GRACE_S) -> None:
@@ -103,7 +114,8 @@ class EmbeddedValkey:
 
     def _recall(self) -> None:
         with suppress(OSError, ValueError, KeyError, TypeError):
-            stored = json.loads(self._state.read_text())
+            # The folder's owner, and not this user: root may look at somebody else's run.
+            stored = json.loads(read_private(self._state, owner=self.folder.lstat().st_uid))
             self.port, self._password = int(stored["port"]), str(stored["password"])
             self._id = ProcessId.from_json(stored["process"])
 
@@ -112,13 +124,19 @@ class EmbeddedValkey:
             self.port = _free_port()
         self._password = self._password or secrets.token_hex(16)
         configuration = self.folder / "valkey.conf"
-        configuration.touch(mode=0o600)
-        configuration.write_text(_configuration(self.port, self._password))
+        write_private(configuration, _configuration(self.port, self._password))
         command = [str(_valkey_program()), str(configuration)]
-        with (self.folder / "log").open("ab") as log:
+        with open_appending(self.folder / "log") as log:
+            self._log_bytes = log.seek(0, os.SEEK_END)
             # A session of its own: Valkey stops on the SIGINT that Ctrl-C sends to the terminal's processes.
-            self._popen = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+            self._popen = Daemon(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                start_new_session=True,
+                env=environment(),
             )
         self._id = ProcessId.of(self._popen.pid, command)
         self._await_answer()
@@ -128,21 +146,28 @@ class EmbeddedValkey:
         if self._id is None:
             return
         state = {"port": self.port, "password": self._password, "process": self._id.to_json()}
-        temporary = self._state.with_suffix(".new")
-        temporary.touch(mode=0o600)
-        temporary.write_text(json.dumps(state))
-        temporary.replace(self._state)
+        write_private(self._state, json.dumps(state))
 
     def _await_answer(self) -> None:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while not self._answers():
-            if not self.running or time.monotonic() > deadline:
-                if self._popen is not None:
-                    self._popen.kill()
-                    self._popen.wait()
-                why = (lines_of(self.folder / "log") or ["no log"])[-1]
-                raise ConfigurationError(f"Valkey does not start in {self.folder}: {why}; or give --redis URL")
-            time.sleep(0.02)
+        what = f"the Valkey in {self.folder}, which reads what it kept"
+        answers = False
+        try:
+            self._waiting.until(lambda: self._answers() or not self.running, what, timeout_s=_START_TIMEOUT_S)
+            answers = self._answers()
+        finally:
+            if not answers and self._popen is not None:
+                self._popen.kill()
+                self._popen.wait()
+        if not answers:
+            why = quoted(self._said().splitlines()[-1:]) or "it says nothing"
+            raise ConfigurationError(f"Valkey does not start in {self.folder}: {why}; or give --redis URL")
+
+    def _said(self) -> str:
+        """What Valkey has logged since its start."""
+        try:
+            return read_plain(self.folder / "log", offset=self._log_bytes)
+        except OSError:
+            return ""
 
     def _answers(self) -> bool:
         try:
@@ -150,17 +175,6 @@ class EmbeddedValkey:
                 return bool(client.ping())
         except (redis.RedisError, OSError):
             return False
-
-
-def _names_unreadable_file(log: Path, *, after_bytes: int) -> bool:
-    """Whether Valkey's log says, since it was `after_bytes` long, that what it kept cannot be read."""
-    try:
-        with log.open("rb") as lines:
-            lines.seek(after_bytes)
-            written = lines.read()
-    except OSError:
-        return False
-    return any(words in written for words in _UNREADABLE)
 
 
 def _valkey_program() -> Path:

@@ -27,7 +27,7 @@ class Waiting:
     """Waits for conditions. `tell` hears for what after 5 s; `stop`, once set, ends every wait."""
 
     def __init__(self, tell: Callable[[str], None] | None = None, *, stop: threading.Event | None = None) -> None:
-        self._tell = tell
+        self.tell = tell
         self._stop = threading.Event() if stop is None else stop
 
     def until(self, condition: Callable[[], bool], what: str, *, timeout_s: float) -> bool:
@@ -38,8 +38,8 @@ class Waiting:
             waited_s = time.monotonic() - started_s
             if waited_s >= timeout_s:
                 return False
-            if self._tell is not None and waited_s >= next_told_s:
-                self._tell(f"still waiting for {what} ({duration(waited_s)})")
+            if self.tell is not None and waited_s >= next_told_s:
+                self.tell(f"still waiting for {what} ({duration(waited_s)})")
                 next_told_s *= 2
             if self._stop.wait(_LOOK_S):
                 raise StartStoppedError(f"interrupted while waiting for {what}")

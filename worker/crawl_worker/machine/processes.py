@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from crawl_worker.machine.parent import PARENT_VARIABLE
+from crawl_worker.machine.private_files import open_appending
 
 _SAME_START_S = 60.0
 """Seconds by which two readings of one start may differ: it is computed from a wall clock, which can be set."""
@@ -59,7 +60,7 @@ class ProcessId:
     def end(self, *, grace_s: float) -> bool:
         """SIGTERM, and SIGKILL after `grace_s`; True where the process was there."""
         process = self.find()
-        if process is None:
+        if process is None or not _is_ours(process):
             return False
         with suppress(psutil.Error):
             process.terminate()
@@ -71,13 +72,30 @@ class ProcessId:
         return True
 
 
+def _is_ours(process: psutil.Process) -> bool:
+    """Whether it runs as this user. Root may end what others run, and shall not."""
+    try:
+        return process.uids().real == os.geteuid()
+    except psutil.Error:
+        return False
+
+
+class Daemon(subprocess.Popen[bytes]):
+    """A server that may outlive whoever started it: to forget it is no mistake, which `subprocess` takes it for."""
+
+    def __del__(self) -> None:
+        # Read once more, so that one which ended is no zombie.
+        with suppress(Exception):
+            self.poll()
+
+
 class Child:
     """A process of this run. It has a session of its own, so that Ctrl-C reaches the supervisor only."""
 
     def __init__(self, name: str, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self.log = log
-        with log.open("ab") as output:
+        with open_appending(log) as output:
             self._popen = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,

@@ -54,6 +54,7 @@ async def test_a_token_endpoint_that_fails_is_asked_again(ledger_url: str, redis
     file = write_catalogue(tmp_path / "artists.csv", 300)
     rules = [
         {"match": {"path": "token", "first_n": 2}, "action": {"status": 503, "body": "html"}},
+        {"match": {"path": "token", "first_n": 1}, "action": {"status": 403, "body": "html"}},
         {"match": {"path": "token", "first_n": 1}, "action": {"reset": True}},
         {"match": {"path": "token", "first_n": 1}, "action": {"body": "invalid-json"}},
     ]
@@ -65,7 +66,13 @@ async def test_a_token_endpoint_that_fails_is_asked_again(ledger_url: str, redis
             prove(crawl, Oracle.of(file))
             requests_agree(crawl)
             reasons = [line["reason"] for line in logged(crawl, "credential.failed")]
-            assert reasons == ["token_http_503", "token_http_503", "token_network", "invalid_token_body"]
+            assert reasons == [
+                "token_http_503",
+                "token_http_503",
+                "token_http_403",
+                "token_network",
+                "invalid_token_body",
+            ]
 
 
 async def test_a_refused_page_size_falls_back_once_and_is_remembered_with_the_job(

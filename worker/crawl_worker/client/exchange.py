@@ -1,15 +1,22 @@
 """One HTTP exchange, bounded: whatever a server sends, its answer costs little memory and ends in time.
 
-Both transports read every answer here. aiohttp bounds heads (8,190 bytes a line, 128 lines) and hands a body on in
-pieces, unpacked no further than they are taken; the rest is this module's: a bound on the bytes of a body after
-unpacking, and one encoding at most, since a second one multiplies what few bytes can become. The deadline is the
-caller's. An answer that is refused ends its connection, so that nothing left of it is taken for the next answer.
+Both transports read every answer here. aiohttp bounds heads (8,190 bytes a line, 128 lines) and hands a body on as it
+comes. The rest is this module's: a bound on the bytes of a body after unpacking, into no more room than that; one
+encoding at most, and of that one stream, since whatever is packed in another multiplies what few bytes cost; and a
+bound on the answers that are read ahead, since aiohttp queues all that come. The deadline is the caller's. An answer
+that is refused ends its connection, so that nothing left of it is taken for the next answer.
 """
 
 from __future__ import annotations
 
+import asyncio
+import zlib
+from functools import partial
+
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from crawl_core.text import clean
@@ -21,19 +28,43 @@ _PLAIN = ("", "identity")
 _SHOWN_CHARACTERS = 300
 
 
+_READ_BYTES = 16 * 2**10
+_ANSWERS_AHEAD = 16
+"""One is due a request. Before it may come some of 1xx, which say nothing; a server that sends them without end would
+have 80,000 parsed in one turn of the event loop."""
+
+
 class RefusedAnswerError(Exception):
     """An answer came that this process does not take: too large, or packed in a way that nobody asked for."""
 
 
+class _Handler(ResponseHandler):
+    """aiohttp's end of a connection, which ends it where more answers come than can be due."""
+
+    def data_received(self, data: bytes) -> None:
+        # No data is a call as well: aiohttp goes on with what it had put aside.
+        for start in range(0, len(data) or 1, _READ_BYTES):
+            super().data_received(data[start : start + _READ_BYTES])
+            if len(self) > _ANSWERS_AHEAD:
+                self.abort()
+                self.set_exception(HttpProcessingError(message="more answers than requests"))
+            if self.exception() is not None or self.transport is None:
+                return
+
+
 def http_session(
-    connector: aiohttp.BaseConnector, *, request_class: type[ClientRequest] = ClientRequest
+    connector: aiohttp.TCPConnector, *, request_class: type[ClientRequest] = ClientRequest
 ) -> aiohttp.ClientSession:
     """A session without cookies, netrc, timeouts of its own or other encodings than are unpacked here."""
+    connector._factory = partial(  # type: ignore[assignment]  # noqa: SLF001
+        _Handler, loop=asyncio.get_running_loop()
+    )
     session = aiohttp.ClientSession(
         connector=connector,
         request_class=request_class,
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+        auto_decompress=False,
         # aiohttp would ask for more where the machine has more decoders.
         headers={"Accept-Encoding": ", ".join(_ENCODINGS)},
     )
@@ -71,12 +102,35 @@ async def _body(response: ClientResponse, max_bytes: int) -> bytes:
         raise RefusedAnswerError(f"the answer is encoded as {encoding!r}, and {' or '.join(_ENCODINGS)} was asked for")
     if (response.content_length or 0) > max_bytes:
         raise RefusedAnswerError(f"the answer has more than {max_bytes} bytes")
-    body = bytearray()
+    body, packed = bytearray(), None
     async for chunk in response.content.iter_any():
-        body += chunk
+        if encoding in _PLAIN:
+            body += chunk
+        else:
+            packed = packed or _unpacker(encoding, chunk)
+            body += _unpacked(packed, chunk, max_bytes=max_bytes + 1 - len(body))
         if len(body) > max_bytes:
             raise RefusedAnswerError(f"the answer has more than {max_bytes} bytes")
+    if packed and not packed.eof:
+        raise RefusedAnswerError(f"the answer ends in the middle of its {encoding}")
     return bytes(body)
+
+
+def _unpacker(encoding: str, beginning: bytes) -> zlib._Decompress:
+    if encoding == "gzip":
+        return zlib.decompressobj(16 + zlib.MAX_WBITS)
+    # Some servers leave out the header of deflate.
+    return zlib.decompressobj(zlib.MAX_WBITS if beginning[0] & 0x0F == zlib.DEFLATED else -zlib.MAX_WBITS)
+
+
+def _unpacked(packed: zlib._Decompress, chunk: bytes, *, max_bytes: int) -> bytes:
+    try:
+        unpacked = packed.decompress(chunk, max_bytes)
+    except zlib.error as error:
+        raise RefusedAnswerError(f"the answer is not packed as it says: {error}") from error
+    if packed.unused_data:
+        raise RefusedAnswerError("the answer goes on after the end of what is packed")
+    return unpacked
 
 
 def in_words(error: Exception) -> str:

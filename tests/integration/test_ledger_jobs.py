@@ -267,13 +267,15 @@ async def test_a_problem_and_a_page_size_are_noted_and_the_problem_cleared(ledge
 async def test_a_problem_that_gives_way_takes_no_other_ones_place(ledger):
     job = await record(ledger)
 
-    async def noted(reason: str, *, gives_way: bool) -> str | None:
-        await jobs.note_problem(ledger, job.id, reason, "a reason", gives_way=gives_way)
-        return (await jobs.get(ledger, job.id)).problem_reason
+    async def noted(reason: str, message: str, *, gives_way: bool) -> tuple[str | None, str | None]:
+        await jobs.note_problem(ledger, job.id, reason, message, gives_way=gives_way)
+        row = await jobs.get(ledger, job.id)
+        return row.problem_reason, row.problem_message
 
-    assert await noted("FieldsUnreadable", gives_way=True) == "FieldsUnreadable"
-    assert await noted("QuotaExceeded", gives_way=False) == "QuotaExceeded"
-    assert await noted("FieldsUnreadable", gives_way=True) == "QuotaExceeded"
+    assert await noted("FieldsUnreadable", "first", gives_way=True) == ("FieldsUnreadable", "first")
+    assert await noted("FieldsUnreadable", "second", gives_way=True) == ("FieldsUnreadable", "first")
+    assert await noted("QuotaExceeded", "today", gives_way=False) == ("QuotaExceeded", "today")
+    assert await noted("FieldsUnreadable", "third", gives_way=True) == ("QuotaExceeded", "today")
 
 
 async def test_a_problem_that_is_noted_again_keeps_its_first_time_until_it_is_cleared(ledger):

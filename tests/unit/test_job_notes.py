@@ -127,3 +127,11 @@ async def test_a_hint_gives_way_to_any_problem(row: JobRowWrites) -> None:
     notes.problem("FieldsUnreadable", "followers")
     await notes.write()
     assert row.written == [("FieldsUnreadable", "followers", "gives way")]
+
+
+@in_virtual_time
+async def test_a_note_is_one_short_line_whoever_wrote_it(row: JobRowWrites) -> None:
+    notes, _ = some_notes()
+    notes.problem("QuotaExceeded", "\x1b[2Ja\nb\x00" + "m" * 1_000)
+    await notes.write()
+    assert row.written == [("QuotaExceeded", "a b\ufffd" + "m" * 495 + "…")]

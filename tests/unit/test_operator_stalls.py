@@ -135,6 +135,13 @@ def test_an_api_that_rejects_everything_stalls_the_job(reason: str) -> None:
     assert "Secret music/spotify" in found.message
 
 
+def test_a_hint_is_told_of_a_job_that_goes_on() -> None:
+    seen = noted("FieldsUnreadable")
+    found = said(seen, "Progressing")
+    assert (found.status, status_of(seen).state) == ("True", "Crawling")
+    assert found.message.endswith(" the API refuses fresh tokens.")
+
+
 def test_its_workers_go_on_trying() -> None:
     assert planned(noted("Unauthorized")).actions == ()
 

@@ -150,7 +150,7 @@ def _running_message(crawl: PhasedCrawl, reason: str) -> str:
         case reasons.NO_PROGRESS:
             return stalls.silence_message(crawl)
         case reasons.CRAWLING | reasons.LIMIT_BINDS:
-            return _crawling_message(crawl) + stalls.some_pods(crawl)
+            return _crawling_message(crawl) + stalls.some_pods(crawl) + stalls.hint(crawl)
         case _:
             return stalls.noted_message(crawl)
 

@@ -97,6 +97,14 @@ def noted_message(crawl: PhasedCrawl) -> str:
     return f"{_sentence(problem)} Workers go on trying.{credentials(crawl)}"
 
 
+def hint(crawl: PhasedCrawl) -> str:
+    """A sentence on what workers noted of a crawl that goes well; empty where that is nothing."""
+    row = crawl.row
+    if row is None or row.problem_reason not in reasons.HINTS:
+        return ""
+    return f" {_sentence(row.problem_message or str(row.problem_reason))}"
+
+
 def misconfigured_condition(crawl: PhasedCrawl) -> ConditionValue:
     """What a worker cannot work with, and where it stands."""
     message = crawl.row.problem_message if crawl.row is not None else None

@@ -28,6 +28,7 @@ FROZEN = shared.FROZEN
 SUSPENDED = shared.SUSPENDED
 MISCONFIGURED = shared.MISCONFIGURED
 NOTED_BY_WORKERS = shared.NOTED_BY_WORKERS
+HINTS = shared.HINTS
 COMPLETED = shared.COMPLETED
 WORKERS_UNAVAILABLE = "WorkersUnavailable"
 """No worker is up, and Kubernetes says why."""

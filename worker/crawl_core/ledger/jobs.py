@@ -113,7 +113,7 @@ async def note_page_size(ledger: Ledger, job_id: int, page_size: int) -> None:
 async def note_problem(ledger: Ledger, job_id: int, reason: str, message: str, *, gives_way: bool = False) -> None:
     """Remember a problem that a person must see to; `reason` is one CamelCase word.
 
-    One that gives way takes no other one's place.
+    One that gives way takes no other one's place, and is not noted again while it stands.
     """
     arguments = {"job_id": job_id, "reason": reason, "message": storable(message), "gives_way": gives_way}
     await ledger.run("jobs.note_problem", arguments)

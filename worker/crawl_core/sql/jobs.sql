@@ -96,7 +96,8 @@ WHERE id = %(job_id)s AND page_size IS DISTINCT FROM %(page_size)s;
 -- name: note_problem
 -- Note a problem that a person must see to, or none (nulls). Its time is when its reason was noted first.
 --
--- ARGS    job_id, reason, message, gives_way: whether it takes no other problem's place
+-- ARGS    job_id, reason, message, gives_way: whether it is written only where there is none, so that
+--         its message stays the same while it stands: each change writes a CrawlJob's status
 -- RESULT  none
 -- TIME    now()
 UPDATE crawl_job SET
@@ -105,7 +106,7 @@ UPDATE crawl_job SET
                       WHEN problem_reason = %(reason)s THEN problem_at
                       ELSE now() END
 WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(reason)s, %(message)s)
-  AND (NOT %(gives_way)s OR problem_reason IS NULL OR problem_reason = %(reason)s);
+  AND (NOT %(gives_way)s OR problem_reason IS NULL);
 
 -- name: progress
 -- All of a job's counts, as of one instant.

@@ -14,6 +14,7 @@ from crawl_core.job import reasons
 from crawl_core.ledger import jobs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
+from crawl_core.text import clean
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class JobNotes:
         now_s = self._clock.monotonic()
         if now_s - self._written_s.get(reason, -REPEAT_S) >= REPEAT_S:
             self._written_s[reason] = now_s
-            self._problems[reason] = message[:_MESSAGE_CHARACTERS].replace("\x00", "\N{REPLACEMENT CHARACTER}")
+            self._problems[reason] = clean(message, _MESSAGE_CHARACTERS)
 
     def solved(self) -> None:
         """What was noted has passed: requests succeed again."""

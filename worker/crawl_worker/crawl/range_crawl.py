@@ -15,6 +15,7 @@ from crawl_core.clock import Clock
 from crawl_core.errors import FenceLostError, UnavailableError
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_core.text import clean
 from crawl_core.values.rows import Cursor, DeadLetterRow, RequestRow, SearchRow
 from crawl_worker.client.client import Client
 from crawl_worker.client.session import Dead
@@ -32,6 +33,7 @@ BEHIND_POLL_S = 0.2
 """Seconds between two looks at a ledger that is out of reach."""
 
 _LAST_ERROR_CHARACTERS = 500
+"""Of the reason in a dead letter. Sources clean what they say; this is for one that does not."""
 
 
 class StepSink(Protocol):
@@ -231,7 +233,7 @@ class RangeCrawl:
             string=string,
             reason=dead.reason,
             attempts=dead.attempts,
-            last_error=dead.last_error[:_LAST_ERROR_CHARACTERS],
+            last_error=clean(dead.last_error, _LAST_ERROR_CHARACTERS),
             at_us=int(self._clock.time() * 1e6),
         )
         covered = self._strings.covered_by_giving_up(string)

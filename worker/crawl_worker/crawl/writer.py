@@ -24,6 +24,7 @@ from crawl_core.ledger import batches
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
+from crawl_core.text import clean
 from crawl_core.values.rows import Batch, Committed, Cursor, DeadLetterRow, RangeRow
 from crawl_worker.crawl.range_strings import RangeStrings
 from crawl_worker.crawl.row_counts import count_rows
@@ -159,7 +160,7 @@ class RangeWriter:
             string=step.string,
             reason="refused_by_ledger",
             attempts=1,
-            last_error=error[:500].replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+            last_error=clean(error, 500),
             at_us=int(self._clock.time() * 1e6),
         )
         after, covered = self._strings.after(step.string), self._strings.covered_by_giving_up(step.string)

@@ -28,6 +28,7 @@ from crawl_core.logs import fields
 from crawl_core.serving.address import parse_metrics_address
 from crawl_core.serving.metrics import serving_metrics
 from crawl_core.serving.probes import Readiness, serving
+from crawl_core.text import clean
 from crawl_core.values.jobs import JobRow
 from crawl_worker.process.assembly import assemble_worker
 from crawl_worker.process.endpoints import WorkerEndpoints
@@ -107,7 +108,7 @@ async def _crawl(
         if (wrong := _misconfiguration(error)) is not None:
             # Where status and conditions show it; the log is where this process was.
             with contextlib.suppress(ArtistcrawlError):
-                await jobs.note_problem(ledger, job.id, "Misconfigured", str(wrong)[:500])
+                await jobs.note_problem(ledger, job.id, "Misconfigured", clean(str(wrong), 500))
         raise
     finally:
         await ledger.close()

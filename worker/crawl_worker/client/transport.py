@@ -12,6 +12,7 @@ import asyncio
 import errno
 import socket
 import struct
+from contextlib import suppress
 from contextvars import ContextVar
 from http import HTTPStatus
 from types import TracebackType
@@ -35,7 +36,14 @@ KEEPALIVE_S = 55.0
 MAX_BODY_BYTES = 2**20
 """Bytes of an answer, unpacked: ten times what 50 artists take. What is read from them takes more than they do."""
 
+_OTHER_CONNECTIONS = 4
+"""Connections tried with the same permit where something is left on one: as many as tasks commonly keep open."""
+
 _permit: ContextVar[Permit] = ContextVar("permit")
+
+
+class _SpokeFirstError(aiohttp.ClientConnectionError):
+    """Nothing was sent on this connection, which is closed; another may do."""
 
 
 class _PermitRequest(ClientRequest):
@@ -45,7 +53,7 @@ class _PermitRequest(ClientRequest):
         if conn.protocol is None or conn.protocol.should_close:
             # Something came on it since the last answer: it would be read as the answer to this request.
             conn.close()
-            raise aiohttp.ClientConnectionError("the server spoke on the connection before it was asked")
+            raise _SpokeFirstError("the server spoke on the connection before it was asked")
         try:
             _permit.get().use()
         except (LookupError, PermitExpiredError):
@@ -107,9 +115,15 @@ class ApiTransport:
         try:
             # One timeout over everything: the wait for a connection, connecting, sending, the answer and its body.
             async with asyncio.timeout(min(self._request_timeout_s, permit.request_timeout_s)):
-                return await exchange(session, request, proxies=self._proxies, max_body_bytes=MAX_BODY_BYTES)
+                for _ in range(_OTHER_CONNECTIONS):
+                    with suppress(_SpokeFirstError):
+                        return await self._send_once(session, request)
+                return await self._send_once(session, request)
         finally:
             _permit.reset(token)
+
+    async def _send_once(self, session: aiohttp.ClientSession, request: HttpRequest) -> HttpAnswer:
+        return await exchange(session, request, proxies=self._proxies, max_body_bytes=MAX_BODY_BYTES)
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
         """A socket from which neither a timed-out request nor a dead process sends anything again."""

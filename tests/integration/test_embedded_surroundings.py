@@ -7,11 +7,11 @@ import shutil
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 from support.processes.other_users import NAMELESS, as_user, need_other_users
@@ -20,8 +20,8 @@ from support.processes.servers import server_folder
 
 from crawl_core.errors import ConfigurationError
 from crawl_worker.data.data_folder import DataFolder
-from crawl_worker.embedded import EmbeddedPostgres, waiting, wheel
-from crawl_worker.embedded.waiting import StartStoppedError, Waiting
+from crawl_worker.embedded import EmbeddedPostgres, wheel
+from crawl_worker.embedded.waiting import Waiting
 
 ASK = """
 import sys, psycopg, redis
@@ -193,26 +193,34 @@ def test_what_keeps_initdb_from_its_work_is_quoted(place: Path, monkeypatch: pyt
         server.start()
 
 
-def test_a_start_that_takes_long_is_told_and_can_be_given_up(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_that_takes_long_is_told_and_can_be_called_off(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = place / "bin"
     programs.mkdir()
     for name in ("initdb", "postgres"):
-        (programs / name).write_text("#!/bin/sh\nexec sleep 600\n")
+        (programs / name).write_text(f"#!/bin/sh\necho $$ > {place}/pid; exec sleep 600\n")
         (programs / name).chmod(0o755)
-    place.chmod(0o755)
+    place.chmod(0o777)
     monkeypatch.setattr(wheel, "programs", lambda: programs)
-    monkeypatch.setattr(waiting, "TOLD_AFTER_S", 0.1)
-    stop = threading.Event()
-    told: list[str] = []
 
-    def tell(text: str) -> None:
-        told.append(text)
-        stop.set()
+    def call_off(what: str) -> None:
+        raise KeyboardInterrupt(what)
 
     (place / "data").mkdir()
-    with pytest.raises(StartStoppedError):
-        EmbeddedPostgres(place / "data" / "postgres", waiting=Waiting(tell, stop=stop)).start()
-    assert "PostgreSQL to be set up in" in told[0]
+    server = EmbeddedPostgres(place / "data" / "postgres", waiting=Waiting(call_off, after_s=0.5))
+    with pytest.raises(KeyboardInterrupt, match="PostgreSQL to be set up in"):
+        server.start()
+    assert not psutil.pid_exists(int((place / "pid").read_text()))
+
+
+def test_a_locale_that_is_gone_is_named_with_what_to_do(place: Path) -> None:
+    prepare_data(place / "data")
+    server = EmbeddedPostgres(place / "data" / "postgres")
+    with (server.folder / "postgresql.conf").open("a") as file:
+        file.write("lc_time = 'tlh_QO.UTF-8'\n")
+    with pytest.raises(
+        ConfigurationError, match=r'"lc_time": "tlh_QO.UTF-8".*made with a locale that this machine lacks'
+    ):
+        server.start()
 
 
 def test_a_folder_of_the_version_before_wants_a_password_from_its_next_start_on(place: Path) -> None:

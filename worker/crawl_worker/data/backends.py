@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from crawl_core.backends.migrate import SchemaMissingError
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError
+from crawl_core.text import printable
 
 POSTGRES_VARIABLE = "ARTISTCRAWL_POSTGRES_URL"
 REDIS_VARIABLE = "ARTISTCRAWL_REDIS_URL"
@@ -67,13 +69,19 @@ def backends(arguments: argparse.Namespace, *, needs_redis: bool = False) -> Ite
         raise ConfigurationError("this needs Redis, too: give --redis URL, or --data DIR of the run")
     # Only now: an image without the extra `local` has no embedded servers, and needs none with URLs.
     from crawl_worker.data.data_folder import DataFolder
+    from crawl_worker.embedded.waiting import Waiting
 
-    folder = DataFolder(arguments.data or DEFAULT_DATA, create=False)
+    folder = DataFolder(arguments.data or DEFAULT_DATA, create=False, waiting=Waiting(_say_waiting))
     with folder.servers(postgres=not given.postgres, valkey=embedded_redis), reached(given, folder=folder.path):
         yield Urls(
             postgres=given.postgres or folder.postgres.url(),
             redis=given.redis or (folder.valkey.url if embedded_redis else ""),
         )
+
+
+def _say_waiting(what: str) -> None:
+    sys.stderr.write(printable(f"artistcrawl: waiting for {what} (Ctrl-C ends it)") + "\n")
+    sys.stderr.flush()
 
 
 @contextmanager

@@ -77,9 +77,14 @@ class EmbeddedPostgres:
                 wheel.initialise(self.folder, account, self._waiting)
             (self.folder / _MARKS[0]).touch()
             self._launch(account)
-        self._access.close()
-        self._create_database()
-        self._complete.touch()
+        try:
+            self._access.close()
+            self._create_database()
+        except psycopg.Error as error:
+            said = wheel.quoted(str(error).splitlines())
+            raise ConfigurationError(f"PostgreSQL runs in {self.folder}, and refuses: {said}{_remedy(said)}") from error
+        if not self._complete.exists():
+            self._complete.touch()
         self._initialising.unlink(missing_ok=True)
 
     def join(self) -> bool:
@@ -156,10 +161,13 @@ class EmbeddedPostgres:
     def stop(self) -> None:
         """End every connection, write everything down, and stop."""
         process = postmaster(self.folder)
+        if process is None and self._popen is not None and self._popen.poll() is None:
+            # Called off so early that it has not noted itself yet.
+            process = psutil.Process(self._popen.pid)
         if process is not None:
             note = read_note(self.folder)
             self._end(process)
-            self._remove_sockets(None if note is None else note.socket_folder)
+            self._remove_sockets(self._sockets if note is None else note.socket_folder)
         self._popen = None
 
     def _end(self, process: psutil.Process) -> None:
@@ -172,7 +180,7 @@ class EmbeddedPostgres:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
             # Not `running`: the note goes before the process does.
-            if Waiting(self._waiting.tell).until(lambda: not self._lives(process), what, timeout_s=timeout_s):
+            if self._waiting.until(lambda: not self._lives(process), what, timeout_s=timeout_s):
                 return
 
     def _lives(self, process: psutil.Process) -> bool:
@@ -211,8 +219,12 @@ class EmbeddedPostgres:
             return
         if popen.poll() is None:
             popen.send_signal(signal.SIGQUIT)
+            popen.wait(_STOP_GRACE_S)
+        self._remove_sockets(self._sockets)
         said = _reason(log, log_bytes) or f"it ended with {popen.poll()}"
-        raise ConfigurationError(f"PostgreSQL does not start in {self.folder}: {said} ({log}); or give --postgres URL")
+        raise ConfigurationError(
+            f"PostgreSQL does not start in {self.folder}: {said} ({log}){_remedy(said)}; or give --postgres URL"
+        )
 
     def _socket_folder(self, account: Account | None) -> Path:
         """A folder that only the server's user may enter; the one from before where there is one, for its URL is known.
@@ -297,5 +309,12 @@ def _reason(log: Path, log_bytes: int) -> str:
         lines = read_plain(log, offset=log_bytes).splitlines()
     except OSError:
         return ""
-    telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|HINT|DETAIL):", line)] or lines
+    telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|HINT|DETAIL):|invalid value", line)] or lines
     return wheel.quoted([re.sub(r"^[0-9][0-9:. -]* [A-Z]+ \[[0-9]+\] ", "", line) for line in telling])
+
+
+def _remedy(said: str) -> str:
+    """For a folder that was made where the machine had a locale which it lacks here; new ones need none."""
+    if "locale" in said or '"lc_' in said:
+        return "; the folder was made with a locale that this machine lacks: install it, such as by locale-gen"
+    return ""

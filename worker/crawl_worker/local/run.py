@@ -20,6 +20,7 @@ from crawl_worker.commands.ends import EXIT_INTERRUPTED, ending_of
 from crawl_worker.commands.output import program, refuse, remark, say, say_json
 from crawl_worker.data.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.data.data_folder import DataFolder
+from crawl_worker.embedded.waiting import Waiting
 from crawl_worker.local.again import data_words, run_words
 from crawl_worker.local.crawl import LocalCrawl
 from crawl_worker.local.interrupts import Interrupts
@@ -66,8 +67,8 @@ def _run(arguments: argparse.Namespace, view: View, interrupts: Interrupts, *, s
         catalogue=arguments.catalogue,
         metrics=parse_metrics_address(arguments.metrics_port, host=loopback()),
     )
-    folder = DataFolder(arguments.data or DEFAULT_DATA)
     waits = Waits(view.event)
+    folder = DataFolder(arguments.data or DEFAULT_DATA, waiting=Waiting(waits.tell, after_s=1.0))
     with view, _the_only_run(folder, waits):
         outcome = _crawl(job, options, folder=folder, view=view, interrupts=interrupts, waits=waits)
     seconds = time.monotonic() - started_s

@@ -27,7 +27,9 @@ async def test_a_string_that_always_fails_is_given_up_and_a_replay_finds_it(
         async with crawling(spec(first="a0", last="cz"), **servers, sandbox=api, folder=tmp_path) as crawl:
             crawl.worker()
             await crawl.finished()
-            assert dead_letters(crawl) == {"ab": ("http_500", 3)}
+            reason, attempts = dead_letters(crawl)["ab"]
+            # More than three where only empty pages came between two of them.
+            assert (reason, len(dead_letters(crawl)), attempts >= 3) == ("http_500", 1, True)
             prove(crawl, Oracle.of(file), dead=["ab"])
             api.control(faults=None)
             await _replay(ledger_url, crawl.row.id if crawl.row else 0)

@@ -47,6 +47,17 @@ async def claimed(ledger):
     return await taken_first_range(ledger, await record(ledger))
 
 
+async def test_failed_requests_alone_are_no_progress(ledger, claimed):
+    row, owner = claimed
+    failed = RequestRow(NOW_US, row.first, 0, 50, 503, "http_503", 0.04, "w")
+    here = replace(row.cursor, batch=row.cursor.batch + 1)
+    await batches.commit(ledger, batch_of(row, owner, requests=[failed], cursor=here))
+    assert (await jobs.progress(ledger, row.job_id)).last_commit_at is None
+    further = replace(here, offset=50, batch=here.batch + 1)
+    await batches.commit(ledger, batch_of(replace(row, cursor=here), owner, cursor=further))
+    assert (await jobs.progress(ledger, row.job_id)).last_commit_at is not None
+
+
 async def test_a_commit_writes_every_table_and_moves_the_cursor(ledger, claimed):
     row, owner = claimed
     before = await table_counts(ledger)
@@ -312,6 +323,33 @@ async def test_a_commit_of_nothing_but_a_cursor_lands(ledger, claimed):
 async def test_times_are_stored_to_the_microsecond(ledger, claimed):
     await batches.commit(ledger, batch_of(*claimed, strings=["aa00"]))
     assert await value(ledger, "SELECT (extract(epoch FROM finished_at) * 1000000)::bigint FROM search") == NOW_US
+
+
+async def test_a_replay_of_an_incomplete_string_has_one_row_and_counts_once(ledger, claimed):
+    row, owner = claimed
+    short = replace(search(row.first), results=20, total=23)
+    await batches.commit(ledger, batch_of(row, owner, strings=[row.first], searches=[short], cursor=None))
+    assert (await jobs.progress(ledger, row.job_id)).incomplete == 1
+    [range_id] = await dead_letters.replay_incomplete(ledger, row.job_id)
+    assert await dead_letters.replay_incomplete(ledger, row.job_id) == []
+    assert [(one.string, one.replaying) for one in await dead_letters.incomplete(ledger, row.job_id)] == [
+        (row.first, True)
+    ]
+    before = await jobs.progress(ledger, row.job_id)
+    replayed, by = await take(ledger, range_id)
+    whole = replace(short, results=23)
+    await batches.commit(ledger, batch_of(replayed, by, strings=[row.first], searches=[whole], cursor=None))
+    after = await jobs.progress(ledger, row.job_id)
+    assert (after.searches, after.covered, after.incomplete) == (before.searches, before.covered, 0)
+    assert await value(ledger, "SELECT results FROM search") == 23
+
+
+async def test_a_truncated_string_is_not_incomplete(ledger, claimed):
+    row, owner = claimed
+    cut = replace(search(row.first), results=1000, total=5000, truncated=True)
+    await batches.commit(ledger, batch_of(row, owner, searches=[cut]))
+    assert (await jobs.progress(ledger, row.job_id)).incomplete == 0
+    assert await dead_letters.incomplete(ledger, row.job_id) == []
 
 
 async def test_a_replayed_string_that_fails_again_is_listed_for_another_replay(ledger, claimed):

@@ -27,6 +27,7 @@ from crawl_worker.crawl.stopping import StoppedError
 from crawl_worker.sources.outcomes import (
     Denied,
     Granted,
+    InvalidBody,
     Meaning,
     NoAnswer,
     NoToken,
@@ -333,6 +334,159 @@ async def test_a_control_is_asked_for_with_the_limit_of_what_failed() -> None:
     await world.clock.sleep(24 * 3600.0)
     assert not waiting.done()
     waiting.cancel()
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason", "begins"),
+    [
+        (ServerFailed(503, "down"), "SourceFailing", "http_503: down; no request has succeeded since "),
+        (LOST, "SourceUnreachable", "answer_closed: the connection closed; "),
+        (InvalidBody("200 with ''"), "SourceFailing", "invalid_body: 200 with ''; "),
+        (Page(0, 23, False, []), "SourceFailing", "empty_page: a page without items at offset 0 of a total of 23; "),
+        (Rejected(403, "no"), "RequestRejected", "http_403: no; "),
+    ],
+)
+@in_virtual_time
+async def test_an_outage_of_a_minute_is_noted_with_its_reason(
+    failure: Meaning | NoAnswer, reason: str, begins: str
+) -> None:
+    world = ClientWorld(lambda asked: failure)
+    waiting = asyncio.create_task(world.page())
+    for _ in range(120):
+        world.client.tell_outage()
+        await world.clock.sleep(0.5)
+    assert world.notes.problems == []
+    await world.clock.sleep(2.0)
+    world.client.tell_outage()
+    [(noted, message)] = world.notes.problems
+    assert noted == reason
+    assert message.startswith(begins)
+    waiting.cancel()
+
+
+EMPTY = Page(0, 23, has_next=False, artists=[])
+
+
+@in_virtual_time
+async def test_an_empty_first_page_under_a_total_is_a_failure_and_in_the_end_a_dead_letter() -> None:
+    world = ClientWorld(lambda asked: EMPTY if asked.string == "aa" else a_page("x"))
+    session = RememberingSession()
+    dead, _ = await asyncio.gather(world.page("aa", session), _others(world))
+    assert isinstance(dead, Dead)
+    assert (dead.reason, dead.failure_class) == ("empty_page", "answer")
+    assert dead.last_error == "a page without items at offset 0 of a total of 23"
+    assert {row.outcome for row in session.rows} == {"empty_page"}
+    assert RULES.max_attempts <= len(session.rows) <= RULES.max_attempts + 1
+
+
+@in_virtual_time
+async def test_empty_pages_of_everybody_are_an_outage_and_nobody_is_given_up() -> None:
+    ends_s = 1000.0 + 3600
+    world = ClientWorld(lambda asked: EMPTY if asked.at_s < ends_s else a_page("x"))
+    answers = await asyncio.gather(*(world.page(string) for string in ("aa", "ab", "ac", "ad")))
+    assert [page for page, _ in answers] == [a_page("x")] * 4
+    assert len(world.api.asked) < 150
+
+
+@in_virtual_time
+async def test_an_api_that_fails_wherever_it_has_something_to_say_costs_no_string() -> None:
+    ends_s = 1000.0 + 3600
+    nothing = Page(0, 0, has_next=False, artists=[])
+
+    def script(asked: Asked) -> Meaning:
+        if asked.string.startswith("n"):
+            return nothing
+        return BROKEN if asked.at_s < ends_s else a_page("x")
+
+    world = ClientWorld(script)
+
+    async def empties() -> None:
+        for at in range(2000):
+            await world.page(f"n{at}")
+            await world.clock.sleep(2.0)
+
+    *answers, _ = await asyncio.gather(*(world.page(string) for string in ("aa", "ab")), empties())
+    assert [page for page, _ in answers] == [a_page("x")] * 2
+    assert len([string for string in world.api.strings if not string.startswith("n")]) < 300
+
+
+@in_virtual_time
+async def test_a_bad_string_among_empty_ones_is_told_by_control_strings() -> None:
+    nothing = Page(0, 0, has_next=False, artists=[])
+
+    def script(asked: Asked) -> Meaning:
+        if asked.string == "aa":
+            return BROKEN
+        return nothing if asked.string.startswith("n") else a_page("x")
+
+    world = ClientWorld(script)
+
+    async def empties() -> None:
+        for at in range(600):
+            await world.page(f"n{at}")
+            await world.clock.sleep(2.0)
+
+    dead, _ = await asyncio.gather(world.page("aa"), empties())
+    assert isinstance(dead, Dead)
+    assert dead.attempts <= 3 * RULES.max_attempts
+
+
+@in_virtual_time
+async def test_a_bad_string_where_nothing_is_to_be_found_is_given_up() -> None:
+    nothing = Page(0, 0, has_next=False, artists=[])
+    world = ClientWorld(lambda asked: BROKEN if asked.string == "aa" else nothing)
+    dead = await world.page("aa")
+    assert isinstance(dead, Dead)
+    assert dead.attempts <= 6 * RULES.max_attempts
+
+
+@in_virtual_time
+async def test_an_empty_page_where_one_result_is_missing_is_asked_once_more_and_then_the_end() -> None:
+    session = RememberingSession()
+    session.offset = 50
+    last = Page(0, 51, has_next=False, artists=[])
+    world = ClientWorld(lambda asked: last if asked.string == "aa" else a_page("x"))
+    (page, _), _ = await asyncio.gather(world.page("aa", session), _others(world, 30))
+    assert page == last
+    assert world.api.strings.count("aa") == 2
+
+
+@in_virtual_time
+async def test_an_api_whose_totals_are_all_one_too_high_costs_a_request_more_for_each_string_and_is_no_outage() -> None:
+    world = ClientWorld(lambda asked: Page(0, 1, has_next=False, artists=[]))
+    began_s = world.clock.monotonic()
+    await asyncio.gather(*(world.page(f"a{at}") for at in range(8)))
+    assert len(world.api.asked) == 16
+    assert world.clock.monotonic() - began_s < 2 * RULES.initial_backoff_s
+    assert not world.outage.lasts
+
+
+@in_virtual_time
+async def test_an_empty_page_where_one_result_is_missing_is_the_end_for_a_string_alone() -> None:
+    world = ClientWorld(lambda asked: Page(0, 1, has_next=False, artists=[]))
+    page, _ = await world.page("aa")
+    assert (page.count, len(world.api.asked)) == (0, 2)
+
+
+@in_virtual_time
+async def test_an_empty_page_where_one_result_is_missing_is_no_end_while_everybody_gets_empty_pages() -> None:
+    ends_s = 1000.0 + 3600
+    totals = {"aa": 1, "ab": 500, "ac": 2}
+    world = ClientWorld(
+        lambda asked: a_page("x") if asked.at_s > ends_s else Page(0, totals.get(asked.string, 9), False, [])
+    )
+    answers = await asyncio.gather(*(world.page(string) for string in totals))
+    assert [page.count for page, _ in answers] == [1, 1, 1]
+
+
+@in_virtual_time
+async def test_a_later_empty_page_ends_the_string_once_its_attempts_are_used_up() -> None:
+    session = RememberingSession()
+    session.offset = 100
+    world = ClientWorld(lambda asked: Page(0, 300, False, []) if asked.string == "aa" else a_page("x"))
+    (page, _), _ = await asyncio.gather(world.page("aa", session), _others(world))
+    assert page.count == 0
+    assert RULES.max_attempts <= world.api.strings.count("aa") <= RULES.max_attempts + 1
 
 
 @in_virtual_time

@@ -47,6 +47,13 @@ def test_no_password_is_printed() -> None:
     assert "postgresql://me:***@db/ledger" in text(outcome, urls)
 
 
+def test_incomplete_strings_come_with_the_command_that_searches_them_again() -> None:
+    outcome = Outcome("Succeeded", Snapshot(job="default/artists", incomplete=2))
+    assert "2 strings have fewer results than the total says" in text(outcome)
+    assert "retry-dead-letters --incomplete --data '/data/my crawl' default/artists" in text(outcome)
+    assert as_object(outcome, data=Path("d"), urls=LOCAL, seconds=1)["incomplete"] == 2
+
+
 def test_dead_letters_come_with_the_command_that_retries_them() -> None:
     seen = Snapshot(job="default/artists", dead_letters=2)
     shown = text(Outcome("Succeeded", seen))

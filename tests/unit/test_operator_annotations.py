@@ -37,6 +37,12 @@ def test_a_new_value_is_acted_on_once(annotation: str, action: object, reason: s
     assert planned(asking(annotation, "2", of=told(seen))).actions == (action,)
 
 
+def test_a_value_that_ends_so_asks_for_the_incomplete_strings() -> None:
+    seen = asking(RETRY, "1-incomplete", of=crawling(progress={"incomplete": 2}))
+    assert planned(seen).actions == (ReplayDeadLetters(1, incomplete=True),)
+    assert planned(told(seen)).actions == ()
+
+
 def test_both_can_be_asked_for_at_once() -> None:
     seen = crawling(progress={"dead_letters": 3})
     both = replace(seen, crawljob=replace(seen.crawljob, annotations={RETRY: "1", UNFREEZE: "2"}))

@@ -142,6 +142,14 @@ def test_a_hint_is_told_of_a_job_that_goes_on() -> None:
     assert found.message.endswith(" the API refuses fresh tokens.")
 
 
+@pytest.mark.parametrize("reason", ["SourceUnreachable", "SourceFailing"])
+def test_an_api_that_is_out_stalls_the_job_and_is_no_matter_of_credentials(reason: str) -> None:
+    seen = noted(reason)
+    found = said(seen, "Progressing")
+    assert (found.status, found.reason, status_of(seen).state) == ("False", reason, "Stalled")
+    assert "Secret" not in found.message
+
+
 def test_its_workers_go_on_trying() -> None:
     assert planned(noted("Unauthorized")).actions == ()
 

@@ -10,8 +10,8 @@ from crawl_worker.sources.outcomes import Page
 SIZE = 50
 
 
-def _page(count: int, total: int, *, has_next: bool = False) -> Page:
-    return Page(count, total, has_next, [])
+def _page(count: int, total: int | None, *, has_next: bool = False, limit: int | None = None) -> Page:
+    return Page(count, total, has_next, [], limit)
 
 
 def _paging(*, offset: int = 0, first_total: int | None = None, refinable: bool = False) -> Paging:
@@ -28,10 +28,10 @@ def test_a_short_page_without_next_ends_the_string() -> None:
     assert _paging().take(_page(12, 12), limit=SIZE) is AfterPage.END
 
 
-def test_a_short_page_with_next_goes_on_behind_its_limit() -> None:
+def test_a_short_page_with_next_goes_on_behind_what_came() -> None:
     paging = _paging()
     assert paging.take(_page(12, 80, has_next=True), limit=SIZE) is AfterPage.NEXT_PAGE
-    assert paging.offset == SIZE
+    assert paging.offset == 12
 
 
 def test_a_full_page_without_next_goes_on_while_the_total_says_so() -> None:
@@ -46,22 +46,99 @@ def test_a_page_with_next_goes_on_even_beyond_the_total() -> None:
     assert _paging().take(_page(50, 50, has_next=True), limit=SIZE) is AfterPage.NEXT_PAGE
 
 
+@pytest.mark.parametrize(("count", "has_next"), [(50, True), (50, False), (12, False)])
+def test_without_a_total_next_alone_decides(count: int, has_next: bool) -> None:
+    expected = AfterPage.NEXT_PAGE if has_next else AfterPage.END
+    assert _paging().take(_page(count, None, has_next=has_next), limit=SIZE) is expected
+
+
 def test_the_largest_total_counts_when_totals_wobble() -> None:
     paging = _paging(offset=50, first_total=140)
     assert paging.take(_page(50, 90), limit=SIZE) is AfterPage.NEXT_PAGE
 
 
-def test_an_empty_page_before_the_total_is_asked_once_more() -> None:
-    paging = _paging(offset=50, first_total=140)
-    assert paging.take(_page(0, 140), limit=SIZE) is AfterPage.ASK_AGAIN
-    assert paging.offset == 50
-    assert paging.take(_page(0, 140), limit=SIZE) is AfterPage.END
-
-
-def test_an_empty_first_page_with_a_total_is_asked_once_more() -> None:
+def test_a_page_that_says_a_smaller_limit_is_full_with_as_many_items() -> None:
     paging = _paging()
-    assert paging.take(_page(0, 734), limit=SIZE) is AfterPage.ASK_AGAIN
-    assert paging.take(_page(50, 734, has_next=True), limit=SIZE) is AfterPage.NEXT_PAGE
+    assert paging.take(_page(10, 120, limit=10), limit=SIZE) is AfterPage.NEXT_PAGE
+    assert paging.offset == 10
+
+
+@pytest.mark.parametrize("limit", [10, None, 0, 50, 500])
+@pytest.mark.parametrize("has_next", [True, False])
+def test_an_api_that_hands_out_ten_where_fifty_are_asked_for_is_read_to_its_end(
+    limit: int | None, has_next: bool
+) -> None:
+    paging, seen = _paging(), 0
+    while True:
+        count = min(10, 120 - paging.offset)
+        seen += count
+        page = _page(count, 120, has_next=has_next and seen < 120, limit=limit)
+        if paging.take(page, limit=SIZE) is AfterPage.END:
+            break
+    assert (seen, paging.pages, paging.offset) == (120, 12, 120)
+
+
+@pytest.mark.parametrize("has_next", [True, False])
+def test_an_api_that_hands_out_ten_is_read_up_to_the_cap(has_next: bool) -> None:
+    paging = _paging()
+    while paging.take(_page(10, 5000, has_next=has_next), limit=paging.limit(SIZE)) is not AfterPage.END:
+        assert paging.offset + paging.limit(SIZE) <= 1000
+    assert (paging.offset, paging.pages, paging.truncated) == (1000, 100, True)
+
+
+def test_an_api_that_hands_out_one_at_a_time_for_ever_has_two_hundred_requests_of_a_string() -> None:
+    paging = _paging()
+    while paging.take(_page(1, 900, has_next=True), limit=SIZE) is not AfterPage.END:
+        assert paging.pages < 200
+    assert (paging.pages, paging.results, paging.truncated) == (200, 200, False)
+
+
+def test_a_page_size_of_one_is_read_to_the_cap_all_the_same() -> None:
+    paging = _paging()
+    while paging.take(_page(1, 5000, has_next=True, limit=1), limit=paging.limit(1)) is not AfterPage.END:
+        pass
+    assert paging.pages == 1000
+
+
+def test_a_short_page_without_next_that_says_of_more_is_followed_once() -> None:
+    paging = _paging()
+    assert paging.take(_page(12, 80), limit=SIZE) is AfterPage.NEXT_PAGE
+    assert paging.lacks(_page(0, 80)) == 0
+    assert paging.take(_page(0, 80), limit=SIZE) is AfterPage.END
+
+
+def test_a_short_page_without_next_ends_the_string_where_its_total_is_little_too_high() -> None:
+    assert _paging().take(_page(12, 21), limit=SIZE) is AfterPage.END
+
+
+@pytest.mark.parametrize(
+    ("offset", "first_total", "total", "has_next", "lacks"),
+    [
+        (0, None, 0, False, 0),
+        (0, None, 0, True, 0),
+        (0, None, 734, False, 734),
+        (0, None, None, True, 1),
+        (0, None, None, False, 0),
+        (50, 140, 140, False, 90),
+        (50, 140, 0, False, 90),
+        (50, 140, None, False, 90),
+        (50, 51, 51, False, 1),
+        (50, 57, 50, False, 2),
+        (50, 57, 52, True, 2),
+        (50, 57, 53, True, 7),
+        (50, 50, 50, True, 0),
+        (990, 5000, 5000, False, 10),
+    ],
+)
+def test_an_empty_page_lacks_what_is_missing_up_to_the_largest_total(
+    offset: int, first_total: int | None, total: int | None, has_next: bool, lacks: int
+) -> None:
+    paging = _paging(offset=offset, first_total=first_total)
+    assert paging.lacks(_page(0, total, has_next=has_next)) == lacks
+
+
+def test_a_page_with_items_lacks_nothing() -> None:
+    assert _paging().lacks(_page(3, 100)) == 0
 
 
 def test_the_last_page_never_asks_past_the_cap() -> None:
@@ -74,10 +151,17 @@ def test_a_full_last_page_at_the_cap_is_truncated() -> None:
     assert paging.truncated
 
 
-def test_a_short_last_page_at_the_cap_is_not_truncated() -> None:
-    paging = _paging(offset=950, first_total=990)
-    assert paging.take(_page(40, 990), limit=SIZE) is AfterPage.END
+@pytest.mark.parametrize("total", [990, None])
+def test_a_short_last_page_at_the_cap_is_not_truncated(total: int | None) -> None:
+    paging = _paging(offset=950, first_total=total)
+    assert paging.take(_page(40, total), limit=SIZE) is AfterPage.END
     assert not paging.truncated
+
+
+def test_a_full_last_page_at_the_cap_is_truncated_without_any_total() -> None:
+    paging = _paging(offset=950)
+    assert paging.take(_page(50, None, has_next=True), limit=SIZE) is AfterPage.END
+    assert paging.truncated
 
 
 def test_next_past_the_cap_is_not_followed() -> None:
@@ -96,7 +180,7 @@ def test_a_first_total_at_the_cap_truncates_and_is_paged_only_without_children(
 
 def test_a_string_resumed_behind_a_first_total_at_the_cap_stays_truncated() -> None:
     paging = _paging(offset=950, first_total=1000)
-    assert paging.take(_page(3, 1000), limit=SIZE) is AfterPage.END
+    assert paging.take(_page(50, 1000), limit=SIZE) is AfterPage.END
     assert paging.truncated
 
 
@@ -111,3 +195,4 @@ def test_a_restarted_string_forgets_its_pages() -> None:
     paging.take(_page(50, 200, has_next=True), limit=SIZE)
     paging.restart()
     assert (paging.offset, paging.pages, paging.results, paging.first_total) == (0, 0, 0, None)
+    assert paging.lacks(_page(0, None)) == 0

@@ -54,6 +54,12 @@ TROUBLED = replace(
 )
 
 
+def test_incomplete_strings_are_counted_and_come_with_the_command_that_lists_them() -> None:
+    seen = status(progress=replace(PROGRESS, incomplete=2))
+    assert seen.incomplete == 2
+    assert "artistcrawl retry-dead-letters --incomplete --list default/artists" in detail(seen)
+
+
 def bucket(name: str = "credential:abc", *, frozen_until_s: float = 0.0) -> BucketRow:
     limits = BucketLimits(requests=10, window_s=30.0, request_timeout_s=10.0, even=True)
     return BucketRow(name=name, limits=limits, frozen_until_us=int(frozen_until_s * 1e6), epoch=1)

@@ -16,8 +16,8 @@ LIMITER = LimiterState(
     confirmed=4, round_trip_s=0.001, reachable=True,
 )  # fmt: skip
 VIEW = WorkerView(
-    draining=False, places=[PlaceView(7, 0.25), PlaceView()], in_flight=1, arrivals=4, outage=False, behind=False,
-    uncommitted_age_s=0.5, limiter=LIMITER,
+    draining=False, places=[PlaceView(7, 0.25), PlaceView()], in_flight=1, arrivals=4, outage=False, outage_age_s=0.0,
+    behind=False, uncommitted_age_s=0.5, limiter=LIMITER,
 )  # fmt: skip
 
 

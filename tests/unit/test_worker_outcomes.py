@@ -7,6 +7,7 @@ import pytest
 from crawl_core.metrics.labels import FailureClass, OutcomeLabel
 from crawl_worker.client.outcomes import class_of, label_of, name_of
 from crawl_worker.sources.outcomes import (
+    EmptyPage,
     InvalidBody,
     Lack,
     NoAnswer,
@@ -28,6 +29,7 @@ FAILURES = [
     InvalidBody(""),
 ]
 PAGE = Page(count=0, total=0, has_next=False, artists=[])
+FAILURES.append(EmptyPage(PAGE, 1, ""))
 
 
 def test_every_kind_of_outcome_has_a_label_of_its_own() -> None:

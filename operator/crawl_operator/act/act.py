@@ -231,6 +231,8 @@ class _PlanExecutor:
                     await lifecycle.settle(ledger, self._recorded())
                 case MarkDeleted(job_id):
                     await jobs.mark_deleted(ledger, job_id)
+                case ReplayDeadLetters(job_id, incomplete=True):
+                    await dead_letters.replay_incomplete(ledger, job_id)
                 case ReplayDeadLetters(job_id):
                     await dead_letters.replay(ledger, job_id)
                 case ClearProblem(job_id):

@@ -50,7 +50,8 @@ ANNOTATIONS: Mapping[str, str] = {
     names.ANNOTATION_PAUSED: '`"true"`: the operator leaves the CrawlJob and its workers alone, but for its deletion',
     names.ANNOTATION_RESTART: "a new value: workers are replaced one at a time (`kubectl crawl restart`)",
     names.ANNOTATION_RETRY_DEAD_LETTERS: (
-        "a new value: strings that were given up are searched again (`kubectl crawl retry-dead-letters`)"
+        "a new value: strings that were given up are searched again (`kubectl crawl retry-dead-letters`); one that "
+        "ends with `incomplete`: those with fewer results than their total says (`--incomplete`)"
     ),
     names.ANNOTATION_UNFREEZE: "a new value: the bucket's freeze is lifted (`kubectl crawl unfreeze`)",
 }

@@ -15,6 +15,8 @@ from crawl_operator.values.model import Action, Event, ReplayDeadLetters, Unfree
 from crawl_operator.values.names import ANNOTATION_RETRY_DEAD_LETTERS, ANNOTATION_UNFREEZE
 
 _VALUE_CHARACTERS = 256
+INCOMPLETE = "incomplete"
+"""What a value of retry-dead-letters ends with that asks for the strings with fewer results than their total says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def annotation_actions(crawl: PhasedCrawl) -> AnnotationActions:
     events: tuple[Event, ...] = ()
     if replay is not None:
         done = done.model_copy(update={"retry_dead_letters": replay})
-        actions, events = (*actions, ReplayDeadLetters(crawl.row.id)), (*events, _replay_event(crawl))
+        actions, events = (*actions, _replay(crawl.row.id, replay)), (*events, _replay_event(crawl, replay))
     if unfreeze is not None:
         done = done.model_copy(update={"unfreeze": unfreeze})
         bucket = crawl.row.bucket
@@ -60,7 +62,15 @@ def _new_value(crawl: PhasedCrawl, annotation: str, done: str | None) -> str | N
     return value if value and value != done else None
 
 
-def _replay_event(crawl: PhasedCrawl) -> Event:
+def _replay(job_id: int, value: str) -> ReplayDeadLetters:
+    return ReplayDeadLetters(job_id, incomplete=value.endswith(INCOMPLETE))
+
+
+def _replay_event(crawl: PhasedCrawl, value: str) -> Event:
+    if value.endswith(INCOMPLETE):
+        strings = 0 if crawl.progress is None else crawl.progress.incomplete
+        what = f"Search {strings} incomplete strings again" if strings else "There are no incomplete strings to search"
+        return Event("Normal", reasons.DEAD_LETTERS_REPLAYED, f"{what}, as the annotation asks.")
     letters = 0 if crawl.progress is None else crawl.progress.dead_letters
     message = f"Search {letters} dead letters again" if letters else "There are no dead letters to search again"
     return Event("Normal", reasons.DEAD_LETTERS_REPLAYED, f"{message}, as the annotation asks.")

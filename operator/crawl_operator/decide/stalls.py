@@ -5,6 +5,7 @@ What Kubernetes says is not repeated word for word where that changes each minut
 
 from __future__ import annotations
 
+from crawl_core.job import reasons as shared
 from crawl_core.job.verdicts import patience
 from crawl_core.wording import duration
 from crawl_operator.decide.condition_records import ConditionValue
@@ -15,6 +16,8 @@ from crawl_operator.values.names import selector_text
 
 _PASSING = frozenset({"Unschedulable", "SchedulingGated", "NotReady", "Evicted", "Preempted"})
 """Troubles of pods that a cluster mends by itself: room may come, a node may answer again."""
+_OF_THE_SOURCE = frozenset({shared.SOURCE_UNREACHABLE, shared.SOURCE_FAILING})
+"""What workers note that no credentials would change."""
 _REFUSED = frozenset({"Invalid", "Forbidden"})
 """What the API server said to the operator, and not to a pod."""
 _STARTS = frozenset({"CrashLoopBackOff", "Error", "OOMKilled", "Completed"})
@@ -94,7 +97,8 @@ def _pod_sentence(crawl: PhasedCrawl, reason: str, message: str) -> str:
 def noted_message(crawl: PhasedCrawl) -> str:
     """What workers noted since nobody's requests succeed."""
     problem = "" if crawl.row is None else crawl.row.problem_message or crawl.row.problem_reason or ""
-    return f"{_sentence(problem)} Workers go on trying.{credentials(crawl)}"
+    about_credentials = crawl.row is not None and crawl.row.problem_reason not in _OF_THE_SOURCE
+    return f"{_sentence(problem)} Workers go on trying.{credentials(crawl) if about_credentials else ''}"
 
 
 def hint(crawl: PhasedCrawl) -> str:

@@ -96,7 +96,16 @@ def _counts(crawl: PhasedCrawl) -> dict[str, Any]:
     """What the ledger counts, else what it counted last."""
     progress, stored = crawl.progress, crawl.stored
     if progress is None:
-        names = ("progress", "searches", "requests", "artists", "artists_new", "truncated", "dead_letters")
+        names = (
+            "progress",
+            "searches",
+            "requests",
+            "artists",
+            "artists_new",
+            "truncated",
+            "dead_letters",
+            "incomplete",
+        )
         quiet = crawl.phase in (Phase.FINISHED, Phase.SUSPENDED)
         return {
             **{name: getattr(stored, name) for name in names},
@@ -110,6 +119,7 @@ def _counts(crawl: PhasedCrawl) -> dict[str, Any]:
         "artists_new": progress.artists_new,
         "truncated": progress.truncated,
         "dead_letters": progress.dead_letters,
+        "incomplete": progress.incomplete,
         "requests_per_minute": 0 if crawl.phase is Phase.FINISHED else progress.requests_last_minute,
     }
 

@@ -62,12 +62,14 @@ def restart(server: PluginClient, arguments: argparse.Namespace) -> int:
 
 
 def retry_dead_letters(server: PluginClient, arguments: argparse.Namespace) -> int:
-    """Search the strings again that were given up."""
+    """Search the strings again that were given up, or that ended with fewer results than their total said."""
     crawljob = jobs.crawljob(server, arguments.name)
-    count = (crawljob.get("status") or {}).get("deadLetters", 0)
+    field, what = ("incomplete", "incomplete strings") if arguments.incomplete else ("deadLetters", "dead letters")
+    count = (crawljob.get("status") or {}).get(field, 0)
     if not count:
-        return _said(f"{_full(crawljob)} has no dead letters to search again")
-    value = _ask(server, arguments.name, names.ANNOTATION_RETRY_DEAD_LETTERS)
+        return _said(f"{_full(crawljob)} has no {what} to search again")
+    ending = "-incomplete" if arguments.incomplete else ""
+    value = _ask(server, arguments.name, names.ANNOTATION_RETRY_DEAD_LETTERS, ending=ending)
     say(f"{number(count)} strings of {_full(crawljob)} will be searched again by its workers")
     return _wait(server, arguments, lambda now: _handled(now, "retryDeadLetters") >= value)
 
@@ -82,9 +84,9 @@ def unfreeze(server: PluginClient, arguments: argparse.Namespace) -> int:
     return _wait(server, arguments, lambda now: _handled(now, "unfreeze") >= value)
 
 
-def _ask(server: PluginClient, name: str, annotation: str) -> str:
+def _ask(server: PluginClient, name: str, annotation: str, *, ending: str = "") -> str:
     """Ask for something once. The value by which the operator will say that it is done; later ones sort behind it."""
-    value = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    value = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") + ending
     _patch(server, name, {"metadata": {"annotations": {annotation: value}}})
     return value
 

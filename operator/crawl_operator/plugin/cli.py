@@ -72,7 +72,12 @@ def parser() -> argparse.ArgumentParser:
     add = whole.add_subparsers(dest="command", metavar="COMMAND", required=True).add_parser
     _status(_command(add, "status", "show CrawlJobs and how far they are; -w follows them"))
     for name, what in ASKS.items():
-        _ask(_command(add, name, what))
+        command = _command(add, name, what)
+        _ask(command)
+        if name == "retry-dead-letters":
+            command.add_argument(
+                "--incomplete", action="store_true", help="strings with fewer results than their total says, instead"
+            )
     _logs(_command(add, "logs", "print the logs of all workers; -f follows them"))
     return whole
 

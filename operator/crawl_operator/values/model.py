@@ -231,9 +231,10 @@ class MarkDeleted:
 
 @dataclass(frozen=True, slots=True)
 class ReplayDeadLetters:
-    """Search the strings again that were given up."""
+    """Search the strings again that were given up, or those that ended with fewer results than their total said."""
 
     job_id: int
+    incomplete: bool = False
 
 
 @dataclass(frozen=True, slots=True)

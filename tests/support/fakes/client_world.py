@@ -198,6 +198,7 @@ class RememberingSession:
         self.rows: list[RequestRow] = []
         self.retried = 0
         self.rate_limited = 0
+        self.offset = 0
         self.may_send_answers: list[bool] = []
         """What `may_send` answers first, before it says yes for good."""
 
@@ -212,7 +213,10 @@ class RememberingSession:
         return self.may_send_answers.pop(0) if self.may_send_answers else True
 
     def position(self, page_size: int) -> tuple[int, int]:
-        return 0, page_size
+        return self.offset, page_size
+
+    def lacks(self, page: Page) -> int:
+        return max(0, (page.total or 0) - self.offset) if page.count == 0 else 0
 
     def sent(self, request: RequestRow, *, retried: bool, rate_limited: bool) -> None:
         self.rows.append(request)

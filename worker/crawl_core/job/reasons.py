@@ -35,7 +35,11 @@ REQUEST_REJECTED = "RequestRejected"
 """The source rejects requests as such."""
 TOKEN_UNAVAILABLE = "TokenUnavailable"  # noqa: S105 -- a reason
 """The source grants no token: its endpoint fails, or denies credentials that worked before."""
-NOTED_BY_WORKERS = frozenset({UNAUTHORIZED, REQUEST_REJECTED, TOKEN_UNAVAILABLE})
+SOURCE_UNREACHABLE = "SourceUnreachable"
+"""No connection to the source, or no whole answer from it, for a minute."""
+SOURCE_FAILING = "SourceFailing"
+"""The source answers with errors, or with what is no page, for a minute."""
+NOTED_BY_WORKERS = frozenset({UNAUTHORIZED, REQUEST_REJECTED, TOKEN_UNAVAILABLE, SOURCE_UNREACHABLE, SOURCE_FAILING})
 """What workers note when nobody's requests succeed: they go on trying, and take the note back when one does."""
 FIELDS_UNREADABLE = "FieldsUnreadable"
 """Many fields of the source's answers are no longer what they were. The crawl goes on without them."""

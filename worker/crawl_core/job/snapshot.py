@@ -43,6 +43,8 @@ class Snapshot:
     artists_new: int = 0
     truncated: int = 0
     dead_letters: int = 0
+    incomplete: int = 0
+    """Strings that ended with fewer results than their total said."""
     requests_per_minute: float = 0.0
     limit_per_minute: float = 0.0
     eta_s: float | None = None
@@ -91,6 +93,8 @@ def line(snapshot: Snapshot) -> str:
         parts.append(f"429s {number(snapshot.rate_limited)}")
     if snapshot.dead_letters:
         parts.append(f"dead letters {number(snapshot.dead_letters)}")
+    if snapshot.incomplete:
+        parts.append(f"incomplete {number(snapshot.incomplete)}")
     if snapshot.last_error and not snapshot.requests_per_minute:
         parts.append(f"(last error: {snapshot.last_error[:_LONGEST_ERROR]})")
     return "  ".join([*parts, *(f"({note})" for note in snapshot.notes)])
@@ -127,3 +131,9 @@ def rate(snapshot: Snapshot) -> str:
 def freeze(snapshot: Snapshot) -> str:
     """Until when the source asked us to pause."""
     return f"frozen until {snapshot.frozen_until} (in {duration(snapshot.frozen_s)})"
+
+
+def incomplete(snapshot: Snapshot) -> str:
+    """How many strings ended before their totals."""
+    strings = "string has" if snapshot.incomplete == 1 else "strings have"
+    return f"{number(snapshot.incomplete)} {strings} fewer results than the total says"

@@ -85,6 +85,8 @@ def _remarks(snapshot: Snapshot) -> list[RenderableType]:
     remarks: list[RenderableType] = []
     if snapshot.frozen_s > 0:
         remarks.append(Text(words.freeze(snapshot), style="yellow"))
+    if snapshot.incomplete:
+        remarks.append(Text(words.incomplete(snapshot), style="yellow"))
     remarks.extend(Text(note, style="yellow") for note in snapshot.notes)
     if snapshot.last_error:
         remarks.append(Text(f"last error: {snapshot.last_error}", style="red", no_wrap=True, overflow="ellipsis"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crawl_core.ledger.ledger import Ledger
-from crawl_core.values.dead_letters import DeadLetter
+from crawl_core.values.dead_letters import DeadLetter, IncompleteSearch
 
 
 async def all(ledger: Ledger, job_id: int) -> list[DeadLetter]:
@@ -20,3 +20,14 @@ async def replay(ledger: Ledger, job_id: int, strings: Sequence[str] | None = No
     """
     wanted = None if strings is None else list(strings)
     return await ledger.values("dead_letters.replay", {"job_id": job_id, "strings": wanted})
+
+
+async def incomplete(ledger: Ledger, job_id: int) -> list[IncompleteSearch]:
+    """A job's strings that ended with fewer results than their total said, in string order."""
+    return await ledger.rows("dead_letters.list_incomplete", {"job_id": job_id}, into=IncompleteSearch)
+
+
+async def replay_incomplete(ledger: Ledger, job_id: int, strings: Sequence[str] | None = None) -> list[int]:
+    """As `replay`, of strings that ended with fewer results than their total said."""
+    wanted = None if strings is None else list(strings)
+    return await ledger.values("dead_letters.replay_incomplete", {"job_id": job_id, "strings": wanted})

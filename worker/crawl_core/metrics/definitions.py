@@ -100,6 +100,10 @@ WORKER_STATE = WORKER.gauge(
 CONCURRENCY = WORKER.gauge("artistcrawl_worker_concurrency", "Ranges it may crawl at once.")
 IN_FLIGHT = WORKER.gauge("artistcrawl_worker_requests_in_flight", "Requests sent and not answered yet.")
 LEASES_HELD = WORKER.gauge("artistcrawl_worker_leases_held", "Ranges it crawls now.")
+OUTAGE_AGE = WORKER.gauge(
+    "artistcrawl_worker_outage_age_seconds",
+    "How long nobody's requests have succeeded; 0 while they do.",
+)
 UNCOMMITTED_AGE = WORKER.gauge(
     "artistcrawl_worker_uncommitted_age_seconds",
     "Age of the oldest row that is not committed; above 5 it sends nothing.",
@@ -180,6 +184,7 @@ JOB_ARTISTS = JOB.gauge("artistcrawl_job_artists", "Distinct artists returned to
 JOB_ARTISTS_NEW = JOB.gauge("artistcrawl_job_artists_new", "Of those, the ones that were new to the ledger.")
 JOB_TRUNCATED = JOB.gauge("artistcrawl_job_truncated", "Strings with more results than can be paged to.")
 JOB_DEAD_LETTERS = JOB.gauge("artistcrawl_job_dead_letters", "Strings that are given up and not replayed.")
+JOB_INCOMPLETE = JOB.gauge("artistcrawl_job_incomplete", "Strings that ended with fewer results than their total said.")
 JOB_RETRIES = JOB.gauge("artistcrawl_job_retries", "Requests that had to be sent again.")
 JOB_RATE_LIMITED = JOB.gauge("artistcrawl_job_rate_limited", "Requests answered with 429.")
 JOB_RATE = JOB.gauge("artistcrawl_job_requests_per_second", "Requests a second, over the last minute.")

@@ -48,6 +48,7 @@ class OutcomeLabel(LabelValue):
     ANSWER_MALFORMED = "answer_malformed", "no HTTP"
     ANSWER_ERROR = "answer_error", "another error of the network"
     INVALID_BODY = "invalid_body", "200 without a page"
+    EMPTY_PAGE = "empty_page", "a page without items though there are to be some"
     OTHER = "other", "anything else"
 
 
@@ -90,6 +91,7 @@ class StringResult(LabelValue):
 
     FOUND = "found", "with artists"
     EMPTY = "empty", "without"
+    INCOMPLETE = "incomplete", "with fewer than its total says"
     TRUNCATED = "truncated", "with more than can be paged to"
 
 
@@ -113,6 +115,7 @@ class CommitResult(LabelValue):
 class DeadLetterClass(LabelValue):
     """Why a string was given up."""
 
+    LIMIT = "limit", "429 again and again while others succeed"
     CREDENTIAL = "credential", "refused tokens"
     PAGE_SIZE = "page_size", "a refused page size"
     NETWORK = "network", "no connection or no whole answer"

@@ -95,6 +95,7 @@ class JobFigures:
         yield metrics.JOB_ARTISTS_NEW, (), progress.artists_new
         yield metrics.JOB_TRUNCATED, (), progress.truncated
         yield metrics.JOB_DEAD_LETTERS, (), progress.dead_letters
+        yield metrics.JOB_INCOMPLETE, (), progress.incomplete
         yield metrics.JOB_RETRIES, (), progress.retries
         yield metrics.JOB_RATE_LIMITED, (), progress.rate_limited
         yield metrics.JOB_RATE, (), 0.0 if self.finished else per_s

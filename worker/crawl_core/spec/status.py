@@ -97,6 +97,9 @@ class Status(Section):
     dead_letters: Count = 0
     """Strings given up after retry.maxAttempts, to be replayed."""
 
+    incomplete: Count = 0
+    """Strings that ended with fewer results than their total said, to be replayed."""
+
     requests_per_minute: Count = 0
     """Requests in the last minute."""
 

@@ -23,6 +23,12 @@
 -- Artists come before job_artist and both in id order, so that no two batches wait for each other
 -- (test_workers_with_the_same_artists_in_many_batches_never_deadlock).
 --
+-- Failed requests alone are no progress, and move `changed_at` as little as the cursor: a crawl that nobody's requests
+-- succeed in would pass for one that moves (test_failed_requests_alone_are_no_progress).
+--
+-- A search that is there already is that of a string that is replayed since it was incomplete: the row is the newer one's,
+-- and counts once (test_a_replay_of_an_incomplete_string_has_one_row_and_counts_once).
+--
 -- Unchanged artists keep their row version: the upsert's WHERE locks them and writes nothing. Looking them up first
 -- would spare the lock, but make every new artist a third dearer. The flat arrays come as json, which is read once;
 -- artists as jsonb, since json would be read again for each nested value.
@@ -63,7 +69,7 @@ WITH checkpoint AS MATERIALIZED (
 ), news AS (
     SELECT first_query AS string, count(*) AS artists FROM stored WHERE is_new GROUP BY first_query
 ), searched AS (
-    INSERT INTO search (job_id, string, pages, total, truncated, results, new_artists, finished_at)
+    INSERT INTO search AS known (job_id, string, pages, total, truncated, results, new_artists, finished_at)
     SELECT c.job_id, s.string, s.pages, s.total, s.truncated, s.results,
            coalesce(n.artists, 0) + CASE WHEN s.string = c.string THEN c.string_new ELSE 0 END,
            to_timestamp(s.finished_at_us::float8 / 1000000)
@@ -71,7 +77,10 @@ WITH checkpoint AS MATERIALIZED (
         string text COLLATE "C", pages smallint, total integer, truncated boolean, results smallint,
         finished_at_us bigint)
     LEFT JOIN news n USING (string)
-    RETURNING string, truncated
+    ON CONFLICT (job_id, string) DO UPDATE SET
+        pages = excluded.pages, total = excluded.total, truncated = excluded.truncated, results = excluded.results,
+        new_artists = known.new_artists + excluded.new_artists, finished_at = excluded.finished_at
+    RETURNING string, truncated, (xmax = 0) AS is_first
 ), answered AS (
     DELETE FROM dead_letter d USING checkpoint c, searched s
     WHERE NOT c.counts_coverage AND d.job_id = c.job_id AND d.string = s.string
@@ -99,8 +108,9 @@ WITH checkpoint AS MATERIALIZED (
 UPDATE crawl_range r SET
     cursor = %(cursor)s::jsonb,
     state = CASE WHEN %(cursor)s::jsonb IS NULL THEN 'done' ELSE 'open' END,
-    changed_at = now(),
-    searches = r.searches + (SELECT count(*) FROM searched),
+    changed_at = CASE WHEN %(cursor)s::jsonb - 'batch' IS DISTINCT FROM r.cursor - 'batch' THEN now()
+                      ELSE r.changed_at END,
+    searches = r.searches + (SELECT count(*) FROM searched WHERE is_first),
     truncated = r.truncated + (SELECT count(*) FROM searched WHERE truncated),
     artists = r.artists + (SELECT count(*) FROM returned),
     artists_new = r.artists_new + (SELECT count(*) FROM stored WHERE is_new),

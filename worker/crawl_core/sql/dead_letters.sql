@@ -34,3 +34,41 @@ WITH job AS MATERIALIZED (
     WHERE id = %(job_id)s AND EXISTS (SELECT FROM added)
 )
 SELECT id FROM added ORDER BY first;
+
+-- name: list_incomplete
+-- A job's strings that ended with fewer results than their total said, in string order.
+--
+-- ARGS    job_id
+-- RESULT  rows, the fields of IncompleteSearch
+-- TIME    none
+SELECT s.string, s.results, s.total,
+       EXISTS (SELECT FROM crawl_range r WHERE r.job_id = s.job_id AND r.state = 'open' AND NOT r.counts_coverage
+                                           AND r.first = s.string AND r.last = s.string) AS replaying
+FROM search s WHERE s.job_id = %(job_id)s AND s.results < s.total AND NOT s.truncated ORDER BY s.string;
+
+-- name: replay_incomplete
+-- Have strings searched again that ended with fewer results than their total said: as `replay`, with their searches
+-- for dead letters. A string that is being replayed already, or is a dead letter since, is passed over.
+--
+-- ARGS    job_id, strings: an array of them, or null for all
+-- RESULT  rows (id of a new range), in string order; none for a deleted job
+-- TIME    none
+WITH job AS MATERIALIZED (
+    SELECT id FROM crawl_job WHERE id = %(job_id)s AND deleted_at IS NULL FOR UPDATE
+), incomplete AS MATERIALIZED (
+    SELECT s.job_id, s.string
+    FROM search s JOIN job ON job.id = s.job_id
+    WHERE s.results < s.total AND NOT s.truncated
+      AND (%(strings)s::text[] IS NULL OR s.string = ANY (%(strings)s::text[]))
+      AND NOT EXISTS (SELECT FROM dead_letter d WHERE d.job_id = s.job_id AND d.string = s.string)
+      AND NOT EXISTS (SELECT FROM crawl_range r WHERE r.job_id = s.job_id AND r.state = 'open'
+                                                  AND NOT r.counts_coverage AND r.first = s.string AND r.last = s.string)
+), added AS (
+    INSERT INTO crawl_range (job_id, length, first, last, cursor, counts_coverage)
+    SELECT job_id, length(string), string, string, jsonb_build_object('string', string), false FROM incomplete
+    RETURNING id, first
+), reopened AS (
+    UPDATE crawl_job SET finished_at = NULL, replays = replays + 1
+    WHERE id = %(job_id)s AND EXISTS (SELECT FROM added)
+)
+SELECT id FROM added ORDER BY first;

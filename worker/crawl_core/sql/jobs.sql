@@ -123,6 +123,7 @@ SELECT j.total, r.open_ranges, r.done_ranges, r.last_commit_at,
        coalesce(r.artists_new, 0)::bigint AS artists_new, coalesce(r.truncated, 0)::bigint AS truncated,
        coalesce(r.retries, 0)::bigint AS retries, coalesce(r.rate_limited, 0)::bigint AS rate_limited,
        (SELECT count(*) FROM dead_letter WHERE job_id = j.id) AS dead_letters,
+       (SELECT count(*) FROM search WHERE job_id = j.id AND results < total AND NOT truncated) AS incomplete,
        round(CASE WHEN bins.oldest > j.started_at + interval '1 second' AND bins.oldest > now() - interval '1 minute'
                   THEN bins.requests * 60 / greatest(extract(epoch FROM clock_timestamp() - bins.oldest), 1)
                   ELSE bins.requests END)::bigint AS requests_last_minute,

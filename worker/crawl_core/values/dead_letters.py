@@ -15,3 +15,13 @@ class DeadLetter:
     last_error: str
     at_us: int
     replaying: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncompleteSearch:
+    """A string that ended with fewer results than its total said. `replaying`: as of a dead letter."""
+
+    string: str
+    results: int
+    total: int
+    replaying: bool

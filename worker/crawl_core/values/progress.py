@@ -24,5 +24,7 @@ class Progress:
     rate_limited: int
     last_commit_at: datetime | None
     requests_last_minute: int
+    incomplete: int = 0
+    """Strings that ended with fewer results than their total said."""
     latency_s: float | None = None
     """How long requests of the last five minutes took, answered or not; None where there were none."""

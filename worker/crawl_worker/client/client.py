@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from crawl_core.clock import Clock
@@ -23,15 +25,32 @@ from crawl_core.limiter.state import LimiterState
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
 from crawl_worker.client.field_watch import FieldWatch
-from crawl_worker.client.judge import AskSmaller, Failure, NewToken, Pause, ends_string, verdict_on
-from crawl_worker.client.outage import Outage
+from crawl_worker.client.judge import (
+    AskSmaller,
+    Failure,
+    NewToken,
+    Pause,
+    ends_string,
+    failure_of,
+    outage_reason,
+    verdict_on,
+)
+from crawl_worker.client.outage import Outage, OutageNote
 from crawl_worker.client.outcomes import class_of, name_of
 from crawl_worker.client.page_sizes import PageSizes
-from crawl_worker.client.retry import Attempts, RetryRules
+from crawl_worker.client.retry import Attempts, Fault, RetryRules
 from crawl_worker.client.sender import Clearance, RequestSender, Transport
 from crawl_worker.client.session import Dead, Session
 from crawl_worker.client.tokens import TokenKeeper
-from crawl_worker.sources.outcomes import Outcome, Page, PageSizeRefused, RateLimited, Unauthorized
+from crawl_worker.sources.outcomes import (
+    SLACK,
+    EmptyPage,
+    Outcome,
+    Page,
+    PageSizeRefused,
+    RateLimited,
+    Unauthorized,
+)
 from crawl_worker.sources.source import SearchSource
 
 log = logging.getLogger(__name__)
@@ -86,6 +105,7 @@ class Asked:
     """A request that was sent for a string, and what it brought."""
 
     outcome: Outcome
+    offset: int
     limit: int
     clearance: Clearance
 
@@ -122,12 +142,17 @@ class Client:
         """What the limiter of this process knows and has done."""
         return self._limiter.state()
 
+    def tell_outage(self) -> None:
+        """Note an outage that has lasted for long. To be called once in a while, since nothing may happen in one."""
+        if (note := self.outage.note) is not None:
+            self._notes.problem(note.reason, note.message)
+
     async def page(self, string: str, session: Session) -> tuple[Page, int] | Dead:
         """One page and the limit it was asked with, however long it takes; Dead when the string failed for good.
 
         Raises ConfigurationError when the credentials are denied, and whatever the session raises.
         """
-        attempts = Attempts(self.outage.successes, self._limits)
+        attempts = Attempts(self.outage.successes, self._limits, self.outage.found)
         try:
             while True:
                 asked = await self._ask(string, session, attempts)
@@ -135,8 +160,11 @@ class Client:
                     continue
                 if isinstance(asked.outcome, Page):
                     return asked.outcome, asked.limit
-                if dead := await self._react(asked, string, session, attempts):
-                    return dead
+                end = await self._react(asked, string, session, attempts)
+                if isinstance(end, Page):
+                    return end, asked.limit
+                if end is not None:
+                    return end
         finally:
             self.outage.leave(attempts)
 
@@ -146,12 +174,14 @@ class Client:
         if clearance is None:
             return None
         offset, limit = session.position(self._page_sizes.of(string, self.settings.page_size))
-        control = self.outage.control_for(string, attempts) or self.outage.control_for_limited(string, attempts)
+        control = self.outage.control_for(string, attempts) or self.outage.control_beside(string, attempts)
         if control is not None:
-            await self._ask_control(control, clearance, session, limit=limit)
+            await self._ask_control(control, clearance, session, attempts, limit=limit)
             return None
-        outcome = await self._exchange(string, clearance, session, offset=offset, limit=limit)
-        return None if outcome is None else Asked(outcome, limit, clearance)
+        outcome = await self._exchange(
+            string, clearance, session, offset=offset, limit=limit, judge=partial(_judged, session.lacks, offset)
+        )
+        return None if outcome is None else Asked(outcome, offset, limit, clearance)
 
     async def _clearance(self, session: Session, attempts: Attempts) -> Clearance | None:
         """Wait for all that a request needs. None when something of it was gone by the time the permit came.
@@ -175,10 +205,17 @@ class Client:
         return Clearance(permit, token)
 
     async def _exchange(
-        self, string: str, clearance: Clearance, session: Session, *, offset: int, limit: int
+        self,
+        string: str,
+        clearance: Clearance,
+        session: Session,
+        *,
+        offset: int,
+        limit: int,
+        judge: Callable[[Page], Outcome],
     ) -> Outcome | None:
         """Send one request, and tell everybody whom its outcome concerns. None: the permit ended before it left."""
-        sent = await self.sender.send(string, offset=offset, limit=limit, clearance=clearance)
+        sent = await self.sender.send(string, offset=offset, limit=limit, clearance=clearance, judge=judge)
         if sent is None:
             return None
         outcome, row = sent
@@ -186,15 +223,16 @@ class Client:
         if isinstance(outcome, Page):
             self._tokens.accepted()
             self._page_sizes.accepted(limit)
-            self.outage.succeeded()
+            self.outage.succeeded(found=outcome.count > 0)
             await self._limiter.succeeded(clearance.permit.epoch)
             if unreadable := self.field_watch.take(outcome):
                 self._notes.problem(reasons.FIELDS_UNREADABLE, unreadable)
         return outcome
 
-    async def _react(self, asked: Asked, string: str, session: Session, attempts: Attempts) -> Dead | None:
-        """Do what follows from an outcome that is no page."""
+    async def _react(self, asked: Asked, string: str, session: Session, attempts: Attempts) -> Dead | Page | None:
+        """Do what follows from an outcome that is no page; an empty one is the string's end in the end."""
         outcome = asked.outcome
+        attempts.empty_pages = attempts.empty_pages + 1 if isinstance(outcome, EmptyPage) else 0
         token_at_fault = isinstance(outcome, Unauthorized) and self._refuse_token(asked.clearance.token, attempts)
         verdict = verdict_on(
             outcome,
@@ -213,7 +251,7 @@ class Client:
             case Failure():
                 if token_at_fault:
                     self._notes.problem("Unauthorized", f"the API refuses fresh tokens: {verdict.message}")
-                return await self._count(verdict, string, session, attempts)
+                return await self._count(verdict, asked, string, session, attempts)
         return None
 
     def _refuse_token(self, token: str, attempts: Attempts) -> bool:
@@ -229,17 +267,29 @@ class Client:
         self._tokens.reject(token)
         return True
 
-    async def _count(self, failure: Failure, string: str, session: Session, attempts: Attempts) -> Dead | None:
+    async def _count(
+        self, failure: Failure, asked: Asked, string: str, session: Session, attempts: Attempts
+    ) -> Dead | Page | None:
         """Account for a failure, and wait as long as it says: here where it is the string's, else as an outage."""
-        counts = attempts.failed(successes=self.outage.successes)
+        outage = self.outage
+        # Where control strings bring empty pages again and again, and none of them fails, there is nothing to be found.
+        by_any = failure.permanent or attempts.empty_controls >= self.settings.retry.max_attempts
+        fault = attempts.failed(successes=outage.successes, found=outage.found, by_any=by_any)
+        counts = fault is Fault.OF_THE_STRING
         if failure.permanent and not counts:
             # Nobody succeeds meanwhile: a person should look. What is one string's own fault ends in its dead letter.
             what = f"the API rejects {string!r} with {failure.reason}: {failure.message}"
             self._notes.problem("RequestRejected", what)
-        if ends_string(failure, attempts, self.settings.retry, counts=counts):
+        ends = ends_string(failure, attempts, self.settings.retry, counts=counts)
+        if isinstance(asked.outcome, EmptyPage) and self._is_end(asked, attempts, fault, ends=ends):
+            return asked.outcome.page
+        if ends:
             return Dead(failure.reason, failure.failure_class, attempts.failures, failure.message)
         own_delay_s = self.settings.retry.delay_s(attempts.failures, self._rng)
-        delay_s = own_delay_s if counts else self.outage.failed(attempts)
+        note = _note(failure)
+        # A total that is little too high is no outage; in one it waits with the others.
+        of_all = fault is Fault.OF_ALL and (outage.lasts or not _is_nearly_all(asked.outcome))
+        delay_s = outage.failed(attempts, note) if of_all else own_delay_s
         log.warning(
             "request failed",
             extra=fields(
@@ -248,30 +298,47 @@ class Client:
                 reason=failure.reason,
                 error=failure.message,
                 failures=attempts.failures,
-                outage=not counts,
+                outage=of_all,
                 delay_s=round(delay_s, 3),
             ),
         )
-        if counts:
+        if not of_all:
             with session.interruptible():
                 await self._clock.sleep(delay_s)
         return None
 
-    async def _ask_control(self, control: str, clearance: Clearance, session: Session, *, limit: int) -> None:
+    def _is_end(self, asked: Asked, attempts: Attempts, fault: Fault, *, ends: bool) -> bool:
+        """Whether an empty page is the end of its string's list, though the total says otherwise.
+
+        Where little is missing the total may be too high: two in a row will do, but not in an outage. Else
+        it is a failure like another, after whose last attempt what came before it is kept.
+        """
+        if _is_nearly_all(asked.outcome):
+            return attempts.empty_pages > 1 and (fault is Fault.OF_THE_STRING or not self.outage.lasts)
+        return ends and asked.offset > 0
+
+    async def _ask_control(
+        self, control: str, clearance: Clearance, session: Session, attempts: Attempts, *, limit: int
+    ) -> None:
         """Ask for a string that nobody waits for: its success would end the outage.
 
         It differs from what failed in the string alone: an API that fails at large pages would pass for well at a small
         one (test_a_control_is_asked_for_with_the_limit_of_what_failed).
         """
-        outcome = await self._exchange(control, clearance, session, offset=0, limit=limit)
-        if isinstance(outcome, RateLimited):
+        outcome = await self._exchange(
+            control, clearance, session, offset=0, limit=limit, judge=partial(_judged, _first_lacks, 0)
+        )
+        if isinstance(outcome, Page):
+            attempts.empty_controls = 0 if outcome.count else attempts.empty_controls + 1
+        elif isinstance(outcome, RateLimited):
             await self._freeze(outcome, clearance)
-        elif outcome is not None and not isinstance(outcome, Page):
+        elif outcome is not None:
+            attempts.empty_controls = 0
             if isinstance(outcome, Unauthorized):
                 self._tokens.reject(clearance.token)
             elif isinstance(outcome, PageSizeRefused) and limit > self.source.small_page_size:
                 self._fall_back(control, outcome.message)
-            self.outage.control_failed()
+            self.outage.control_failed(_note(failure_of(outcome)))
 
     async def _pause(self, answer: RateLimited, clearance: Clearance, attempts: Attempts) -> Dead | None:
         """A 429 to a string: everybody pauses. Dead where others succeed between, and it alone gets one each time."""
@@ -304,3 +371,29 @@ class Client:
             self.settings.page_size = size
             self._notes.page_size(size)
             log.warning("page size refused", extra=fields("page_size.refused", page_size=size, error=message))
+
+
+def _note(failure: Failure) -> OutageNote:
+    """What people are told of an outage in which requests fail so."""
+    return OutageNote(outage_reason(failure.failure_class), f"{failure.reason}: {failure.message}")
+
+
+def _judged(lacks: Callable[[Page], int], offset: int, page: Page) -> Page | EmptyPage:
+    """A page at that offset as whoever pages takes it: an empty one may be no answer."""
+    missing = lacks(page)
+    if not missing:
+        return page
+    of_total = "with a next page" if page.total is None else f"of a total of {page.total}"
+    return EmptyPage(page, missing, f"a page without items at offset {offset} {of_total}")
+
+
+def _is_nearly_all(outcome: Outcome) -> bool:
+    """Whether it is an empty page before a total that is little further: one that may be too high."""
+    return isinstance(outcome, EmptyPage) and outcome.lacks <= SLACK
+
+
+def _first_lacks(page: Page) -> int:
+    """The same of the first page of a control string, of which nothing else is known."""
+    if page.count:
+        return 0
+    return int(page.has_next) if page.total is None else page.total

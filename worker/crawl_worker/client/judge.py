@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crawl_core.job import reasons
 from crawl_core.metrics.labels import FailureClass
 from crawl_worker.client.outcomes import class_of, name_of
 from crawl_worker.client.retry import Attempts, RetryRules
@@ -72,16 +73,36 @@ def verdict_on(
             return Pause(outcome)
         case PageSizeRefused(message) if page_size > small_page_size:
             return AskSmaller(message)
-        case PageSizeRefused(message):
-            return _rejection(400, message)
         case Unauthorized() if token_at_fault and refused_tokens <= REFUSED_TOKENS:
             return NewToken()
+        case _:
+            return failure_of(outcome)
+
+
+def failure_of(outcome: Outcome) -> Failure:
+    """An outcome that is no page as a failed attempt."""
+    match outcome:
+        case PageSizeRefused(message):
+            return _rejection(400, message)
         case Rejected(status, message):
             return _rejection(status, message)
         case Page():
-            raise ValueError("a page needs no verdict")
+            raise ValueError("a page is no failure")
         case _:
             return Failure(name_of(outcome), class_of(outcome), outcome.message)
+
+
+def outage_reason(failure_class: FailureClass) -> str:
+    """The reason of the job's condition while all requests fail in such a way."""
+    match failure_class:
+        case FailureClass.NETWORK:
+            return reasons.SOURCE_UNREACHABLE
+        case FailureClass.CREDENTIAL:
+            return reasons.UNAUTHORIZED
+        case FailureClass.REJECTED | FailureClass.PAGE_SIZE:
+            return reasons.REQUEST_REJECTED
+        case _:
+            return reasons.SOURCE_FAILING
 
 
 def _rejection(status: int, message: str) -> Failure:

@@ -16,9 +16,22 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from crawl_core.clock import Clock
 from crawl_worker.client.retry import Attempts, RetryRules
+
+NOTED_AFTER_S = 60.0
+"""Seconds after which a person is told: shorter ones pass by themselves, and are many."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutageNote:
+    """What people are told of an outage: a reason of the job's condition, and the failure in plain words."""
+
+    reason: str
+    message: str
 
 
 class Outage:
@@ -30,6 +43,8 @@ class Outage:
     def __init__(self, *, clock: Clock, rules: Callable[[], RetryRules], control_strings: Sequence[str]) -> None:
         self.successes = 0
         """Requests of this process that were answered with a page."""
+        self.found = 0
+        """Of these the ones with items: an API that fails where it has something to say still brings the others."""
         self._clock = clock
         self._rules = rules
         self._control_strings = control_strings
@@ -37,6 +52,8 @@ class Outage:
         self._failures = 0
         self._probes = 0
         self._next_probe_s = 0.0
+        self._began_s = 0.0
+        self._note = OutageNote("", "")
         self._prober: Attempts | None = None
         self._waiting: deque[tuple[Attempts, asyncio.Future[None]]] = deque()
 
@@ -44,6 +61,22 @@ class Outage:
     def lasts(self) -> bool:
         """Whether there is an outage now."""
         return self._failures > 0
+
+    @property
+    def age_s(self) -> float:
+        """Seconds that it has lasted for those who wait for its end; 0 where there is none, or nobody waits."""
+        stands = self.lasts and (self._prober is not None or self._waiting)
+        return self._clock.monotonic() - self._began_s if stands else 0.0
+
+    @property
+    def note(self) -> OutageNote | None:
+        """What people are to know of it, once it has lasted for a minute."""
+        age_s = self.age_s
+        if age_s < NOTED_AFTER_S:
+            return None
+        began = datetime.fromtimestamp(self._clock.time() - age_s, UTC)
+        since = f"no request has succeeded since {began:%Y-%m-%d %H:%M} UTC"
+        return OutageNote(self._note.reason, f"{self._note.message}; {since}")
 
     def admits(self, attempts: Attempts) -> bool:
         """Whether this one may send now."""
@@ -58,22 +91,26 @@ class Outage:
         if self.lasts:
             await self._clock.sleep(self._next_probe_s - self._clock.monotonic())
 
-    def succeeded(self) -> None:
-        """A request was answered: any outage is over."""
+    def succeeded(self, *, found: bool) -> None:
+        """A request was answered, with items or without: any outage is over."""
         self.successes += 1
+        self.found += found
         if self.lasts:
             self._failures = self._probes = 0
             self._prober = None
             while self._waiting:
                 _wake(self._waiting.popleft()[1])
 
-    def failed(self, attempts: Attempts) -> float:
+    def failed(self, attempts: Attempts, note: OutageNote) -> float:
         """A failure that counts against no string: an outage begins or goes on, and the probe is passed on.
 
         Returns the seconds until the next probe, at least. Only failures of probes, and the one that began the outage,
         lengthen the pause: of eight requests in flight when the API goes away seven are no news.
         """
+        if not self.lasts:
+            self._began_s = self._clock.monotonic()
         self._failures += 1
+        self._note = note
         if self._prober is None or self._prober is attempts:
             self._probes += 1
             self._pass_on(otherwise=attempts)
@@ -92,24 +129,29 @@ class Outage:
             return None
         return self._control(self._probes // 2, string)
 
-    def control_for_limited(self, string: str, attempts: Attempts) -> str | None:
-        """The same for a string that got 429s alone, and for a request that is sent after the freeze.
+    def control_beside(self, string: str, attempts: Attempts) -> str | None:
+        """The same beside an outage, for a string of whose 429s or failures nobody shows whether they are its own.
 
-        Nobody else asks for anything then, and so nobody shows whether the limit is everybody's.
+        Nobody else asks for anything, or all that others ask for is answered with empty pages.
         """
-        alone = attempts.limited_uncounted >= self._rules().limits
-        if not alone or attempts.control_came_last or self.successes > attempts.successes_before:
+        rules = self._rules()
+        limited = attempts.limited_uncounted >= rules.limits and self.successes == attempts.successes_before
+        unknown = attempts.unknown >= rules.max_attempts and self.found == attempts.found_before
+        if attempts.control_came_last or not (limited or unknown):
             return None
         attempts.control_came_last = True
-        return self._control(attempts.limited, string)
+        return self._control(attempts.limited + attempts.failures, string)
 
     def _control(self, turn: int, string: str) -> str:
         others = [control for control in self._control_strings if control != string]
         return others[turn % len(others)]
 
-    def control_failed(self) -> None:
+    def control_failed(self, note: OutageNote) -> None:
         """The control string failed as well. The probe stays where it is: its own string is next."""
+        if not self.lasts:
+            self._began_s = self._clock.monotonic()
         self._failures += 1
+        self._note = note
         self._probes += 1
         self._next_probe_s = self._clock.monotonic() + self._rules().delay_s(self._probes, self._rng)
 

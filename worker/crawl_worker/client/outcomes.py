@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crawl_core.metrics.labels import FailureClass, OutcomeLabel
 from crawl_worker.sources.outcomes import (
+    EmptyPage,
     InvalidBody,
     Lack,
     NoAnswer,
@@ -40,6 +41,8 @@ def label_of(outcome: Outcome) -> OutcomeLabel:
             return OutcomeLabel.REJECTED
         case InvalidBody():
             return OutcomeLabel.INVALID_BODY
+        case EmptyPage():
+            return OutcomeLabel.EMPTY_PAGE
         case NoAnswer(lack):
             return _LABEL_OF_LACK[lack]
         case ServerFailed(status):
@@ -64,7 +67,7 @@ def class_of(outcome: Outcome) -> FailureClass:
             return FailureClass.REJECTED
         case NoAnswer(lack):
             return FailureClass.ANSWER if lack is Lack.MALFORMED else FailureClass.NETWORK
-        case InvalidBody():
+        case InvalidBody() | EmptyPage():
             return FailureClass.ANSWER
         case ServerFailed(status):
             # 408 and 425 may pass, but count among the other 4xx.

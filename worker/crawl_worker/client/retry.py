@@ -4,6 +4,10 @@ A failure counts against its string only when another string has succeeded since
 nothing tells a bad string from an outage, and an outage must dead-letter nothing, not even a string that had failed
 before it.
 
+Not every success is proof: an API that fails wherever it has something to say still answers strings that it has nothing
+for. So only a page with items shows that a failure was the string's own. Where only empty ones came, the string waits
+as if it were, and nothing is counted.
+
 A 429 is no failure of its string either. But one that always falls on the same string while others succeed is about
 that string, whatever it says: it would freeze the bucket for everybody, again and again, without end.
 """
@@ -12,6 +16,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from enum import Enum
 
 FEWEST_LIMITS = 5
 """429s in a row, at least, before they are called a string's own, however few attempts it has."""
@@ -39,6 +44,14 @@ class RetryRules:
         return step_s * rng.uniform(0.5, 1.0)
 
 
+class Fault(Enum):
+    """Whose fault a failure is, as far as what others got since the string was last tried can tell."""
+
+    OF_THE_STRING = "pages with items came"
+    UNKNOWN = "only empty pages came"
+    OF_ALL = "nobody succeeded"
+
+
 @dataclass(eq=False, slots=True)
 class Attempts:
     """The failures of one page of one string. `successes_before` is the process's count when it was last tried."""
@@ -46,8 +59,16 @@ class Attempts:
     successes_before: int
     limits_before: int = 0
     """The process's count of 429s at the same time."""
+    found_before: int = 0
+    """The process's count of pages with items at the same time."""
     failures: int = 0
     counted: int = 0
+    unknown: int = 0
+    """Failures of which only empty pages came between."""
+    empty_controls: int = 0
+    """Control strings in a row that were answered with an empty page since."""
+    empty_pages: int = 0
+    """Empty pages in a row that were to have items."""
     tokens_refused: int = 0
     """Answers of 401."""
     limited: int = 0
@@ -57,15 +78,22 @@ class Attempts:
     limit_weight: int = 0
     """The others, each of which counts once, or `ALONE` times."""
     control_came_last: bool = False
-    """Whether a control string was asked for since this one, to find out whether 429s are its own."""
+    """Whether a control string was asked for since this one, to find out whether its failures are its own."""
 
-    def failed(self, *, successes: int) -> bool:
-        """Note a failure, when the process has had that many successes; True when it counts against the string."""
+    def failed(self, *, successes: int, found: int, by_any: bool = False) -> Fault:
+        """Note a failure, when the process has had that many successes, and of them that many pages with items.
+
+        `by_any`: any success shows that it is the string's, since the failure is about the request itself.
+        """
         self.failures += 1
-        counts = successes > self.successes_before
-        self.successes_before = successes
-        self.counted += counts
-        return counts
+        self.control_came_last = False
+        fault = Fault.OF_ALL
+        if successes > self.successes_before:
+            fault = Fault.OF_THE_STRING if by_any or found > self.found_before else Fault.UNKNOWN
+        self.successes_before, self.found_before = successes, found
+        self.counted += fault is Fault.OF_THE_STRING
+        self.unknown += fault is Fault.UNKNOWN
+        return fault
 
     def limit(self, *, successes: int, limits: int) -> None:
         """Note a 429, when the process has had that many successes and that many 429s, this one included."""

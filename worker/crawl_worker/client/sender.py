@@ -5,6 +5,7 @@ It neither waits nor judges: whoever calls it has a permit at its instant, and d
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,9 +50,12 @@ class RequestSender:
         self._worker = worker
 
     async def send(
-        self, string: str, *, offset: int, limit: int, clearance: Clearance
+        self, string: str, *, offset: int, limit: int, clearance: Clearance, judge: Callable[[Page], Outcome]
     ) -> tuple[Outcome, RequestRow] | None:
-        """Ask for one page. None when the permit ended before the connection was there: nothing was sent."""
+        """Ask for one page, which is what `judge` takes it for.
+
+        None when the permit ended before the connection was there: nothing was sent.
+        """
         started_s = self._clock.monotonic()
         self.in_flight += 1
         try:
@@ -60,6 +64,8 @@ class RequestSender:
             return None
         finally:
             self.in_flight -= 1
+        if isinstance(outcome, Page):
+            outcome = judge(outcome)
         row = RequestRow(
             at_us=int(self._clock.time() * 1e6),
             string=string,

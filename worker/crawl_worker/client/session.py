@@ -11,6 +11,7 @@ from typing import Protocol
 
 from crawl_core.metrics.labels import FailureClass
 from crawl_core.values.rows import RequestRow
+from crawl_worker.sources.outcomes import Page
 
 
 class Session(Protocol):
@@ -30,6 +31,10 @@ class Session(Protocol):
 
     def position(self, page_size: int) -> tuple[int, int]:
         """The offset and limit to ask for now: the page size may fall while we try."""
+        ...
+
+    def lacks(self, page: Page) -> int:
+        """Results that a page at that offset does not have though there are to be some; 0 for one that has items."""
         ...
 
     def sent(self, request: RequestRow, *, retried: bool, rate_limited: bool) -> None:

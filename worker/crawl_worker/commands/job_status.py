@@ -43,6 +43,7 @@ class JobStatus:
     artists_new: int
     truncated: int
     dead_letters: int
+    incomplete: int
     retries: int
     rate_limited: int
     requests_per_minute: int
@@ -76,6 +77,7 @@ def status_of(
         artists_new=progress.artists_new,
         truncated=progress.truncated,
         dead_letters=progress.dead_letters,
+        incomplete=progress.incomplete,
         retries=progress.retries,
         rate_limited=progress.rate_limited,
         requests_per_minute=progress.requests_last_minute,

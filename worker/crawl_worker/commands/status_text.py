@@ -39,6 +39,7 @@ def detail(status: JobStatus) -> str:
         "artists": f"{number(status.artists)} ({number(status.artists_new)} new to the ledger)",
         "truncated": number(status.truncated),
         "dead letters": number(status.dead_letters),
+        "incomplete": number(status.incomplete),
         "retries": number(status.retries),
         "429s": number(status.rate_limited),
         "time left": _left(status),
@@ -83,5 +84,10 @@ def _attention(status: JobStatus) -> list[str]:
     if status.dead_letters:
         remarks.append(
             f"{number(status.dead_letters)} dead letters: artistcrawl retry-dead-letters --list {status.job}"
+        )
+    if status.incomplete:
+        remarks.append(
+            f"{number(status.incomplete)} strings with fewer results than their total says: "
+            f"artistcrawl retry-dead-letters --incomplete --list {status.job}"
         )
     return remarks

@@ -138,6 +138,10 @@ class RangeCrawl:
             self._first_at_us = None
         return self._paging.offset, self._paging.limit(page_size)
 
+    def lacks(self, page: Page) -> int:
+        """Results that a page at the current offset does not have though there are to be some."""
+        return self._paging.lacks(page)
+
     def sent(self, request: RequestRow, *, retried: bool, rate_limited: bool) -> None:
         """A request was answered, or failed: then it is a step by itself."""
         if not retried and request.string == self.current_string:

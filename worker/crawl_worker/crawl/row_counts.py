@@ -29,4 +29,6 @@ def count_rows(batch: Batch, committed: Committed | None) -> None:
 def _result(search: SearchRow) -> str:
     if search.truncated:
         return "truncated"
+    if search.results < search.total:
+        return "incomplete"
     return "found" if search.results else "empty"

@@ -29,6 +29,8 @@ class WorkerView:
     arrivals: int
     """Requests that were written since the start: what the limit counts."""
     outage: bool
+    outage_age_s: float
+    """Seconds since the failure that began it; 0 where there is none."""
     behind: bool
     """Whether rows are so old that it sends nothing."""
     uncommitted_age_s: float

@@ -43,6 +43,9 @@ SETTINGS_INTERVAL_S = 10.0
 FINISHED_INTERVAL_S = 1.0
 """The same, where the process is to end with the job."""
 
+OUTAGE_TICK_S = 1.0
+"""Seconds between two looks for an outage that people are to be told of."""
+
 FLUSH_RETRY_S = 0.5
 """Seconds between two tries to reach a ledger that is out of reach."""
 
@@ -89,6 +92,7 @@ class Worker:
                     self._keeper.run(),
                     self._flusher.run(group),
                     self._follow_job(),
+                    self._tell_outages(),
                     self._parts.notes.run(),
                 )
             ]
@@ -121,6 +125,7 @@ class Worker:
             in_flight=client.sender.in_flight,
             arrivals=client.sender.arrivals,
             outage=client.outage.lasts,
+            outage_age_s=client.outage.age_s,
             behind=self._flusher.behind,
             uncommitted_age_s=self._flusher.age_s,
             limiter=client.limiter_state(),
@@ -237,6 +242,11 @@ class Worker:
                 await self._parts.clock.sleep(FLUSH_RETRY_S)
             else:
                 return True
+
+    async def _tell_outages(self) -> None:
+        while True:
+            self._parts.client.tell_outage()
+            await self._parts.clock.sleep(OUTAGE_TICK_S)
 
     async def _follow_job(self) -> None:
         """Follow the job's live settings, its end, and its removal."""

@@ -104,6 +104,7 @@ class JobMonitor:
             artists_new=progress.artists_new,
             truncated=progress.truncated,
             dead_letters=progress.dead_letters,
+            incomplete=progress.incomplete,
             limit_per_minute=limit_per_minute(self._own_limit if bucket is None else bucket.row.limits),
             requests_per_minute=progress.requests_last_minute,
             eta_s=0.0 if progress.covered >= progress.total else left_s,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from crawl_core.job import snapshot as words
 from crawl_core.wording import duration, number
 from crawl_worker.data.backends import Urls, masked
 from crawl_worker.local.outcome import Outcome
@@ -24,6 +25,7 @@ def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> di
         "artists_new": snapshot.artists_new,
         "truncated": snapshot.truncated,
         "dead_letters": snapshot.dead_letters,
+        "incomplete": snapshot.incomplete,
         "retries": snapshot.retries,
         "rate_limited": snapshot.rate_limited,
         "seconds": round(seconds, 3),
@@ -54,6 +56,7 @@ def as_text(
         ),
         ("truncated", f"{number(snapshot.truncated)}{_truncated(snapshot.truncated)}"),
         ("dead letters", number(snapshot.dead_letters)),
+        ("incomplete", number(snapshot.incomplete)),
         ("time", duration(seconds)),
     ]
     lines = [_headline(outcome, command), *(f"  {name:<13} {text}" for name, text in figures)]
@@ -63,6 +66,9 @@ def as_text(
     if snapshot.dead_letters:
         lines += ["To search the dead letters again:"]
         lines += [f"  {program} retry-dead-letters {where} {snapshot.job}", f"  {command}"]
+    if snapshot.incomplete:
+        lines += [f"{words.incomplete(snapshot)}. To search these again:"]
+        lines += [f"  {program} retry-dead-letters --incomplete {where} {snapshot.job}", f"  {command}"]
     if any(":***@" in line for line in (*following, *lines[:2])):
         lines.append("Write the password where *** stands.")
     return "\n".join(lines)

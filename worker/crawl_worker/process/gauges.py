@@ -41,6 +41,7 @@ def readings(view: WorkerView | None, *, started_at_s: float, version: str) -> I
     yield metrics.CONCURRENCY(len(view.places))
     yield metrics.IN_FLIGHT(view.in_flight)
     yield metrics.LEASES_HELD(sum(place.range_id != 0 for place in view.places))
+    yield metrics.OUTAGE_AGE(view.outage_age_s)
     yield metrics.UNCOMMITTED_AGE(view.uncommitted_age_s)
     for number, place in enumerate(view.places):
         yield metrics.RANGE(place.range_id, str(number))

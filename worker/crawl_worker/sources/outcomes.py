@@ -99,6 +99,20 @@ class InvalidBody:
     message: str
 
 
+SLACK = 2
+"""Results that a total may be too high by: APIs count one that they do not hand out."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyPage:
+    """A page without items though there are to be some: what a source reads as a page, and whoever pages does not."""
+
+    page: Page
+    lacks: int
+    """Results that are to come at its offset or after it."""
+    message: str
+
+
 Meaning = Page | RateLimited | Unauthorized | PageSizeRefused | Rejected | ServerFailed | InvalidBody
 """What an answer means to whoever asked."""
 
@@ -121,7 +135,7 @@ class NoAnswer:
     message: str
 
 
-Outcome = Meaning | NoAnswer
+Outcome = Meaning | NoAnswer | EmptyPage
 """What a request brought."""
 
 

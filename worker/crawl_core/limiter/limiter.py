@@ -29,6 +29,7 @@ from crawl_core.limiter.record import BucketRecord
 from crawl_core.limiter.returns import Returns
 from crawl_core.limiter.state import LimiterState
 from crawl_core.logs import fields
+from crawl_core.tasks import cancel
 from crawl_core.values.limits import BucketLedger
 
 log = logging.getLogger(__name__)
@@ -95,9 +96,7 @@ class Limiter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
         self._queue.close()
         if self._failure:
             return

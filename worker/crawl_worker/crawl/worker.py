@@ -21,6 +21,7 @@ from crawl_core.keyspace import Keyspace
 from crawl_core.ledger import jobs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
+from crawl_core.tasks import cancel
 from crawl_core.values.jobs import JobRow
 from crawl_worker.client.client import Client
 from crawl_worker.client.job_notes import JobNotes
@@ -103,8 +104,7 @@ class Worker:
             await asyncio.gather(*working, return_exceptions=True)
             with suppress(UnavailableError):
                 await self._parts.notes.write()
-            for chore in chores:
-                chore.cancel()
+            await cancel(*chores)
         if self._failure is not None:
             raise self._failure
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 from support.processes.other_users import NAMELESS, as_user, need_other_users
-from support.processes.run_process import prepare_data
+from support.processes.run_process import prepare_data, wait_until
 from support.processes.servers import server_folder
 
 from crawl_core.errors import ConfigurationError
@@ -147,15 +148,39 @@ def test_a_server_that_is_started_again_comes_back_at_its_address(place: Path) -
         server.stop()
 
 
-@pytest.mark.parametrize("whose", ["nobody's any more", "a stranger's", "another server's"])
+def test_a_server_that_fails_to_start_again_at_first_comes_back_at_its_address(place: Path) -> None:
+    prepare_data(place / "data")
+    first = EmbeddedPostgres(place / "data" / "postgres")
+    first.start()
+    server = EmbeddedPostgres(place / "data" / "postgres")
+    server.start()
+    url, configuration = server.url(), server.folder / "postgresql.conf"
+    process, right = psutil.Process(server.pid), configuration.read_text()
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: not first.running, "PostgreSQL to stop")
+    configuration.write_text("nonsense = 1\n")
+    with pytest.raises(ConfigurationError, match="contains errors"):
+        server.start()
+    configuration.write_text(right)
+    server.start()
+    try:
+        assert server.url() == url
+        psycopg.connect(url).close()
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    "whose", ["nobody's any more", "a stranger's", "a stranger's in the folder", "another server's"]
+)
 def test_a_note_of_a_server_that_is_gone_stops_nobody(place: Path, whose: str) -> None:
     prepare_data(place / "data")
     prepare_data(place / "other")
     other = EmbeddedPostgres(place / "other" / "postgres")
     other.start()
-    with subprocess.Popen(["sleep", "600"]) as stranger:
-        pid = {"nobody's any more": 4_194_303, "a stranger's": stranger.pid, "another server's": other.pid}[whose]
-        folder = place / "data" / "postgres"
+    folder = place / "data" / "postgres"
+    with subprocess.Popen(["sleep", "600"], cwd=folder if "in the folder" in whose else place) as stranger:
+        pid = {"nobody's any more": 4_194_303, "another server's": other.pid}.get(whose, stranger.pid)
         note = f"{pid}\n{folder}\n{int(time.time())}\n5432\n{folder}\n\n  1 1\nready   \n"
         (folder / "postmaster.pid").write_text(note)
         try:

@@ -22,7 +22,7 @@ from crawl_core.errors import ConfigurationError
 from crawl_worker.embedded import wheel
 from crawl_worker.embedded.access import Access
 from crawl_worker.embedded.account import Account, let_through, running_as_root, server_account
-from crawl_worker.embedded.postmaster import postmaster, processes_in, read_note
+from crawl_worker.embedded.postmaster import PostmasterNote, postmaster, processes_in, read_note
 from crawl_worker.embedded.surroundings import (
     SOCKET_FOLDER_PREFIX,
     environment,
@@ -43,7 +43,7 @@ _PORT = 5432
 """Part of the socket's name; no port is opened."""
 
 _SETTLE_TIMEOUT_S = 30.0
-"""Seconds for a server that somebody else starts or stops to be ready or gone."""
+"""Seconds for the last processes of a killed server to be gone."""
 
 _RECOVERY_TIMEOUT_S = 600.0
 """Seconds PostgreSQL may take to answer after a crash: it replays what it wrote since its last checkpoint."""
@@ -67,9 +67,14 @@ class EmbeddedPostgres:
 
     def start(self) -> None:
         """Start it, or join the one that runs here already. Blocks for about a second."""
-        if self.join() and self._complete.exists():
-            return
-        if not self.running:
+        if self.join():
+            # Where it dies, it comes back there: workers keep the URL.
+            self._sockets = _ours(read_note(self.folder))
+            if self._complete.exists():
+                return
+        elif self.running:
+            raise ConfigurationError(f"PostgreSQL runs in {self.folder} and does not answer; end it, then run again")
+        else:
             self._forget_dead()
             self._claim_folder()
             account = self._account()
@@ -91,8 +96,8 @@ class EmbeddedPostgres:
         """Whether one runs here already, and takes connections. Touches nothing."""
         forget_libpq_variables()
         if self.running:
-            what = f"the PostgreSQL in {self.folder} that somebody starts or stops"
-            self._waiting.until(lambda: self.ready or not self.running, what, timeout_s=_SETTLE_TIMEOUT_S)
+            what = f"the PostgreSQL in {self.folder}, which starts or stops"
+            self._waiting.until(lambda: self.ready or not self.running, what, timeout_s=_RECOVERY_TIMEOUT_S)
         return self.ready
 
     def _claim_folder(self) -> None:
@@ -124,7 +129,7 @@ class EmbeddedPostgres:
             os.chown(self.folder, account.uid, account.gid)
         elif owner != (os.geteuid() if account is None else account.uid):
             wanted = "" if account is None else user_name(account.uid)
-            remedy = f"chown -R {wanted} it" if wanted else f"run this as {user_name(owner)}"
+            remedy = f"chown -R {wanted} {self.folder}" if wanted else f"run this as {user_name(owner)}"
             raise ConfigurationError(
                 f"{self.folder} belongs to {user_name(owner)}: {remedy}, or give another --data DIR"
             )
@@ -167,8 +172,8 @@ class EmbeddedPostgres:
         if process is not None:
             note = read_note(self.folder)
             self._end(process)
-            self._remove_sockets(self._sockets if note is None else note.socket_folder)
-        self._popen = None
+            _remove_sockets(self._sockets if note is None else _ours(note))
+        self._popen = self._sockets = None
 
     def _end(self, process: psutil.Process) -> None:
         what = f"PostgreSQL in {self.folder} to write everything down"
@@ -218,9 +223,8 @@ class EmbeddedPostgres:
         if self.ready:
             return
         if popen.poll() is None:
-            popen.send_signal(signal.SIGQUIT)
-            popen.wait(_STOP_GRACE_S)
-        self._remove_sockets(self._sockets)
+            self._end(psutil.Process(popen.pid))
+        _remove_sockets(self._sockets)
         said = _reason(log, log_bytes) or f"it ended with {popen.poll()}"
         raise ConfigurationError(
             f"PostgreSQL does not start in {self.folder}: {said} ({log}){_remedy(said)}; or give --postgres URL"
@@ -243,12 +247,6 @@ class EmbeddedPostgres:
             os.chown(self._sockets, account.uid, account.gid)
         return self._sockets
 
-    def _remove_sockets(self, folder: Path | None) -> None:
-        if folder is not None and folder.name.startswith(SOCKET_FOLDER_PREFIX):
-            with suppress(OSError):
-                folder.rmdir()
-        self._sockets = None
-
     def _forget_dead(self) -> None:
         """Remove a note whose process is not the server's any more; PostgreSQL itself would refuse to start over it.
 
@@ -263,9 +261,7 @@ class EmbeddedPostgres:
             raise ConfigurationError(
                 f"processes of a killed PostgreSQL still use {self.folder}; end them, then run again"
             )
-        sockets = None if note is None else note.socket_folder
-        if sockets is not None and sockets.name.startswith(SOCKET_FOLDER_PREFIX):
-            self._sockets = sockets
+        self._sockets = _ours(note) or self._sockets
         pid_file.unlink(missing_ok=True)
 
     def _create_database(self) -> None:
@@ -293,6 +289,18 @@ def _is_run_data(folder: Path) -> bool:
         raise ConfigurationError(
             f"{folder} belongs to another user: run this as whoever made it, or give another --data DIR"
         ) from error
+
+
+def _ours(note: PostmasterNote | None) -> Path | None:
+    """The folder of the socket, where this program made it for that; an older version's are left as they are."""
+    folder = None if note is None else note.socket_folder
+    return folder if folder is not None and folder.name.startswith(SOCKET_FOLDER_PREFIX) else None
+
+
+def _remove_sockets(folder: Path | None) -> None:
+    if folder is not None:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _is_own_folder(folder: Path, *, owners: set[int]) -> bool:

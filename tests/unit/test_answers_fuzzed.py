@@ -131,9 +131,16 @@ def careful_ids(body: bytes) -> list[str] | None:
     elsewhere = type(offset) in (int, float) and offset > 0
     if not isinstance(items, list) or len(items) > LIMIT or elsewhere or isinstance(offset, str):
         return None
+    entries = [item for item in items if item is not None]
+    if len(entries) > 1 and not any(map(_looks_like_an_artist, entries)):
+        return None
     return [
         item["id"] for item in items if isinstance(item, dict) and _names_an_artist(item.get("id"), item.get("name"))
     ]
+
+
+def _looks_like_an_artist(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("id"), str) and isinstance(item.get("name"), str | int)
 
 
 def _names_an_artist(artist_id: object, name: object) -> bool:

@@ -189,6 +189,32 @@ def test_a_page_is_read_in_each_way_that_json_is_written() -> None:
         assert [artist.id for artist in _page_of(written).artists] == [ARTIST["id"]]
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        [{"id": 7, "name": "n"}] * 2,
+        [{"key": "a", "name": "n"}] * 2,
+        [{"id": "a", "title": "n"}] * 2,
+        ["a", 7],
+        [[ARTIST]] * 2,
+    ],
+    ids=["number", "renamed id", "renamed name", "no objects", "lists"],
+)
+def test_a_page_on_which_nothing_looks_like_an_artist_is_no_answer(items: list[Any]) -> None:
+    with pytest.raises(InvalidBodyError, match="none of the page's 2 items has an id and a name"):
+        _parse([*items, None])
+
+
+@pytest.mark.parametrize(
+    "items",
+    [[None, None], [{"id": 7, "name": "n"}], ["a", None], [{"id": "", "name": "n"}, {"id": "i" * 40_000, "name": ""}]],
+    ids=["nulls", "one alone", "one beside null", "not to be stored"],
+)
+def test_a_page_of_entries_that_cannot_be_stored_is_one(items: list[Any]) -> None:
+    page = _parse(items)
+    assert (page.count, page.artists) == (len(items), [])
+
+
 def test_more_items_than_were_asked_for_are_no_answer() -> None:
     with pytest.raises(InvalidBodyError, match="51 items, and 50 were asked for"):
         _parse([ARTIST] * 51)

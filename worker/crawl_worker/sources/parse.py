@@ -4,6 +4,7 @@ An answer that is as it should be is decoded at once, by its type; nothing but w
 is read field by field. Either way these rules hold:
 
 - every entry counts; those that have an id and a name are artists;
+- a page of several entries, none of which looks like an artist, is no answer;
 - a stored field that cannot be read is left out, and the page tells it (`unreadable`);
 - more items than were asked for, or a page of another offset, are no answer.
 """
@@ -88,6 +89,10 @@ def _read_field_by_field(body: bytes, *, limit: int) -> Page:
     said_limit = reader.number(page.get("limit"), AnswerField.LIMIT, least=1, most=INTEGER_MAX)
     said_offset = reader.number(page.get("offset"), AnswerField.OFFSET, most=INTEGER_MAX)
     artists = [artist for item in items if (artist := reader.artist(item)) is not None]
+    entries = [item for item in items if item is not None]
+    # One odd entry may be alone on its page; several are the API's doing.
+    if len(entries) > 1 and not any(map(_is_like_an_artist, entries)):
+        raise InvalidBodyError(f"none of the page's {len(entries)} items has an id and a name")
     return Page(
         len(items),
         total,
@@ -97,6 +102,11 @@ def _read_field_by_field(body: bytes, *, limit: int) -> Page:
         said_offset,
         reader.unreadable,
     )
+
+
+def _is_like_an_artist(item: object) -> bool:
+    """Whether it has an id and a name, though they may be none that can be used."""
+    return isinstance(item, dict) and isinstance(item.get("id"), str) and isinstance(item.get("name"), str | int)
 
 
 def _items_of(page: dict[str, Any], *, total: int | None) -> list[object]:

@@ -188,7 +188,7 @@ async def test_a_string_alone_that_no_token_is_good_for_is_given_up() -> None:
     dead = await world.page("aa")
     assert isinstance(dead, Dead)
     assert world.api.strings.count("aa") <= 6 * RULES.max_attempts
-    assert len(world.token_endpoint.asked_at_s) <= 4 + 2 * RULES.max_attempts
+    assert len(world.token_endpoint.asked_at_s) <= 6
 
 
 LIMITED = RateLimited("7", quota=False, message="slow down")

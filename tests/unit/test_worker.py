@@ -12,8 +12,9 @@ from support.fakes.worker_world import WorkerWorld, job_row
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.metrics.labels import AnswerField
+from crawl_worker.client.retry import RetryRules
 from crawl_worker.crawl.writer import LIMIT_AGE_S
-from crawl_worker.sources.outcomes import Denied, Meaning, Page, RateLimited, UnreadableField
+from crawl_worker.sources.outcomes import Denied, Meaning, Page, RateLimited, ServerFailed, UnreadableField
 
 STRINGS = [first + second for first in "abcd" for second in "abcd"]
 LONG_RANGES = {"alphabet": "abcd", "minLength": 5, "maxLength": 5, "rangeSize": 256}
@@ -276,6 +277,19 @@ async def test_live_settings_are_followed(monkeypatch: pytest.MonkeyPatch) -> No
     world.ledger.job = replace(world.ledger.job, page_size=50)
     await world.clock.sleep(11.0)
     assert world.settings.page_size == 10  # It only ever falls.
+    world.worker.drain()
+    await running
+
+
+@in_virtual_time
+async def test_a_worker_tells_of_an_outage_though_nothing_happens_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = WorkerWorld(lambda asked: ServerFailed(503, "down"), monkeypatch)
+    # So long a pause that the note does not come with a request.
+    world.settings.retry = RetryRules(max_attempts=3, initial_backoff_s=600.0, max_backoff_s=600.0)
+    world.ledger.job = job_row(retry={"initialBackoff": "10m", "maxBackoff": "10m"})
+    running = asyncio.create_task(world.worker.run())
+    await world.clock.sleep(70.0)
+    assert [reason for reason, _ in world.notes.problems[:1]] == ["SourceFailing"]
     world.worker.drain()
     await running
 

@@ -26,6 +26,7 @@ from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
 from crawl_worker.client.field_watch import FieldWatch
 from crawl_worker.client.judge import (
+    REFUSED_TOKENS,
     AskSmaller,
     Failure,
     NewToken,
@@ -259,10 +260,12 @@ class Client:
 
         A string that was refused with another token before, by an API that has accepted one since, is refused for a
         reason of its own: a new token each time would be asked for without end
-        (test_a_string_that_no_token_is_good_for_costs_no_token_each_time).
+        (test_a_string_that_no_token_is_good_for_costs_no_token_each_time). One that is alone has a few; after these a
+        control string that is refused as well replaces the token.
         """
         attempts.tokens_refused += 1
-        if attempts.tokens_refused > 1 and not self._tokens.refused_in_a_row:
+        others_accepted = attempts.tokens_refused > 1 and not self._tokens.refused_in_a_row
+        if others_accepted or attempts.tokens_refused > REFUSED_TOKENS + 1:
             return False
         self._tokens.reject(token)
         return True

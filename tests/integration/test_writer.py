@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -179,6 +181,54 @@ async def test_data_that_the_ledger_refuses_costs_its_own_string_only(ledger: Le
     assert _column(ledger_url, "SELECT string || ' ' || reason FROM dead_letter") == ["ad refused_by_ledger"]
     assert _column(ledger_url, "SELECT count(*)::int FROM artist") == [5]
     assert _column(ledger_url, "SELECT covered::int FROM crawl_range ORDER BY id LIMIT 1") == [6]
+
+
+ITSELF: list[object] = []
+ITSELF.append(ITSELF)
+
+UNSTORABLE: dict[str, dict[str, Any]] = {
+    "an id longer than an index takes": {"id": secrets.token_hex(20_000)},
+    "a name that is none": {"name": None},
+    "half a surrogate pair": {"name": "\ud800"},
+    "an integer beyond its column": {"popularity": 40_000},
+    "an integer beyond 63 bits": {"followers": 2**63},
+    "an integer beyond 64 bits": {"followers": 2**70},
+    "a fraction where an integer is due": {"followers": 1.5},
+    "text where an integer is due": {"popularity": "much"},
+    "an object where an array is due": {"genres": {"a": 1}},
+    "NUL in a nested value": {"images": [{"url": "\x00"}]},
+    "a value within itself": {"images": ITSELF},
+    "a value that is no JSON": {"images": [object()]},
+    "an instant beyond all": {"seen_at_us": 10**19},
+}
+
+
+@pytest.mark.parametrize("odd", UNSTORABLE)
+async def test_whatever_the_ledger_cannot_store_costs_its_own_string_only(
+    ledger: Ledger, ledger_url: str, odd: str
+) -> None:
+    writer = _writer(ledger, *await _taken(ledger))
+    for string in STRINGS:
+        step = _step(string, "fine")
+        if string == "ad":
+            step.artists[0] = msgspec.structs.replace(step.artists[0], **UNSTORABLE[odd])
+        writer.add(step)
+    await writer.flush()
+    assert _column(ledger_url, "SELECT string FROM search ORDER BY 1") == ["aa", "ab", "ac", "ae", "af"]
+    assert _column(ledger_url, "SELECT string || ' ' || reason FROM dead_letter") == ["ad refused_by_ledger"]
+    assert _column(ledger_url, "SELECT state FROM crawl_range ORDER BY id LIMIT 1") == ["done"]
+
+
+async def test_a_dead_letter_that_is_refused_as_well_is_an_outage_and_no_loop(ledger: Ledger, ledger_url: str) -> None:
+    writer = _writer(ledger, *await _taken(ledger))
+    step = _step("aa", "\x00")
+    step.requests[0] = msgspec.structs.replace(step.requests[0], page_offset=2**20)
+    writer.add(step)
+    for _ in range(2):
+        with pytest.raises(LedgerUnavailableError, match="refuses the dead letter"):
+            await writer.flush()
+    assert writer.age_s > 0
+    assert _column(ledger_url, "SELECT count(*)::int FROM dead_letter") == [0]
 
 
 async def test_later_pages_of_a_string_given_up_are_dropped(ledger: Ledger, ledger_url: str) -> None:

@@ -141,8 +141,14 @@ class RangeWriter:
             metrics.COMMIT_DURATION.observe(self._clock.monotonic() - started_s)
 
     def _divide(self, chunk: _Chunk, error: str) -> None:
-        """Queue the halves of a refused chunk, in order; of a single step, give the string up instead."""
+        """Queue the halves of a refused chunk, in order; of a single step, give the string up instead.
+
+        Raises LedgerUnavailableError, with everything kept, where the ledger refuses the dead letter as well.
+        """
         steps, middle = chunk.steps, len(chunk.steps) // 2
+        if not middle and steps[0].dead_letter is not None:
+            self._queue.appendleft(chunk)
+            raise LedgerUnavailableError(f"the ledger refuses the dead letter of a string: {error}")
         parts = [steps[:middle], steps[middle:]] if middle else [self._bury(steps[0], error)]
         self._queue.extendleft(_Chunk(part, chunk.since_s) for part in reversed(parts))
 

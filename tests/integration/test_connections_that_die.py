@@ -149,6 +149,32 @@ def test_postgresql_calls_outlive_it(postgres_proxy: tuple[TcpProxy, str], fault
     assert set(raised) <= {LedgerUnavailableError.__name__}
 
 
+@pytest.mark.parametrize("end", ["abort", "close"])
+def test_a_transport_that_is_closed_between_the_look_and_the_write_is_an_outage(
+    redis_url: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """uvloop then raises RuntimeError, which the client does not know."""
+
+    async def scenario() -> None:
+        client = scripts.connect_redis(redis_url)
+        await scripts.ping(client)
+        connection_class = client.connection_pool.connection_class
+        write = connection_class.send_packed_command
+
+        async def dying(self, *args, **options):
+            getattr(self._writer.transport, end)()
+            return await write(self, *args, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(connection_class, "send_packed_command", dying)
+            with pytest.raises(RedisUnavailableError, match=r"RuntimeError: unable to perform operation"):
+                await scripts.ping(client)
+        await scripts.ping(client)
+        await client.aclose()
+
+    uvloop.run(scenario())
+
+
 async def test_a_connection_that_died_before_it_was_settled_is_not_used(
     redis_url: str, redis_server: Valkey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +185,8 @@ async def test_a_connection_that_died_before_it_was_settled_is_not_used(
 
     async def dying(self, *args, **options):
         if args[0] == "SELECT":
+            for _ in range(2):
+                await self.read_response()  # of what was sent before; with an answer left the client connects anew
             raise RuntimeError("unable to perform operation on <TCPTransport closed=True>; the handler is closed")
         return await sent(self, *args, **options)
 

@@ -34,6 +34,8 @@ PASSING = [
 ]
 FOR_A_PERSON = [
     ("NOAUTH Authentication required.", "wants a password"),
+    ("ERR Protocol error: unauthenticated multibulk length", "wants a password"),
+    ("ERR Protocol error: unauthenticated bulk length", "wants a password"),
     ("WRONGPASS invalid username-password pair or user is disabled.", "the user or the password"),
     ("ERR invalid password", "the user or the password"),
     ("NOPERM this user has no permissions to run the 'evalsha' command", "ACL SETUSER"),

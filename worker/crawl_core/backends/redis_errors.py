@@ -58,6 +58,8 @@ _FOR_A_PERSON = {
     **dict.fromkeys(("CLUSTERDOWN", "MOVED", "ASK", "TRYAGAIN", "CROSSSLOT"), f"Redis refuses: {_ONE_PRIMARY}"),
 }
 _FOR_A_PERSON_BY_WORDS = (
+    # What a long call is answered, such as one of a script, on a connection without a password that needs one.
+    ("Protocol error: unauthenticated", _FOR_A_PERSON["NOAUTH"]),
     ("DB index", f"Redis has no database of this number: write {REDIS}"),
     ("unknown command", "this Redis lacks a command that artistcrawl needs: name a primary of Redis 6.2 or Valkey"),
 )

@@ -71,4 +71,5 @@ def _proxy(url: str) -> TcpProxy:
 
 def _through(proxy: TcpProxy, url: str) -> str:
     parts = urlsplit(url)
-    return f"postgresql://{parts.username}@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable&gssencmode=disable"
+    who = f"{parts.username}:{parts.password}"
+    return f"postgresql://{who}@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable&gssencmode=disable"

@@ -63,9 +63,9 @@ def redis_proxy(redis_server: Valkey) -> Iterator[TcpProxy]:
 @pytest.fixture
 def postgres_proxy(postgres_server: Postgres, ledger_url: str) -> Iterator[tuple[TcpProxy, str]]:
     words = psycopg.conninfo.conninfo_to_dict(ledger_url)
-    with TcpProxy(str(Path(str(words["host"])) / ".s.PGSQL.5432")) as proxy:
+    with TcpProxy(str(Path(str(words["host"])) / f".s.PGSQL.{words['port']}")) as proxy:
         address = f"127.0.0.1:{proxy.port}/{words['dbname']}"
-        yield proxy, f"postgresql://{words['user']}@{address}?sslmode=disable&gssencmode=disable"
+        yield proxy, f"postgresql://{words['user']}:{words['password']}@{address}?sslmode=disable&gssencmode=disable"
 
 
 @asynccontextmanager

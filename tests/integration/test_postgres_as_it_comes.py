@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
-from support.processes.servers import Postgres
+from support.processes.servers import Postgres, as_user
 
 from crawl_core.backends import postgres
 from crawl_core.backends.migrate import migrate
@@ -43,7 +43,7 @@ ODD_SETTINGS = {
 def role(postgres_server: Postgres, ledger_url: str) -> Iterator[str]:
     """A user who owns the ledger, and no more."""
     name = re.sub(r".*/(\w+)\?.*", r"role_\1", ledger_url)
-    postgres_server.execute(f"CREATE ROLE {name} LOGIN")
+    postgres_server.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'pass'")
     with psycopg.connect(ledger_url, autocommit=True) as admin:
         admin.execute(f"GRANT ALL ON SCHEMA public TO {name}")
         admin.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
@@ -57,7 +57,7 @@ def role(postgres_server: Postgres, ledger_url: str) -> Iterator[str]:
 
 
 def as_role(url: str, role: str) -> str:
-    return re.sub(r"//[^/]*@", f"//{role}@", url)
+    return as_user(url, role, "pass")
 
 
 @asynccontextmanager
@@ -176,11 +176,8 @@ async def test_a_privilege_that_is_missing_is_told_at_once_and_one_that_is_taken
 
 async def test_a_password_that_is_rotated_first_here_and_then_there_costs_nothing(fresh_postgres: Postgres) -> None:
     fresh_postgres.execute("CREATE ROLE crawler LOGIN SUPERUSER PASSWORD 'first'")
-    rules = fresh_postgres.folder / "pg_hba.conf"
-    rules.write_text(f"local all crawler scram-sha-256\n{rules.read_text()}")
-    fresh_postgres.execute("SELECT pg_reload_conf()")
     await migrate(fresh_postgres.url())
-    async with opened(as_role(fresh_postgres.url(), "crawler:first")) as ledger:
+    async with opened(as_user(fresh_postgres.url(), "crawler", "first")) as ledger:
         fresh_postgres.execute("ALTER ROLE crawler PASSWORD 'second'")
         ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'crawler'"
         fresh_postgres.execute(ended)
@@ -190,7 +187,7 @@ async def test_a_password_that_is_rotated_first_here_and_then_there_costs_nothin
         with pytest.raises(LedgerUnavailableError, match="refuses what it did before"):
             await jobs.all(ledger)
         with pytest.raises(ConfigurationError, match="the user or the password"):
-            await connect(as_role(fresh_postgres.url(), "crawler:first"), application_name="test")
+            await connect(as_user(fresh_postgres.url(), "crawler", "first"), application_name="test")
         fresh_postgres.execute("ALTER ROLE crawler PASSWORD 'first'")
         assert await jobs.all(ledger) == []
 

@@ -89,7 +89,7 @@ async def test_a_script_that_is_refused_has_written_nothing(server: Valkey, clie
     assert isinstance(granted, Grant)
     calls = [
         partial(bucket.request_permits, 3, answered=[(granted.permits[0], 0)]),
-        partial(bucket.write_freeze, first_us=10**6, longest_us=10**6, epoch=0),
+        partial(bucket.write_freeze, asked_us=10**6, first_us=10**6, longest_us=10**6, epoch=0, sent_epoch=0),
         partial(bucket.lift_freeze, epoch=0),
         partial(bucket.apply_row, BucketRow("b", LIMITS, 0, 1), read_us=granted.now_us),
         partial(frontier.claim),

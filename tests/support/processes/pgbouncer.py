@@ -38,9 +38,11 @@ def pgbouncer(url: str, *, pool_size: int = 2, **settings: object) -> Iterator[s
         folder.chmod(0o755)
         config = folder / "pgbouncer.ini"
         text = "".join(f"{name} = {value}\n" for name, value in lines.items())
-        config.write_text(f"[databases]\n* = host={words['host']} user={words['user']}\n[pgbouncer]\n{text}")
         # It refuses to run as root, and must reach the server's socket.
-        user = ["-u", Path(str(words["host"])).owner()] if os.geteuid() == 0 else []
+        server = f"host={words['host']} port={words['port']} user={words['user']} password={words['password']}"
+        server_socket = Path(str(words["host"])) / f".s.PGSQL.{words['port']}"
+        user = ["-u", server_socket.owner()] if os.geteuid() == 0 else []
+        config.write_text(f"[databases]\n* = {server}\n[pgbouncer]\n{text}")
         with (folder / "log").open("w") as log:
             process = subprocess.Popen([PROGRAM, *user, str(config)], stdout=log, stderr=log)
         try:

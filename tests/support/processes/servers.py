@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -69,6 +70,11 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def as_user(url: str, user: str, password: str) -> str:
+    """The same database, as somebody else."""
+    return re.sub(r"//[^/]*@", f"//{user}:{password}@", url)
 
 
 class Postgres:

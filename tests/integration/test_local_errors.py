@@ -108,8 +108,10 @@ def test_an_unreachable_postgres(capsys, job: str, redis_url: str) -> None:
 
 def test_a_command_that_cannot_reach_postgres_says_what_to_correct_in_one_line(capsys) -> None:
     said = refused(capsys, "status", "--postgres", f"postgresql://me:hunter2@{NOWHERE}/ledger", status=1)
-    assert said.endswith("Connection refused; start that server, or correct --postgres URL\n")
-    assert said.count("\n") == 1
+    assert said.endswith("; start that server, or correct --postgres URL (or $ARTISTCRAWL_POSTGRES_URL)\n")
+    warning, reason = said.splitlines()
+    assert "everybody on this machine can read" in warning
+    assert "Connection refused" in reason
 
 
 def test_a_ledger_that_others_may_share_needs_a_redis_that_they_share(capsys, job: str, ledger_url: str) -> None:

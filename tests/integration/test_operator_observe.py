@@ -175,7 +175,7 @@ async def test_a_missing_secret_is_told_with_the_command_that_makes_it():
     async with opened_round_io(SecretsOnly()) as made:
         seen = await look(made)
     assert (seen.trouble.reason, seen.secrets) == ("BackendsSecretMissing", "none")
-    assert "run: kubectl -n default create secret generic artistcrawl-backends --from-literal=postgres-url=" in (
+    assert "| kubectl -n default create secret generic artistcrawl-backends --from-env-file=/dev/stdin" in (
         seen.trouble.message
     )
 

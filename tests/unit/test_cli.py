@@ -69,6 +69,29 @@ def test_a_command_gets_its_own_arguments(command) -> None:
     assert given == ["--json", "artists"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--postgres", "postgresql://me:hunter2@db/ledger"],
+        ["--postgres=postgres://me@db/ledger?sslmode=require&password=hunter2"],
+        ["--redis", "rediss://:hunter2@redis:6379/0"],
+    ],
+)
+def test_a_password_on_the_command_line_is_warned_of_by_the_names_of_the_variables(command, capsys, words) -> None:
+    command(lambda argv: 0)
+    assert cli.main(["status", *words]) == 0
+    warning = capsys.readouterr().err
+    assert "ARTISTCRAWL_POSTGRES_URL" in warning
+    assert "hunter2" not in warning
+
+
+@pytest.mark.parametrize("url", ["postgresql://me@db/ledger", "redis://redis:6379/0", "postgresql://db:5432/ledger"])
+def test_a_url_without_a_password_is_not(command, capsys, url: str) -> None:
+    command(lambda argv: 0)
+    assert cli.main(["status", "--postgres", url]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_configuration_error_is_one_message_and_status_78(command, capsys) -> None:
     command(raising(ConfigurationError("write requests: 10")))
     assert cli.main(["status"]) == 78

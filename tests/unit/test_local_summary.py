@@ -71,4 +71,10 @@ def test_a_command_with_a_masked_password_says_that_it_must_be_put_in() -> None:
     urls = Urls("postgresql://me:hunter2@db/ledger", "redis://redis")
     shown = text(Outcome("Succeeded", SEEN), urls, where="--postgres postgresql://me:***@db/ledger")
     assert "Write the password where *** stands." in shown
-    assert "Write the password" not in text(Outcome("Succeeded", SEEN), urls, where='--postgres "$VARIABLE"')
+    assert "Write the password" not in text(Outcome("Succeeded", SEEN), urls, where="")
+
+
+def test_commands_without_words_for_the_data_have_no_gap() -> None:
+    shown = text(Outcome("Succeeded", SEEN), Urls("postgresql://db/ledger", "redis://redis"), where="")
+    assert "artistcrawl export artists --format csv" in shown
+    assert "artistcrawl psql -c" in shown

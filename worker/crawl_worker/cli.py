@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import signal
 import sys
 import threading
@@ -38,6 +39,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sandbox": ("crawl_sandbox.cli:main", "a local stand-in for the Spotify Web API"),
 }
 
+_PASSWORD_IN_URL = re.compile(
+    r"(?:--(?:postgres|redis)=)?(?:postgres(?:ql)?|rediss?|unix)://(?:[^:/@]*:[^/?]+@|.*[?&]password=)"
+)
+
 _WITH_JSON = ("run", "status", "retry-dead-letters")
 """Where --json is a flag: whoever reads stdout finds one JSON value, however the command ends."""
 
@@ -60,7 +65,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         remark(f"artistcrawl: unknown command {name!r}{_suggestion(name)}; see artistcrawl --help")
         return EXIT_USAGE
     follow_parent()
+    _warn_of_passwords(rest)
     return _guarded(name, rest)
+
+
+def _warn_of_passwords(arguments: Sequence[str]) -> None:
+    """What was typed cannot be taken back, but the next command can do better."""
+    if any(_PASSWORD_IN_URL.match(word) for word in arguments):
+        remark(
+            "artistcrawl: everybody on this machine can read a password on a command line: "
+            "set ARTISTCRAWL_POSTGRES_URL and ARTISTCRAWL_REDIS_URL instead of --postgres and --redis"
+        )
 
 
 def _guarded(name: str, arguments: Sequence[str]) -> int:

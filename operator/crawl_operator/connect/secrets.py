@@ -150,8 +150,10 @@ def _check(
 
 
 def _command(namespace: str, name: str, wanted: Sequence[str]) -> str:
-    values = " ".join(f"--from-literal={key}='{_EXAMPLES[key]}'" for key in wanted)
-    return f"kubectl -n {namespace} create secret generic {name} {values}"
+    """To be pasted. The shell itself runs printf: passwords stand on no command line that others can read."""
+    lines = " ".join(f"'{key}={_EXAMPLES[key]}'" for key in wanted)
+    made = f"kubectl -n {namespace} create secret generic {name} --from-env-file=/dev/stdin"
+    return rf"printf '%s\n' {lines} | {made}"
 
 
 def _text(value: object) -> str:

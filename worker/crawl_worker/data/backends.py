@@ -40,10 +40,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--postgres",
         metavar="URL",
-        help=f"PostgreSQL instead, postgresql://USER:PASSWORD@HOST/DB (${POSTGRES_VARIABLE})",
+        help=f"PostgreSQL instead, postgresql://USER@HOST/DB; one with a password in ${POSTGRES_VARIABLE}",
     )
     group.add_argument(
-        "--redis", metavar="URL", help=f"Redis or Valkey instead, redis://HOST:6379/0 (${REDIS_VARIABLE})"
+        "--redis",
+        metavar="URL",
+        help=f"Redis or Valkey instead, redis://HOST:6379/0; one with a password in ${REDIS_VARIABLE}",
     )
 
 
@@ -66,7 +68,9 @@ def backends(arguments: argparse.Namespace, *, needs_redis: bool = False) -> Ite
             yield given
         return
     if given.postgres and arguments.data is None:
-        raise ConfigurationError("this needs Redis, too: give --redis URL, or --data DIR of the run")
+        raise ConfigurationError(
+            f"this needs Redis, too: give --redis URL (or ${REDIS_VARIABLE}), or --data DIR of the run"
+        )
     # Only now: an image without the extra `local` has no embedded servers, and needs none with URLs.
     from crawl_worker.data.data_folder import DataFolder
     from crawl_worker.embedded.waiting import Waiting
@@ -92,7 +96,9 @@ def reached(given: Urls, *, folder: Path | None = None) -> Iterator[None]:
     except LedgerUnavailableError as error:
         if not given.postgres:
             raise
-        raise LedgerUnavailableError(f"{error}; start that server, or correct --postgres URL") from error
+        raise LedgerUnavailableError(
+            f"{error}; start that server, or correct --postgres URL (or ${POSTGRES_VARIABLE})"
+        ) from error
     except SchemaMissingError as error:
         if given.postgres:
             raise

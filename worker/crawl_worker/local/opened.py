@@ -25,7 +25,7 @@ from crawl_core.spec import CrawlJob
 from crawl_core.values.bucket_names import node_bucket
 from crawl_core.values.jobs import JobRow
 from crawl_worker.crew.blocking import in_thread
-from crawl_worker.data.backends import Urls, masked, reached
+from crawl_worker.data.backends import REDIS_VARIABLE, Urls, masked, reached
 from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.local.waits import Waits
 from crawl_worker.sources.credentials import Credentials, read_credentials
@@ -130,4 +130,6 @@ async def _check_redis(redis: Redis, url: str) -> None:
     try:
         await ping(redis)
     except RedisUnavailableError as error:
-        raise ConfigurationError(f"Redis at {masked(url)} cannot be reached: {error}; correct --redis URL") from error
+        raise ConfigurationError(
+            f"Redis at {masked(url)} cannot be reached: {error}; correct --redis URL (or ${REDIS_VARIABLE})"
+        ) from error

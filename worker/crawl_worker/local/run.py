@@ -21,7 +21,7 @@ from crawl_worker.commands.output import program, refuse, remark, say, say_json
 from crawl_worker.data.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.data.data_folder import DataFolder
 from crawl_worker.embedded.waiting import Waiting
-from crawl_worker.local.again import data_words, run_words
+from crawl_worker.local.again import data_words, run_words, variables_note
 from crawl_worker.local.crawl import LocalCrawl
 from crawl_worker.local.interrupts import Interrupts
 from crawl_worker.local.opened import Options, credentials
@@ -79,6 +79,7 @@ def _run(arguments: argparse.Namespace, view: View, interrupts: Interrupts, *, s
         data=folder.path,
         urls=options.urls,
         seconds=seconds,
+        note=variables_note(arguments, options.urls),
         program=program(),
     )
     if arguments.json:

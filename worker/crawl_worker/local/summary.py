@@ -39,9 +39,19 @@ def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> di
 
 
 def as_text(
-    outcome: Outcome, *, command: str, where: str, data: Path, urls: Urls, seconds: float, program: str = "artistcrawl"
+    outcome: Outcome,
+    *,
+    command: str,
+    where: str,
+    data: Path,
+    urls: Urls,
+    seconds: float,
+    note: str = "",
+    program: str = "artistcrawl",
 ) -> str:
-    """The same for a person, with what to do next: `command` goes on, `where` are the flags that name the data."""
+    """The same for a person, with what to do next: `command` goes on, `where` are the flags that name the data, `note`
+    says what else the commands need.
+    """
     snapshot = outcome.snapshot
     figures = [
         ("artists", f"{number(snapshot.artists)} ({number(snapshot.artists_new)} that the data did not have yet)"),
@@ -65,10 +75,12 @@ def as_text(
     lines += ["", f"The data is in {place}. To use it:", *(f"  {line}" for line in following)]
     if snapshot.dead_letters:
         lines += ["To search the dead letters again:"]
-        lines += [f"  {program} retry-dead-letters {where} {snapshot.job}", f"  {command}"]
+        lines += [f"  {_joined(program, 'retry-dead-letters', where, snapshot.job)}", f"  {command}"]
     if snapshot.incomplete:
         lines += [f"{words.incomplete(snapshot)}. To search these again:"]
-        lines += [f"  {program} retry-dead-letters --incomplete {where} {snapshot.job}", f"  {command}"]
+        lines += [f"  {_joined(program, 'retry-dead-letters --incomplete', where, snapshot.job)}", f"  {command}"]
+    if note:
+        lines.append(note)
     if any(":***@" in line for line in (*following, *lines[:2])):
         lines.append("Write the password where *** stands.")
     return "\n".join(lines)
@@ -78,9 +90,13 @@ def next_commands(where: str, *, program: str = "artistcrawl") -> list[str]:
     """Ready to paste."""
     top = "SELECT name, popularity FROM artists ORDER BY popularity DESC NULLS LAST LIMIT 10"
     return [
-        f"{program} export artists {where} --format csv --output artists.csv",
-        f'{program} psql {where} -c "{top}"',
+        _joined(program, "export artists", where, "--format csv --output artists.csv"),
+        _joined(program, "psql", where, f'-c "{top}"'),
     ]
+
+
+def _joined(*words: str) -> str:
+    return " ".join(word for word in words if word)
 
 
 def _headline(outcome: Outcome, command: str) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 
-from support.processes.crawl_process import crawling
+import pytest
+from support.processes.crawl_process import SECRET, crawling
+from support.processes.http_proxy import http_proxy
 from support.processes.sandbox_process import SandboxProcess, sandbox
 from support.proofs.crawl_proof import logged, prove, requests_agree, spec
 from support.proofs.oracle import Oracle, write_catalogue
+
+from crawl_core.job.reasons import TOKEN_UNAVAILABLE
 
 NO_SECOND_CHANCE = "{maxAttempts: 1, initialBackoff: 100ms, maxBackoff: 400ms}"
 
@@ -95,3 +100,44 @@ async def test_a_refused_page_size_falls_back_once_and_is_remembered_with_the_jo
             prove(crawl, Oracle.of(file))
             requests_agree(crawl)
             assert crawl.value("SELECT count(*) FROM artist WHERE followers IS NOT NULL OR popularity IS NOT NULL") == 0
+
+
+async def test_a_denial_in_the_middle_of_a_crawl_ends_no_worker_at_once_and_is_told(
+    ledger_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    with sandbox(catalogue=file, latency="20ms", credentials=[f"known:{SECRET}"]) as api:
+        async with crawling(spec(last="dz"), **servers, sandbox=api, folder=tmp_path) as crawl:
+            first = crawl.worker(client_id="known")
+            await crawl.searched(20)
+            assert first.drain() == 0
+            denied = crawl.worker(client_id="denied")
+            await crawl.until(lambda: crawl.value("SELECT problem_reason FROM crawl_job") == TOKEN_UNAVAILABLE)
+            assert [line["reason"] for line in logged(crawl, "credential.failed")] == ["denied"]
+            assert denied.drain() == 0
+            crawl.worker(client_id="known")
+            await crawl.finished()
+            prove(crawl, Oracle.of(file))
+
+
+async def test_a_crawl_goes_through_the_proxy_where_its_crawljob_says_so(
+    ledger_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_catalogue(tmp_path / "artists.csv", 300)
+    servers = {"postgres_url": ledger_url, "redis_url": redis_url}
+    with sandbox(catalogue=file) as api:
+        source = "{proxy: FromEnvironment}"
+        async with (
+            http_proxy() as proxy,
+            crawling(spec(first="a0", last="bz", source=source), **servers, sandbox=api, folder=tmp_path) as crawl,
+        ):
+            with monkeypatch.context() as environment:
+                environment.setenv("http_proxy", proxy.url)
+                environment.setenv("no_proxy", "")
+                crawl.worker()
+            await crawl.finished()
+            prove(crawl, Oracle.of(file))
+            requests_agree(crawl)
+            stats = await asyncio.to_thread(api.stats)
+            assert len(proxy.heads) == sum(stats["by_status"].values()) + stats["tokens_issued"]

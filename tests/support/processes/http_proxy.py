@@ -50,10 +50,9 @@ class HttpProxy:
         url = urlsplit(target)
         upstream = await asyncio.open_connection(url.hostname, url.port)
         path = f"{url.path}?{url.query}".encode()
-        upstream[1].write(head.replace(target.encode(), path, 1))
+        upstream[1].write(head.replace(target.encode(), path, 1) + await reader.readexactly(_length_of(head)))
         answer = await upstream[0].readuntil(b"\r\n\r\n")
-        length = next(int(line[15:]) for line in answer.split(b"\r\n") if line.startswith(b"Content-Length:"))
-        body = await upstream[0].readexactly(length)
+        body = await upstream[0].readexactly(_length_of(answer))
         upstream[1].close()
         if not self.hangs_up:
             writer.write(answer + body)
@@ -65,6 +64,11 @@ class HttpProxy:
                 writer.write(chunk)
                 await writer.drain()
         writer.close()
+
+
+def _length_of(head: bytes) -> int:
+    lines = head.lower().split(b"\r\n")
+    return next((int(line.partition(b":")[2]) for line in lines if line.startswith(b"content-length:")), 0)
 
 
 @asynccontextmanager

@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from crawl_core.clock import Clock
 from crawl_worker.client.retry import Attempts, RetryRules
 
+LIMITED_ALONE = 4
+"""429s in a row, with nobody else asking, after which a control string is asked for: each of them doubles the pause."""
 NOTED_AFTER_S = 60.0
 """Seconds after which a person is told: shorter ones pass by themselves, and are many."""
 
@@ -135,7 +137,7 @@ class Outage:
         Nobody else asks for anything, or all that others ask for is answered with empty pages.
         """
         rules = self._rules()
-        limited = attempts.limited_uncounted >= rules.limits and self.successes == attempts.successes_before
+        limited = attempts.limited_uncounted >= LIMITED_ALONE and self.successes == attempts.successes_before
         unknown = attempts.unknown >= rules.max_attempts and self.found == attempts.found_before
         if attempts.control_came_last or not (limited or unknown):
             return None

@@ -89,10 +89,6 @@ def _null(ask: Ask) -> Reply:
     return answer({"artists": page(ask, items=None, next=None)})
 
 
-def _nulls(ask: Ask) -> Reply:
-    return answer({"artists": page(ask, items=[None for _ in artists(ask)])})
-
-
 def for_a_while(odd: Search, seconds: float) -> Search:
     """Everybody gets odd answers until so long after the first search."""
     return lambda ask: odd(ask) if ask.since_s < seconds else faithful(ask)
@@ -127,6 +123,48 @@ def _limit_refused(ask: Ask) -> Reply:
 EMPTY_REASON = r"empty|items|results"
 
 PAGING = [
+    Shape(
+        "clamped-to-10",
+        "a limit of 50 is taken for 10, and the page says so",
+        clamped(lambda _: 10),
+        requests=(in_pages_of(10), in_pages_of(10) + 2),
+    ),
+    Shape(
+        "clamped-to-10-silently",
+        "the same, and the page says no limit",
+        _silent(clamped(lambda _: 10), "limit"),
+        requests=(in_pages_of(10), in_pages_of(10) + 9),
+    ),
+    Shape(
+        "clamped-to-20-later",
+        "only from the second page on",
+        clamped(lambda ask: 20 if ask.offset else 50),
+        requests=(_later_pages_of_20(), _later_pages_of_20() + 2),
+    ),
+    Shape(
+        "clamped-and-no-next",
+        "limited to 10, and next is null though the total says more",
+        clamped(lambda _: 10, next=None),
+        requests=(in_pages_of(10), in_pages_of(10) + 9),
+    ),
+    Shape(
+        "clamped-wobbling",
+        "another limit on each page",
+        clamped(_wobbling),
+        requests=(PAGES, in_pages_of(5)),
+    ),
+    Shape(
+        "clamped-and-denied",
+        "20 items a page, which says that its limit is the 50 that were asked for",
+        clamped(lambda _: 20, limit=50),
+        requests=(in_pages_of(20), in_pages_of(20) + 9),
+    ),
+    Shape(
+        "clamped-with-the-old-next",
+        "20 items a page and a limit of 20, but next goes 50 ahead",
+        lambda ask: answer({"artists": page(ask, items=artists(ask, limit=20)) | {"limit": 20}}),
+        requests=(in_pages_of(20), in_pages_of(20) + 9),
+    ),
     Shape(
         "limit-refused",
         "an app in development mode: more than 10 are refused",
@@ -186,6 +224,12 @@ PAGING = [
         requests=(PAGES + 3, PAGES + 14),
     ),
     Shape(
+        "empty-for-a-while",
+        "no page has items for three seconds, whatever its total (W#603)",
+        for_a_while(empty, 3.0),
+        requests=(PAGES + 1, PAGES + 60),
+    ),
+    Shape(
         "items-null-for-a-while",
         "null for the items of every page, for three seconds",
         for_a_while(_null, 3.0),
@@ -196,6 +240,13 @@ PAGING = [
         "the first answer to each page has no items",
         at_first(empty),
         requests=(PAGES + 9, PAGES + 40),
+    ),
+    Shape(
+        "empty-for-one-string",
+        "a string of 734 results has no items, ever",
+        for_ever(_says_734, "ca"),
+        requests=(PAGES + 1, PAGES + 24),
+        dead={"ca": EMPTY_REASON},
     ),
     Shape(
         "empty-under-a-total-of-2",

@@ -135,3 +135,19 @@ async def test_a_note_is_one_short_line_whoever_wrote_it(row: JobRowWrites) -> N
     notes.problem("QuotaExceeded", "\x1b[2Ja\nb\x00" + "m" * 1_000)
     await notes.write()
     assert row.written == [("QuotaExceeded", "a b\ufffd" + "m" * 495 + "…")]
+
+
+@in_virtual_time
+async def test_a_drain_that_writes_while_a_write_is_under_way_writes_each_note_once(
+    row: JobRowWrites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, clock = some_notes()
+
+    async def slowly(*arguments: Any, **named: Any) -> None:
+        await clock.sleep(0.5)
+        await row.note_problem(*arguments, **named)
+
+    monkeypatch.setattr(jobs, "note_problem", slowly)
+    notes.problem("QuotaExceeded", "tomorrow")
+    await asyncio.gather(notes.write(), notes.write())
+    assert row.written == [("QuotaExceeded", "tomorrow")]

@@ -6,6 +6,7 @@ ledger does not take now is kept, and the same reason is written at most once a 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from crawl_core.clock import Clock
@@ -36,6 +37,7 @@ class JobNotes:
         self._problems: dict[str, str] = {}
         self._written_s: dict[str, float] = {}
         self._solved = False
+        self._writing = asyncio.Lock()
 
     def page_size(self, size: int) -> None:
         """The upstream allows pages of this size only."""
@@ -63,6 +65,11 @@ class JobNotes:
 
     async def write(self) -> None:
         """Write what has been collected."""
+        # One at a time: a drain begins one while the last of `run` is under way.
+        async with self._writing:
+            await self._write()
+
+    async def _write(self) -> None:
         if (size := self._page_size) is not None:
             await jobs.note_page_size(self._ledger, self._job_id, size)
             self._page_size = None

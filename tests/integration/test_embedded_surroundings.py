@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from support.processes.other_users import NAMELESS, as_user, need_other_users
+from support.processes.other_users import NAMELESS, as_user, need_other_users, python
 from support.processes.run_process import prepare_data, wait_until
 from support.processes.servers import server_folder
 
@@ -99,7 +99,7 @@ def test_a_first_start_is_not_set_up_by_the_users_locale(place: Path) -> None:
 def test_a_user_without_a_name_and_a_home_sets_up_and_starts_the_servers(place: Path) -> None:
     need_other_users()
     place.chmod(0o777)
-    asked = as_user(NAMELESS, [sys.executable, "-c", ASK, place / "data"], cwd=place, env={"PYTHONUTF8": "1"})
+    asked = as_user(NAMELESS, [python(), "-c", ASK, place / "data"], cwd=place, env={"PYTHONUTF8": "1"})
     assert asked.stdout == "\u00e4\nTrue\n", asked.stderr
     assert not [entry for entry in Path("/tmp").glob("artistcrawl-initdb-*") if entry.stat().st_uid == NAMELESS]
 

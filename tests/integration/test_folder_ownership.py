@@ -6,14 +6,20 @@ import json
 import os
 import stat
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from support.processes.other_users import NOBODY, artistcrawl_as, as_user, need_other_users
+from support.processes.other_users import (
+    NOBODY,
+    artistcrawl_as,
+    as_user,
+    need_other_users,
+    python,
+    python_environment,
+)
 from support.processes.run_process import prepare_data
 from support.processes.servers import server_folder
 
@@ -56,10 +62,10 @@ def theirs(place: Path) -> Path:
 def running(theirs: Path) -> Iterator[Path]:
     """A folder in which another user crawls."""
     data = theirs / "data"
-    command = [sys.executable, "-c", RUN_UNTIL_STDIN_ENDS, data]
+    command = [python(), "-c", RUN_UNTIL_STDIN_ENDS, data]
     with subprocess.Popen(
         command, user=NOBODY, group=NOBODY, extra_groups=[], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd="/",
-        env={"PATH": os.environ["PATH"]},
+        env=python_environment(),
     ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"postgresql://")
@@ -95,7 +101,7 @@ def test_a_crawl_that_does_not_run_is_started_for_its_owner_alone(
 ) -> None:
     data = theirs / "data"
     with_servers = RUN_UNTIL_STDIN_ENDS
-    assert as_user(NOBODY, [sys.executable, "-c", with_servers, data], cwd="/", input="").returncode == 0
+    assert as_user(NOBODY, [python(), "-c", with_servers, data], cwd="/", input="").returncode == 0
     before = listing(data)
     assert cli.main(["status", "--data", str(data)]) == 78
     assert "belongs to nobody, and nobody crawls in it just now" in capsys.readouterr().err
@@ -125,7 +131,7 @@ def test_its_owner_reads_a_running_crawl_whose_folder_cannot_be_written_to(runni
 
 def test_nothing_can_be_started_in_a_folder_that_cannot_be_written_to(theirs: Path) -> None:
     data = theirs / "data"
-    assert as_user(NOBODY, [sys.executable, "-c", RUN_UNTIL_STDIN_ENDS, data], cwd="/", input="").returncode == 0
+    assert as_user(NOBODY, [python(), "-c", RUN_UNTIL_STDIN_ENDS, data], cwd="/", input="").returncode == 0
     data.chmod(0o500)
     seen = artistcrawl_as(NOBODY, "status", "--data", data, cwd="/")
     assert seen.returncode == 78

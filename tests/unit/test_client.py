@@ -26,6 +26,7 @@ from crawl_worker.client.session import Dead
 from crawl_worker.crawl.stopping import StoppedError
 from crawl_worker.sources.outcomes import (
     Denied,
+    FoundArtist,
     Granted,
     InvalidBody,
     Meaning,
@@ -365,6 +366,7 @@ async def test_an_outage_of_a_minute_is_noted_with_its_reason(
 
 
 EMPTY = Page(0, 23, has_next=False, artists=[])
+NULLS = Page(23, 23, has_next=False, artists=[])
 
 
 @in_virtual_time
@@ -386,6 +388,23 @@ async def test_empty_pages_of_everybody_are_an_outage_and_nobody_is_given_up() -
     answers = await asyncio.gather(*(world.page(string) for string in ("aa", "ab", "ac", "ad")))
     assert [page for page, _ in answers] == [a_page("x")] * 4
     assert len(world.api.asked) < 150
+
+
+@in_virtual_time
+async def test_pages_of_nulls_for_everybody_are_an_outage_and_nobody_is_given_up() -> None:
+    ends_s = 1000.0 + 3600
+    world = ClientWorld(lambda asked: NULLS if asked.at_s < ends_s else a_page("x"))
+    answers = await asyncio.gather(*(world.page(string) for string in ("aa", "ab", "ac", "ad")))
+    assert [page for page, _ in answers] == [a_page("x")] * 4
+    assert len(world.api.asked) < 150
+
+
+@in_virtual_time
+async def test_a_first_page_of_nulls_is_a_dead_letter_in_the_end() -> None:
+    world = ClientWorld(lambda asked: NULLS if asked.string == "aa" else a_page("x"))
+    dead, _ = await asyncio.gather(world.page("aa"), _others(world))
+    assert isinstance(dead, Dead)
+    assert dead.last_error == "a page of 23 items that name nobody at offset 0 of a total of 23"
 
 
 @in_virtual_time
@@ -600,7 +619,9 @@ async def test_a_token_endpoint_that_is_away_is_waited_for_and_costs_no_attempt(
 
 @in_virtual_time
 async def test_fields_that_cannot_be_read_are_noted_and_fail_nothing() -> None:
-    odd = Page(100, 100, False, [], unreadable=[UnreadableField(AnswerField.FOLLOWERS, "a list")] * 100)
+    odd = Page(
+        100, 100, False, [FoundArtist("x", "X")], unreadable=[UnreadableField(AnswerField.FOLLOWERS, "a list")] * 100
+    )
     world = ClientWorld(lambda asked: odd)
     assert await world.page() == (odd, 50)
     assert [reason for reason, _ in world.notes.problems] == ["FieldsUnreadable"]

@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 
 from crawl_worker.crawl.paging import AfterPage, Paging
-from crawl_worker.sources.outcomes import Page
+from crawl_worker.sources.outcomes import FoundArtist, Page
 
 SIZE = 50
 
 
 def _page(count: int, total: int | None, *, has_next: bool = False, limit: int | None = None) -> Page:
-    return Page(count, total, has_next, [], limit)
+    return Page(count, total, has_next, [FoundArtist(f"a{at}", "A") for at in range(count)], limit)
+
+
+def _nobody(count: int, total: int | None, *, has_next: bool = False) -> Page:
+    """Items that are null."""
+    return Page(count, total, has_next, [])
 
 
 def _paging(*, offset: int = 0, first_total: int | None = None, refinable: bool = False) -> Paging:
@@ -139,6 +144,43 @@ def test_an_empty_page_lacks_what_is_missing_up_to_the_largest_total(
 
 def test_a_page_with_items_lacks_nothing() -> None:
     assert _paging().lacks(_page(3, 100)) == 0
+
+
+@pytest.mark.parametrize(
+    ("offset", "count", "total", "lacks"),
+    [
+        (0, 50, 120, 120),
+        (50, 50, 120, 70),
+        (50, 6, 56, 6),
+        (0, 1, 120, 120),
+        (0, 50, 1, 50),
+        (0, 3, None, 3),
+        (0, 2, 2, 2),
+        (50, 1, 51, 1),
+        (0, 1, None, 1),
+    ],
+)
+def test_a_page_of_nobody_lacks_what_is_missing_or_what_is_on_it(
+    offset: int, count: int, total: int | None, lacks: int
+) -> None:
+    assert _paging(offset=offset, first_total=total).lacks(_nobody(count, total)) == lacks
+
+
+def test_a_page_of_nobody_is_no_end_that_was_followed() -> None:
+    paging = _paging()
+    paging.take(_page(12, 80), limit=SIZE)
+    assert paging.lacks(_nobody(50, 80)) == 68
+
+
+def test_a_page_of_some_nulls_lacks_nothing() -> None:
+    assert _paging().lacks(Page(50, 120, True, [FoundArtist("a", "A")])) == 0
+
+
+def test_a_later_page_of_nulls_is_stepped_over_once_its_attempts_are_used_up() -> None:
+    paging = _paging()
+    paging.take(_page(50, 120, has_next=True), limit=SIZE)
+    assert paging.take(_nobody(50, 120, has_next=True), limit=SIZE) is AfterPage.NEXT_PAGE
+    assert (paging.offset, paging.results) == (100, 50)
 
 
 def test_the_last_page_never_asks_past_the_cap() -> None:

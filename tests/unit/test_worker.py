@@ -14,7 +14,7 @@ from crawl_core.errors import ConfigurationError
 from crawl_core.metrics.labels import AnswerField
 from crawl_worker.client.retry import RetryRules
 from crawl_worker.crawl.writer import LIMIT_AGE_S
-from crawl_worker.sources.outcomes import Denied, Meaning, Page, RateLimited, ServerFailed, UnreadableField
+from crawl_worker.sources.outcomes import Denied, FoundArtist, Meaning, Page, RateLimited, ServerFailed, UnreadableField
 
 STRINGS = [first + second for first in "abcd" for second in "abcd"]
 LONG_RANGES = {"alphabet": "abcd", "minLength": 5, "maxLength": 5, "rangeSize": 256}
@@ -314,7 +314,8 @@ async def test_that_fields_cannot_be_read_stays_noted_until_they_can_be_again(mo
     unreadable = [UnreadableField(AnswerField.FOLLOWERS, "a list")] * 100
 
     def odd_for_a_minute(asked: Asked) -> Meaning:
-        return Page(100, 100, False, [], unreadable=unreadable if world.clock.monotonic() < until_s else [])
+        fields = unreadable if world.clock.monotonic() < until_s else []
+        return Page(100, 100, False, [FoundArtist("x", "X")], unreadable=fields)
 
     world = WorkerWorld(odd_for_a_minute, monkeypatch, keyspace={"alphabet": "abcd", "minLength": 4, "maxLength": 4})
     until_s = world.clock.monotonic() + 60.0

@@ -216,7 +216,7 @@ class RememberingSession:
         return self.offset, page_size
 
     def lacks(self, page: Page) -> int:
-        return max(0, (page.total or 0) - self.offset) if page.count == 0 else 0
+        return page.lacks(max(0, (page.total or 0) - self.offset))
 
     def sent(self, request: RequestRow, *, retried: bool, rate_limited: bool) -> None:
         self.rows.append(request)

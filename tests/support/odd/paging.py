@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from support.odd.shape import PAGES, Shape, pages_of
-from support.odd.wire import SIZES, Ask, Json, Reply, Search, answer, artists, error, faithful, page
+from support.odd.wire import SIZES, Ask, Json, Reply, Search, answer, artist, artists, error, faithful, page
 
 
 def clamped(limit_of: Callable[[Ask], int], **says: Json) -> Search:
@@ -89,12 +90,32 @@ def _null(ask: Ask) -> Reply:
     return answer({"artists": page(ask, items=None, next=None)})
 
 
+def nulls(ask: Ask) -> Reply:
+    """As many items as there are to be, and each is null."""
+    return answer({"artists": page(ask, items=[None for _ in artists(ask)])})
+
+
 def for_a_while(odd: Search, seconds: float) -> Search:
     """Everybody gets odd answers until so long after the first search."""
     return lambda ask: odd(ask) if ask.since_s < seconds else faithful(ask)
 
 
-def _says_734(ask: Ask) -> Reply:
+def for_a_while_to_all(nothing: Search) -> Search:
+    """For three seconds nobody gets anything.
+
+    Where there are one or two results, nothing is believed at the second time, but in an outage: so these answers come
+    late, when it has begun.
+    """
+
+    def search(ask: Ask) -> Reply:
+        reply = nothing(ask)
+        return replace(reply, delay_s=0.7) if SIZES.get(ask.string, 0) <= 2 else reply
+
+    return for_a_while(search, 3.0)
+
+
+def says_734(ask: Ask) -> Reply:
+    """No items under a total that is well above nothing, of any string."""
     return answer({"artists": page(ask, items=[], next=None, total=734)})
 
 
@@ -121,6 +142,8 @@ def _limit_refused(ask: Ask) -> Reply:
 
 
 EMPTY_REASON = r"empty|items|results"
+
+SECOND_PAGE = frozenset(str(artist("aa", index)["id"]) for index in range(50, 100))
 
 PAGING = [
     Shape(
@@ -226,13 +249,19 @@ PAGING = [
     Shape(
         "empty-for-a-while",
         "no page has items for three seconds, whatever its total (W#603)",
-        for_a_while(empty, 3.0),
+        for_a_while_to_all(empty),
         requests=(PAGES + 1, PAGES + 60),
     ),
     Shape(
         "items-null-for-a-while",
         "null for the items of every page, for three seconds",
-        for_a_while(_null, 3.0),
+        for_a_while_to_all(_null),
+        requests=(PAGES + 1, PAGES + 60),
+    ),
+    Shape(
+        "nulls-for-a-while",
+        "every item is null, for three seconds (W#1589)",
+        for_a_while_to_all(nulls),
         requests=(PAGES + 1, PAGES + 60),
     ),
     Shape(
@@ -242,9 +271,30 @@ PAGING = [
         requests=(PAGES + 9, PAGES + 40),
     ),
     Shape(
+        "nulls-for-one-string",
+        "a string whose items are null, ever",
+        for_ever(nulls, "ca"),
+        requests=(PAGES + 1, PAGES + 24),
+        dead={"ca": EMPTY_REASON},
+    ),
+    Shape(
+        "nulls-in-the-middle-once",
+        "every item of a later page is null, once",
+        lambda ask: nulls(ask) if ask.offset == 50 and ask.nth == 1 else faithful(ask),
+        requests=(PAGES + 2, PAGES + 4),
+    ),
+    Shape(
+        "nulls-in-the-middle",
+        "every item of a second page is null, ever; what is behind it is not",
+        lambda ask: nulls(ask) if (ask.string, ask.offset) == ("aa", 50) else faithful(ask),
+        requests=(PAGES + 2, PAGES + 40),
+        unreadable=SECOND_PAGE,
+        short={"aa": 120},
+    ),
+    Shape(
         "empty-for-one-string",
         "a string of 734 results has no items, ever",
-        for_ever(_says_734, "ca"),
+        for_ever(says_734, "ca"),
         requests=(PAGES + 1, PAGES + 24),
         dead={"ca": EMPTY_REASON},
     ),
@@ -261,7 +311,8 @@ PAGING = [
         "empty-after-50",
         "after the first page there is nothing, whatever the total",
         _ends_at_50,
-        requests=(PAGES - 1, PAGES + 12),
+        # The two may be left over, and are told from an outage by control strings then.
+        requests=(PAGES - 1, PAGES + 60),
         reach={"aa": 50, "cc": 50},
         short={"aa": 120, "cc": 61},
     ),

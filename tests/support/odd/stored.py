@@ -154,6 +154,9 @@ def _odd_total(ask: Ask) -> Json:
     return TOTALS[sorted(SIZES).index(ask.string) % len(TOTALS)] if ask.string in SIZES else None
 
 
+ALONE_TWICE = (PAGES + 1, PAGES + 4)
+"""The artist of `ba` is alone on its page: where that one cannot be read the page is asked for once more."""
+
 STORED = [
     Shape("followers-floats", "whole numbers are written as 1000.0", followers(1000.0)),
     Shape("followers-text", "a number for people to read", followers("1,000")),
@@ -207,18 +210,20 @@ STORED = [
     Shape("unknown-fields", "fields that nobody knows, and known ones that nobody reads, are odd", _strange_everywhere),
     Shape("nul-and-surrogates", "texts that PostgreSQL cannot store", _surrogate),
     Shape("name-of-10000", "a very long name", first_artist(lambda o, _: o.update(name="n" * 10_000))),
-    Shape("null-items", "every fifth item is null", _null_items, unreadable=EVERY_FIFTH),
-    Shape("odd-items", "every fifth item is no object", _odd_items, unreadable=EVERY_FIFTH),
+    Shape("null-items", "every fifth item is null", _null_items, requests=ALONE_TWICE, unreadable=EVERY_FIFTH),
+    Shape("odd-items", "every fifth item is no object", _odd_items, requests=ALONE_TWICE, unreadable=EVERY_FIFTH),
     Shape(
         "names-null",
         "the first item of each page has no name",
         first_artist(lambda one, _: one.update(name=None)),
+        requests=ALONE_TWICE,
         unreadable=FIRST_OF_EACH_PAGE,
     ),
     Shape(
         "ids-odd",
         "the first item of each page has a number for an id",
         first_artist(lambda one, _: one.update(id=7)),
+        requests=ALONE_TWICE,
         unreadable=FIRST_OF_EACH_PAGE,
     ),
     Shape("items-null-where-none", "null for an empty list", _no_items_where_none(None)),

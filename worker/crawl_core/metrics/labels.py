@@ -48,7 +48,7 @@ class OutcomeLabel(LabelValue):
     ANSWER_MALFORMED = "answer_malformed", "no HTTP"
     ANSWER_ERROR = "answer_error", "another error of the network"
     INVALID_BODY = "invalid_body", "200 without a page"
-    EMPTY_PAGE = "empty_page", "a page without items though there are to be some"
+    EMPTY_PAGE = "empty_page", "a page without artists though there are to be some"
     OTHER = "other", "anything else"
 
 

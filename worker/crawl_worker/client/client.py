@@ -224,7 +224,7 @@ class Client:
         if isinstance(outcome, Page):
             self._tokens.accepted()
             self._page_sizes.accepted(limit)
-            self.outage.succeeded(found=outcome.count > 0)
+            self.outage.succeeded(found=bool(outcome.artists))
             await self._limiter.succeeded(clearance.permit.epoch)
             if unreadable := self.field_watch.take(outcome):
                 self._notes.problem(reasons.FIELDS_UNREADABLE, unreadable)
@@ -332,7 +332,7 @@ class Client:
             control, clearance, session, offset=0, limit=limit, judge=partial(_judged, _first_lacks, 0)
         )
         if isinstance(outcome, Page):
-            attempts.empty_controls = 0 if outcome.count else attempts.empty_controls + 1
+            attempts.empty_controls = 0 if outcome.artists else attempts.empty_controls + 1
         elif isinstance(outcome, RateLimited):
             await self._freeze(outcome, clearance)
         elif outcome is not None:
@@ -382,12 +382,17 @@ def _note(failure: Failure) -> OutageNote:
 
 
 def _judged(lacks: Callable[[Page], int], offset: int, page: Page) -> Page | EmptyPage:
-    """A page at that offset as whoever pages takes it: an empty one may be no answer."""
+    """A page at that offset as whoever pages takes it: one without artists may be no answer."""
     missing = lacks(page)
     if not missing:
         return page
-    of_total = "with a next page" if page.total is None else f"of a total of {page.total}"
-    return EmptyPage(page, missing, f"a page without items at offset {offset} {of_total}")
+    of_total = (
+        ("with a next page" if page.has_next else "of no total")
+        if page.total is None
+        else f"of a total of {page.total}"
+    )
+    what = f"a page of {page.count} items that name nobody" if page.count else "a page without items"
+    return EmptyPage(page, missing, f"{what} at offset {offset} {of_total}")
 
 
 def _is_nearly_all(outcome: Outcome) -> bool:
@@ -397,6 +402,4 @@ def _is_nearly_all(outcome: Outcome) -> bool:
 
 def _first_lacks(page: Page) -> int:
     """The same of the first page of a control string, of which nothing else is known."""
-    if page.count:
-        return 0
-    return int(page.has_next) if page.total is None else page.total
+    return page.lacks(int(page.has_next) if page.total is None else page.total)

@@ -5,7 +5,7 @@ nothing tells a bad string from an outage, and an outage must dead-letter nothin
 before it.
 
 Not every success is proof: an API that fails wherever it has something to say still answers strings that it has nothing
-for. So only a page with items shows that a failure was the string's own. Where only empty ones came, the string waits
+for. So only a page with artists shows that a failure was the string's own. Where only empty ones came, the string waits
 as if it were, and nothing is counted.
 
 A 429 is no failure of its string either. But one that always falls on the same string while others succeed is about
@@ -47,7 +47,7 @@ class RetryRules:
 class Fault(Enum):
     """Whose fault a failure is, as far as what others got since the string was last tried can tell."""
 
-    OF_THE_STRING = "pages with items came"
+    OF_THE_STRING = "pages with artists came"
     UNKNOWN = "only empty pages came"
     OF_ALL = "nobody succeeded"
 
@@ -60,7 +60,7 @@ class Attempts:
     limits_before: int = 0
     """The process's count of 429s at the same time."""
     found_before: int = 0
-    """The process's count of pages with items at the same time."""
+    """The process's count of pages with artists at the same time."""
     failures: int = 0
     counted: int = 0
     unknown: int = 0
@@ -81,7 +81,7 @@ class Attempts:
     """Whether a control string was asked for since this one, to find out whether its failures are its own."""
 
     def failed(self, *, successes: int, found: int, by_any: bool = False) -> Fault:
-        """Note a failure, when the process has had that many successes, and of them that many pages with items.
+        """Note a failure, when the process has had that many successes, and of them that many pages with artists.
 
         `by_any`: any success shows that it is the string's, since the failure is about the request itself.
         """

@@ -34,7 +34,7 @@ class Session(Protocol):
         ...
 
     def lacks(self, page: Page) -> int:
-        """Results that a page at that offset does not have though there are to be some; 0 for one that has items."""
+        """Results that a page at that offset does not have though there are to be some; 0 for one that has artists."""
         ...
 
     def sent(self, request: RequestRow, *, retried: bool, rate_limited: bool) -> None:

@@ -5,7 +5,8 @@
     `total` is the largest seen for the string.
 
 A string ends at a page without `next` that is short, or whose end reaches the total; at an empty page, once the client
-is sure of it; or at the cap. A short page without `next` that itself says of many further results is followed once. A
+is sure of it; or at the cap. A page of items of which none is an artist that can be read is taken for an empty one.
+A short page without `next` that itself says of many further results is followed once. A
 string is truncated when its first page says that there is at least the cap (the real API has been seen to clip there),
 or when results came up to the cap. A truncated string that can be refined is not paged further: its children answer.
 """
@@ -68,12 +69,14 @@ class Paging:
         return min(page_size, self.cap - self.offset)
 
     def lacks(self, page: Page) -> int:
-        """Results that an empty page at the current offset does not have, though there are to be some.
+        """Results that a page at the current offset does not have, though there are to be some.
 
-        0 where it has items, or where it may be the end.
+        0 where it has artists, or where it may be the end.
         """
-        if page.count or self._came_to_its_end:
-            return 0
+        return 0 if self._came_to_its_end and not page.count else page.lacks(self._missing(page))
+
+    def _missing(self, page: Page) -> int:
+        """Results that are to come at the current offset or after it, as all pages so far and this one say."""
         total = _larger(self._largest_total, page.total)
         if total is None:
             return int(page.has_next)
@@ -85,13 +88,14 @@ class Paging:
 
     def take(self, page: Page, *, limit: int) -> AfterPage:
         """Account for the page that was asked for with `limit` at the current offset."""
+        # A page is taken at last though it lacks what it says that there is: the string is incomplete then.
+        self.results += 0 if self.lacks(page) else page.count
         self._largest_total = _larger(self._largest_total, page.total)
         if self.first_total is None:
             self.first_total = page.total
         self._next_is_wrong = self._next_is_wrong or (self._came_to_its_end and page.count > 0)
         self._came_to_its_end = False
         self.pages += 1
-        self.results += page.count
         # Not by the limit: an API that hands out 10 where 50 were asked for says so in the page at most, and the 40
         # between would be stepped over.
         self.offset += page.count

@@ -50,6 +50,13 @@ class Page(msgspec.Struct, frozen=True):
     """Results before its first, as the page itself says. None: it does not say."""
     unreadable: Sequence[UnreadableField] = ()
 
+    def lacks(self, missing: int) -> int:
+        """Of so many results that are to come at its offset or after it, those for which it is no answer.
+
+        Items that name nobody are as none: there are to be as many artists at least.
+        """
+        return 0 if self.artists else max(self.count, missing)
+
 
 @dataclass(frozen=True, slots=True)
 class RateLimited:
@@ -105,7 +112,7 @@ SLACK = 2
 
 @dataclass(frozen=True, slots=True)
 class EmptyPage:
-    """A page without items though there are to be some: what a source reads as a page, and whoever pages does not."""
+    """A page without artists though there are to be some: what a source reads as a page, and whoever pages does not."""
 
     page: Page
     lacks: int

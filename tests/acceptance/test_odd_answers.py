@@ -21,9 +21,6 @@ from support.odd.standstills import STANDSTILLS
 from support.odd.stored import STORED
 from support.odd.tokens import TOKENS
 
-NOTED_S = 66.0
-"""An outage is noted after a minute, and a worker needs some seconds to start."""
-
 ONLY = set(filter(None, os.environ.get("ODD_SHAPES", "").split(",")))
 """For somebody who looks into a shape that fails."""
 
@@ -47,6 +44,6 @@ async def test_an_api_of_which_nothing_can_be_had_costs_little_and_a_person_is_t
 ) -> None:
     shapes = {shape.name: shape for shape in STANDSTILLS if not ONLY or shape.name in ONLY}
     async with odd_api(shapes) as api, Crawls.open(ledger_url, redis_url, tmp_path) as crawls:
-        found = await asyncio.gather(*(stand_still(shape, api, crawls, seconds=NOTED_S) for shape in shapes.values()))
+        found = await asyncio.gather(*(stand_still(shape, api, crawls) for shape in shapes.values()))
     wrong = [sentence for sentences in found for sentence in sentences]
     assert not wrong, "\n" + "\n".join(wrong)

@@ -34,6 +34,8 @@ AT_ONCE = 6
 LOOK_S = 0.25
 FINISHED_S = 40.0
 ENDED_S = 30.0
+TOLD_S = 120.0
+"""An outage is noted after a minute; more is the machine's affair."""
 
 
 @dataclass
@@ -117,7 +119,13 @@ class Crawls:
                 await Worker(process, log).ended()
 
     async def until_finished(
-        self, row: JobRow, worker: Worker, *, timeout_s: float, enough: Callable[[], bool] = lambda: False
+        self,
+        row: JobRow,
+        worker: Worker,
+        *,
+        timeout_s: float,
+        enough: Callable[[], bool] = lambda: False,
+        look_s: float = LOOK_S,
     ) -> bool:
         """Wait for the job's end; False where the worker ends before, it is enough, or the time is over.
 
@@ -129,13 +137,18 @@ class Crawls:
         while worker.running and time.monotonic() < deadline_s and not enough():
             if await settle(self._ledger, row):
                 return True
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(look_s)
         return await settle(self._ledger, row)
 
     def rows(self, statement: str, row: JobRow) -> list[dict[str, Any]]:
         """What a query of one job returns."""
         with psycopg.connect(self._postgres_url, autocommit=True, row_factory=dict_row) as connection:
             return connection.execute(statement.encode(), {"job": row.id}).fetchall()
+
+    def told(self, row: JobRow) -> bool:
+        """Whether the ledger has something of the job to tell people."""
+        [job] = self.rows("SELECT problem_message FROM crawl_job WHERE id = %(job)s", row)
+        return bool(job["problem_message"])
 
     async def status(self) -> dict[str, dict[str, Any]]:
         """What `artistcrawl status --json` shows of all jobs, by name."""
@@ -229,12 +242,12 @@ def differences(shape: Shape, seen: Seen, row: JobRow, crawls: Crawls) -> Iterat
         yield f"the ledger counts {counted} requests, {len(seen.searches)} arrived"
 
 
-async def stand_still(shape: Standstill, api: OddApi, crawls: Crawls, *, seconds: float) -> list[str]:
-    """Crawl for so long, and compare: nothing is done, little was asked, and a person is told why."""
+async def stand_still(shape: Standstill, api: OddApi, crawls: Crawls) -> list[str]:
+    """Crawl until a person is told why nothing comes, and compare: nothing is done, and little was asked."""
     row = await crawls.record(shape.name, spec_of(shape, api, backoff="5s"))
     wrong = []
     async with crawls.worker(shape.name) as worker:
-        if await crawls.until_finished(row, worker, timeout_s=seconds):
+        if await crawls.until_finished(row, worker, timeout_s=TOLD_S, enough=lambda: crawls.told(row), look_s=2.0):
             wrong.append("finished")
         if not worker.running:
             wrong.append(f"the worker exited with {worker.process.returncode}; {worker.words()}")

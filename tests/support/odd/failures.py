@@ -201,6 +201,13 @@ FAILURES = [
         dead={"ca": r"401|token|unauthorized"},
     ),
     Shape(
+        "429-for-one-string",
+        "a refusal of the rate that always falls on the same string",
+        for_ever(says(429, Retry_After="1"), "ca"),
+        requests=(PAGES, PAGES + 24),
+        dead={"ca": r"429|rate"},
+    ),
+    Shape(
         "401-for-a-while",
         "every token is refused for three seconds",
         for_a_while(says(401, "Invalid access token"), 3.0),

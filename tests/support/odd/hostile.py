@@ -25,6 +25,7 @@ class Way(Enum):
     PLAIN = "plain"
     ENDLESS = "a body without an end, in chunks"
     CHUNK_EXTENSION = "a chunk's header without an end"
+    CONTINUES = "interim answers without an end"
     DRIP = "a byte of the body every half second"
     DRIP_HEAD = "a byte of the headers every half second"
     HEADER_ENDLESS = "a header without an end"
@@ -179,6 +180,7 @@ SEARCHES = [
     Hostile("drip", End.WAITS, way=Way.DRIP),
     Hostile("drip-head", End.WAITS, way=Way.DRIP_HEAD),
     Hostile("header-endless", End.WAITS, way=Way.HEADER_ENDLESS),
+    Hostile("continues", End.WAITS, way=Way.CONTINUES),
     Hostile("pipelined", End.EITHER, lambda: page(one(), 1), way=Way.PIPELINED),
     Hostile("promised", End.WAITS, way=Way.PROMISED),
     Hostile("garbage", End.WAITS, way=Way.GARBAGE),

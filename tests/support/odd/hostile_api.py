@@ -99,6 +99,8 @@ async def send_strangely(writer: asyncio.StreamWriter, shape: Hostile) -> None:
             await _repeat(writer, b"HTTP/1.1 200 OK\r\nX: ", b"y", every_s=STEP_S)
         case Way.HEADER_ENDLESS:
             await _repeat(writer, b"HTTP/1.1 200 OK\r\nX: ", b"y" * 65536)
+        case Way.CONTINUES:
+            await _repeat(writer, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, every_s=0.01)
         case Way.PROMISED:
             await _repeat(writer, b"HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n", b"", every_s=STEP_S)
         case Way.GARBAGE:

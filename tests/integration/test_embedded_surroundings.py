@@ -61,6 +61,8 @@ def ask(data: Path, **environment: str) -> str:
         "$(touch ran)`touch ran`;touch ran",
         "k\u00f6ln \u6771\u4eac",
         "-D x",
+        "[a-z]*?",
+        "\\{x}*",
         "long" * 40,
     ],
 )
@@ -113,9 +115,10 @@ def test_a_relative_path_a_trailing_slash_and_a_linked_parent_lead_to_one_folder
     assert DataFolder(Path("link/data/")).path == DataFolder(place / "real" / "data").path
 
 
-def test_a_name_with_a_line_end_is_refused(place: Path) -> None:
-    with pytest.raises(ConfigurationError, match="a line end cannot be in the folder's name"):
-        DataFolder(place / "two\nlines")
+@pytest.mark.parametrize("name", ["two\nlines", "a\ttab"])
+def test_a_name_with_a_line_end_or_a_tab_is_refused(place: Path, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="no tab and no line end may be in the folder's name"):
+        DataFolder(place / name)
 
 
 def test_the_socket_lies_in_a_folder_of_its_users_alone_and_goes_with_the_server(place: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -70,6 +71,15 @@ def test_the_last_user_stops_the_servers_whoever_started_them(data: Path) -> Non
         assert ping(second.valkey.url)
     assert not second.valkey.running
     assert not first.valkey.running
+
+
+def test_the_last_user_stops_also_a_server_that_it_did_not_use(data: Path) -> None:
+    run = DataFolder(data)
+    with ExitStack() as reader:
+        with run.servers():
+            reader.enter_context(DataFolder(data).servers(valkey=False))
+        assert ping(run.valkey.url)
+    assert not run.valkey.running
 
 
 class second_user:  # noqa: N801 - a context manager

@@ -74,7 +74,9 @@ def _resolved(path: Path) -> Path:
             f"{path}: there is no home folder here; write the whole path with --data DIR"
         ) from error
     if any(ord(character) < 32 for character in str(path.absolute())):
-        raise ConfigurationError(f"{str(path)!r}: a line end cannot be in the folder's name; give another --data DIR")
+        raise ConfigurationError(
+            f"{str(path)!r}: no tab and no line end may be in the folder's name; give another --data DIR"
+        )
     _check_links(path.absolute())
     try:
         return path.resolve()

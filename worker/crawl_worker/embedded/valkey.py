@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import socket
 import subprocess
@@ -105,7 +106,9 @@ class EmbeddedValkey:
             self._launch()
 
     def stop(self, *, grace_s: float = _STOP_GRACE_S) -> None:
-        """Let it write everything down and stop; kill it where it does not."""
+        """Let it write everything down and stop; kill it where it does not. Also one that others started."""
+        if self._id is None:
+            self._recall()
         if self._id is not None:
             self._id.end(grace_s=grace_s)
         if self._popen is not None:
@@ -125,7 +128,7 @@ class EmbeddedValkey:
         self._password = self._password or secrets.token_hex(16)
         configuration = self.folder / "valkey.conf"
         write_private(configuration, _configuration(self.port, self._password))
-        command = [str(_valkey_program()), str(configuration)]
+        command = [str(_valkey_program()), _literal(configuration)]
         with open_appending(self.folder / "log") as log:
             self._log_bytes = log.seek(0, os.SEEK_END)
             # A session of its own: Valkey stops on the SIGINT that Ctrl-C sends to the terminal's processes.
@@ -183,6 +186,11 @@ def _valkey_program() -> Path:
     except ImportError as error:
         raise ConfigurationError(f"embedded Valkey is not installed; {INSTALL}") from error
     return Path(get_binary_path())
+
+
+def _literal(path: Path) -> str:
+    """The path as Valkey takes it for itself: with a `*`, `?` or `[` in it, it is a pattern to Valkey."""
+    return re.sub(r"([*?[\\])", r"\\\1", str(path)) if re.search(r"[*?[]", str(path)) else str(path)
 
 
 def _configuration(port: int, password: str) -> str:

@@ -195,6 +195,23 @@ def test_a_note_of_a_server_that_is_gone_stops_nobody(place: Path, whose: str) -
             other.stop()
 
 
+@pytest.mark.parametrize("first_line", ["", "-1", "0", "2", "99999999999", "nan", "9" * 5000, "garbage"])
+def test_a_note_that_names_no_process_of_a_server_stops_nobody(place: Path, first_line: str) -> None:
+    folder = place / "data" / "postgres"
+    folder.mkdir(parents=True)
+    (folder / "postmaster.pid").write_text(
+        f"{first_line}\n{folder}\n{int(time.time())}\n5432\n/tmp\n\n  1 1\nready   \n"
+    )
+    assert not EmbeddedPostgres(folder).running
+
+
+def test_a_folder_in_the_notes_place_is_named(place: Path) -> None:
+    prepare_data(place / "data")
+    (place / "data" / "postgres" / "postmaster.pid").mkdir()
+    with pytest.raises(ConfigurationError, match=r"postmaster\.pid is a folder"):
+        EmbeddedPostgres(place / "data" / "postgres").start()
+
+
 def test_what_keeps_postgres_from_starting_is_quoted(place: Path) -> None:
     prepare_data(place / "data")
     server = EmbeddedPostgres(place / "data" / "postgres")

@@ -255,6 +255,8 @@ class EmbeddedPostgres:
         pid_file = self.folder / "postmaster.pid"
         if not os.path.lexists(pid_file):
             return
+        if pid_file.is_dir():
+            raise ConfigurationError(f"{pid_file} is a folder, where PostgreSQL notes its process; move it away")
         note = read_note(self.folder)
         what = f"the last processes of a killed PostgreSQL in {self.folder}"
         if not self._waiting.until(lambda: not any(processes_in(self.folder)), what, timeout_s=_SETTLE_TIMEOUT_S):

@@ -60,7 +60,8 @@ def postmaster(folder: Path) -> psutil.Process | None:
         if process.name() != _NAME or process.status() == psutil.STATUS_ZOMBIE:
             return None
         return process if _works_in(process, folder, started_at_s=note.started_at_s) else None
-    except (OSError, psutil.Error):
+    except (OSError, ValueError, psutil.Error):
+        # ValueError: a number that no process has. PostgreSQL notes a negative one where it runs without a postmaster.
         return None
 
 

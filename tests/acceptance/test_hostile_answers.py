@@ -43,8 +43,11 @@ async def test_no_answer_kills_a_worker_fills_it_or_speaks_through_it(
                 return measured.wrong
 
         wrong = [sentence for found in await asyncio.gather(*map(in_turn, chosen)) for sentence in found]
-    command = [sys.executable, "-m", "crawl_worker.cli", "status", "--postgres", ledger_url]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    command = [sys.executable, "-m", "crawl_worker.cli", "status"]
+    server = {"ARTISTCRAWL_POSTGRES_URL": ledger_url}
+    shown = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, check=True, env=os.environ | server
+    ).stdout
     for line in shown.splitlines():
         wrong += [f"status shows {words}" for words in unclean_text(line)]
         wrong += [f"status shows a line of {len(line)} characters"] if len(line) > LONGEST_ROW else []

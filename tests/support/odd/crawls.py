@@ -32,7 +32,7 @@ from crawl_core.values.jobs import JobRow
 
 AT_ONCE = 6
 LOOK_S = 0.25
-FINISHED_S = 40.0
+FINISHED_S = 90.0
 ENDED_S = 30.0
 TOLD_S = 120.0
 """An outage is noted after a minute; more is the machine's affair."""
@@ -68,7 +68,8 @@ class Crawls:
     def __init__(self, ledger: Ledger, postgres_url: str, redis_url: str, folder: Path) -> None:
         self._ledger = ledger
         self._postgres_url = postgres_url
-        self._redis_url = redis_url
+        # Not as arguments: the remark about passwords in them would be a worker's first words.
+        self._servers = {"ARTISTCRAWL_POSTGRES_URL": postgres_url, "ARTISTCRAWL_REDIS_URL": redis_url}
         self._redis = connect_redis(redis_url)
         self._folder = folder
 
@@ -104,12 +105,11 @@ class Crawls:
             "--once-done",
             "exit",
         ]
-        command += ["--postgres", self._postgres_url, "--redis", self._redis_url]
         command += ["--probe-port", str(probe_port)] if probe_port is not None else []
         credentials = {"ARTISTCRAWL_CLIENT_ID": "odd", "ARTISTCRAWL_CLIENT_SECRET": SECRET, "ARTISTCRAWL_DEBUG": "1"}
         with log.open("wb") as stream:
             process = await asyncio.create_subprocess_exec(
-                *command, stdout=stream, stderr=stream, env=os.environ | credentials
+                *command, stdout=stream, stderr=stream, env=os.environ | credentials | self._servers
             )
         try:
             yield Worker(process, log)
@@ -153,8 +153,9 @@ class Crawls:
     async def status(self) -> dict[str, dict[str, Any]]:
         """What `artistcrawl status --json` shows of all jobs, by name."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "crawl_worker.cli", "status", "--json", "--postgres", self._postgres_url),
+            *(sys.executable, "-m", "crawl_worker.cli", "status", "--json"),
             stdout=asyncio.subprocess.PIPE,
+            env=os.environ | self._servers,
         )
         stdout, _ = await process.communicate()
         return {str(job["job"]).partition("/")[2]: job for job in json.loads(stdout)}

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 
 from support.odd.paging import at_first, for_a_while, for_ever
-from support.odd.shape import PAGES, Shape
+from support.odd.shape import APART, PAGES, Shape
 from support.odd.wire import Ask, Json, Reply, Search, answer, artists, error, faithful
 
 ATTEMPTS = 4
@@ -55,7 +55,7 @@ def buried(name: str, why: str, odd: Sequence[Search], reasons: Sequence[str]) -
         name,
         why,
         lambda ask: strange(ask) if ask.string in dead else faithful(ask),
-        requests=(PAGES + 1, PAGES + 24 * len(dead)),
+        requests=(PAGES + 1, PAGES + APART * len(dead)),
         dead=dead,
     )
 
@@ -134,6 +134,14 @@ def _worn_out(uses: int) -> Search:
 ALONE = {"concurrency": 1}
 
 FAILURES = [
+    # Its pauses double until a control string is asked for: half a minute.
+    Shape(
+        "429-for-one-string",
+        "a refusal of the rate that always falls on the same string",
+        for_ever(says(429, Retry_After="1"), "ca"),
+        requests=(PAGES, PAGES + APART),
+        dead={"ca": r"429|rate"},
+    ),
     passing("404-passing", "a few strings are not found, twice each", says(404, "Not found.")),
     passing("4xx-passing", "a few are refused, twice each", says(403, "Forbidden"), says(410), sends(b"", 404)),
     passing("4xx-odd-passing", "in other ways", says(405), says(451), sends(HTML, 403, "text/html")),
@@ -199,13 +207,6 @@ FAILURES = [
         requests=(PAGES, PAGES + 40),
         tokens=3 * ATTEMPTS + 2,
         dead={"ca": r"401|token|unauthorized"},
-    ),
-    Shape(
-        "429-for-one-string",
-        "a refusal of the rate that always falls on the same string",
-        for_ever(says(429, Retry_After="1"), "ca"),
-        requests=(PAGES, PAGES + 24),
-        dead={"ca": r"429|rate"},
     ),
     Shape(
         "401-for-a-while",

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from support.odd.shape import PAGES, Shape, pages_of
+from support.odd.shape import APART, PAGES, Shape, pages_of
 from support.odd.wire import SIZES, Ask, Json, Reply, Search, answer, artist, artists, error, faithful, page
 
 
@@ -224,7 +224,7 @@ PAGING = [
         "more-than-asked-for-ever",
         "ten items too many, for one string at each time",
         for_ever(_more_than_asked, "cc"),
-        requests=(PAGES + 2, PAGES + 24),
+        requests=(PAGES + 2, PAGES + APART),
         dead={"cc": r"."},
     ),
     Shape(
@@ -237,7 +237,7 @@ PAGING = [
         "offset-ignored-for-ever",
         "the same, at each time for one string",
         for_ever(_from_the_start, "cc"),
-        requests=(PAGES + 2, PAGES + 24),
+        requests=(PAGES + 2, PAGES + APART),
         dead={"cc": r"."},
     ),
     Shape(
@@ -274,7 +274,7 @@ PAGING = [
         "nulls-for-one-string",
         "a string whose items are null, ever",
         for_ever(nulls, "ca"),
-        requests=(PAGES + 1, PAGES + 24),
+        requests=(PAGES + 1, PAGES + APART),
         dead={"ca": EMPTY_REASON},
     ),
     Shape(
@@ -287,7 +287,7 @@ PAGING = [
         "nulls-in-the-middle",
         "every item of a second page is null, ever; what is behind it is not",
         lambda ask: nulls(ask) if (ask.string, ask.offset) == ("aa", 50) else faithful(ask),
-        requests=(PAGES + 2, PAGES + 40),
+        requests=(PAGES + 2, PAGES + APART),
         unreadable=SECOND_PAGE,
         short={"aa": 120},
     ),
@@ -295,7 +295,7 @@ PAGING = [
         "empty-for-one-string",
         "a string of 734 results has no items, ever",
         for_ever(says_734, "ca"),
-        requests=(PAGES + 1, PAGES + 24),
+        requests=(PAGES + 1, PAGES + APART),
         dead={"ca": EMPTY_REASON},
     ),
     Shape(

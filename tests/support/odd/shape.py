@@ -18,6 +18,10 @@ PAGES = sum(pages_of(size) for size in SIZES.values())
 """Requests that the whole keyspace takes where every answer is as it should be."""
 
 
+APART = 40
+"""Requests at most that tell a string that is left alone from an outage: its attempts, and control strings between."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """How one API answers, and what is right."""

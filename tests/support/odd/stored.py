@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from support.odd.shape import PAGES, Shape
+from support.odd.shape import APART, PAGES, Shape
 from support.odd.wire import SIZES, Ask, Json, Reply, Search, answer, artist, artists, page
 
 Change = Callable[[dict[str, Json], int], None]
@@ -237,10 +237,10 @@ STORED = [
         "total-2-40",
         "a total beyond its column, of all strings that have any",
         total_says(lambda ask: 2**40 if SIZES.get(ask.string) else 0),
-        # A careful reader may look once or twice past the end of what is said to go on.
-        requests=(PAGES, PAGES + 16),
+        # A careful reader may look past the end of what is said to go on.
+        requests=(PAGES, PAGES + APART),
     ),
-    Shape("total-too-high", "ten times too many", total_says(_times_ten), requests=(PAGES, PAGES + 16)),
+    Shape("total-too-high", "ten times too many", total_says(_times_ten), requests=(PAGES, PAGES + APART)),
     Shape("total-wobbling", "another total on each page", total_says(_wobbling), requests=(PAGES, PAGES + 4)),
     Shape("repeated-over-pages", "a page begins with the artist before it", _repeated, unreadable=REPEATED),
 ]

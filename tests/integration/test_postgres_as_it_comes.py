@@ -168,10 +168,36 @@ async def test_a_privilege_that_is_missing_is_told_at_once_and_one_that_is_taken
             admin.execute(f"REVOKE ALL ON crawl_job FROM {role}")
             with pytest.raises(ConfigurationError, match="lacks a privilege"):
                 await jobs.all(fresh)
-            with pytest.raises(LedgerUnavailableError, match="refuses what it did before: the database user lacks"):
+            with pytest.raises(
+                LedgerUnavailableError, match="refuses what it did not refuse before: the database user lacks"
+            ):
                 await jobs.all(ledger)
             admin.execute(f"GRANT ALL ON crawl_job TO {role}")
         assert await jobs.all(ledger) == []
+
+
+RESTORES = {
+    "its tables away": ("ALTER TABLE crawl_job RENAME TO away", "ALTER TABLE away RENAME TO crawl_job"),
+    "a column away": (
+        "ALTER TABLE crawl_job RENAME problem_message TO away",
+        "ALTER TABLE crawl_job RENAME away TO problem_message",
+    ),
+    "its schema away": ("ALTER SCHEMA public RENAME TO away", "ALTER SCHEMA away RENAME TO public"),
+}
+
+
+@pytest.mark.parametrize("restored", RESTORES)
+async def test_the_first_use_of_a_query_that_meets_a_restore_is_waited_for(ledger_url: str, restored: str) -> None:
+    """What has worked for weeks is asked for something else for the first time, such as to note a problem."""
+    taken_away, back = RESTORES[restored]
+    async with opened(ledger_url) as ledger:
+        job = await record(ledger)
+        with psycopg.connect(ledger_url, autocommit=True) as admin:
+            admin.execute(taken_away)
+            with pytest.raises(LedgerUnavailableError, match="refuses what it did not refuse before"):
+                await jobs.note_problem(ledger, job.id, "SourceFailing", "m")
+            admin.execute(back)
+        await jobs.note_problem(ledger, job.id, "SourceFailing", "m")
 
 
 async def test_a_password_that_is_rotated_first_here_and_then_there_costs_nothing(fresh_postgres: Postgres) -> None:
@@ -184,7 +210,7 @@ async def test_a_password_that_is_rotated_first_here_and_then_there_costs_nothin
         for _ in range(2):
             with pytest.raises(LedgerUnavailableError):
                 await jobs.all(ledger)
-        with pytest.raises(LedgerUnavailableError, match="refuses what it did before"):
+        with pytest.raises(LedgerUnavailableError, match="refuses what it did not refuse before"):
             await jobs.all(ledger)
         with pytest.raises(ConfigurationError, match="the user or the password"):
             await connect(as_user(fresh_postgres.url(), "crawler", "first"), application_name="test")

@@ -16,6 +16,7 @@ from support.processes.servers import Valkey
 
 from crawl_core.backends import trust
 from crawl_core.backends.scripts import PrimaryClient, connect_redis, ping
+from crawl_core.clock import SystemClock
 from crawl_core.errors import ConfigurationError, RedisUnavailableError
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.limiter.bucket import Bucket, Grant, Unknown
@@ -29,10 +30,17 @@ WORDS = {
     "OOM": "raise its maxmemory",
     "MISCONF": "it cannot save its data",
     "BUSY": "a script or a function of somebody else's",
-    "NOAUTH": "which it did before: Redis wants a password",
-    "NOPERM": "which it did before: Redis denies its user a right",
+    "NOAUTH": "as it did not before: Redis wants a password",
+    "NOPERM": "as it did not before: Redis denies its user a right",
 }
 LIMITS = BucketLimits(requests=100, window_s=1.0, request_timeout_s=1.0, even=False)
+
+
+class TurnedClock(SystemClock):
+    now_s = 1_000
+
+    def monotonic(self) -> float:
+        return self.now_s
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +126,48 @@ async def test_what_was_never_allowed_is_a_persons_matter_at_once(server: Valkey
         with pytest.raises(ConfigurationError, match=r"ACL SETUSER|wants a password"):
             await Frontier(stranger, "uid").seed([1])
         await stranger.aclose()
+
+
+async def test_a_password_that_is_rotated_meets_no_first_use_as_a_persons_matter(
+    server: Valkey, client: PrimaryClient
+) -> None:
+    """Whatever comes next comes for the first time, such as the first 429 of a crawl."""
+    await client.ping()
+    bucket = Bucket(client, "b")
+    with REFUSALS["NOAUTH"](server):
+        with pytest.raises(RedisUnavailableError):  # of the connection that was closed
+            await client.ping()
+        for call in (partial(bucket.note_success, epoch=1), partial(bucket.lift_freeze, epoch=0), bucket.look):
+            with pytest.raises(RedisUnavailableError, match="wants a password"):
+                await call()  # type: ignore[operator]
+    assert await client.hget("artistcrawl:x", "a") is None
+
+
+async def test_a_password_that_is_refused_is_believed_in_the_end_whatever_is_called(
+    server: Valkey, client: PrimaryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.ping()
+    with REFUSALS["NOAUTH"](server):
+        with pytest.raises(RedisUnavailableError):
+            await client.ping()
+        monkeypatch.setattr(trust, "BELIEVED_AFTER_S", 0.0)
+        with pytest.raises(ConfigurationError, match="wants a password"):
+            await Frontier(client, "uid").seed([1])
+
+
+async def test_refusals_with_an_outage_between_them_are_no_minutes_of_refusals(
+    server: Valkey, client: PrimaryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frontier = Frontier(client, "uid")
+    await frontier.seed([1])
+    monkeypatch.setattr(trust, "BELIEVED_AFTER_S", 10.0)
+    turned = TurnedClock()
+    client.trust = trust.Trust(turned)
+    await frontier.seed([1])
+    for refused in ("NOPERM", "OOM", "NOPERM"):
+        with REFUSALS[refused](server), pytest.raises(RedisUnavailableError):
+            await frontier.seed([turned.now_s])
+        turned.now_s += 5
 
 
 async def test_a_right_that_stays_taken_away_is_believed_in_the_end(

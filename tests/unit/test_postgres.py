@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from crawl_core.backends import postgres
-from crawl_core.backends.postgres import Pool
+from crawl_core.backends import postgres, trust
+from crawl_core.backends.postgres import Pool, mapped_errors
 from crawl_core.backends.postgres_errors import translate
 from crawl_core.errors import BatchRefusedError, ConfigurationError, LedgerUnavailableError
 
@@ -219,3 +219,21 @@ async def test_no_more_connections_than_allowed_are_lent_at_once(silent_pool):
         await asyncio.sleep(0)
         assert not waiting.done()
         waiting.cancel()
+
+
+@pytest.mark.parametrize(
+    "outage",
+    [
+        psycopg.OperationalError("server closed the connection unexpectedly"),
+        LedgerUnavailableError("it did not answer"),
+    ],
+)
+def test_an_outage_between_two_refusals_of_a_call_makes_them_two_rows(monkeypatch, outage):
+    monkeypatch.setattr(trust, "BELIEVED_AFTER_S", 0.0)
+    server = trust.Trust()
+    server.worked("commit")
+    server.is_proof("commit")
+    with pytest.raises(LedgerUnavailableError), mapped_errors(server, "commit"):
+        raise outage
+    monkeypatch.setattr(trust, "BELIEVED_AFTER_S", 300.0)
+    assert not server.is_proof("commit")

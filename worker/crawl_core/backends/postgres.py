@@ -20,8 +20,8 @@ from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, scalar_row
 
 from crawl_core.backends.addresses import check_postgres
-from crawl_core.backends.postgres_errors import shown, translate
-from crawl_core.backends.trust import Trust
+from crawl_core.backends.postgres_errors import is_of_server, shown, translate
+from crawl_core.backends.trust import CONNECT, Trust
 from crawl_core.backends.unforeseen import log_unforeseen
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, LedgerUnavailableError
 from crawl_core.metrics.definitions import LEDGER_ERRORS
@@ -46,24 +46,36 @@ def mapped_errors(
 ) -> Iterator[None]:
     """Turn every error of psycopg that a caller could act upon into one of ours, and whatever else is raised because
     `connection` died. `call` is what is done, by the name under which `trust` knows it."""
+    trust = trust or Trust()
     try:
         yield
     except psycopg.Error as error:
-        meaning = translate(error)
+        meaning = _meaning(error, trust, call)
         if meaning is error:
             raise
-        if isinstance(meaning, ConfigurationError) and trust is not None and not trust.is_proof(call):
-            meaning = LedgerUnavailableError(f"PostgreSQL refuses what it did before: {meaning}")
         if isinstance(meaning, LedgerUnavailableError):
             # Counted here and nowhere above: what passes a second seam is an error of ours by then.
             LEDGER_ERRORS.inc()
         raise meaning from error
+    except LedgerUnavailableError:
+        trust.away(call)
+        raise
     except ArtistcrawlError:
         raise
     except Exception as error:
         if connection is None or not _died(connection):
             raise
+        trust.away(call)
         raise _unforeseen(error) from error
+
+
+def _meaning(error: psycopg.Error, trust: Trust, call: str) -> Exception:
+    meaning = translate(error)
+    if isinstance(meaning, LedgerUnavailableError):
+        trust.away(call)
+    elif isinstance(meaning, ConfigurationError) and not trust.is_proof(call, of_server=is_of_server(error)):
+        return LedgerUnavailableError(f"PostgreSQL refuses what it did not refuse before: {meaning}")
+    return meaning
 
 
 def _died(connection: AsyncConnection[TupleRow]) -> bool:
@@ -101,7 +113,7 @@ async def connect(
     """
     address = plain(url)
     check_postgres(address)
-    with mapped_errors(trust, "connect"):
+    with mapped_errors(trust, CONNECT):
         try:
             connection = await AsyncConnection.connect(
                 address,
@@ -255,7 +267,7 @@ class Pool:
         connection = await connect(
             self._url, application_name=self._application_name, prepare=self._prepare, trust=self._trust
         )
-        self._trust.worked("connect")
+        self._trust.worked(CONNECT)
         return connection
 
     async def _give_back(self, connection: AsyncConnection[TupleRow], *, reusable: bool) -> None:

@@ -57,11 +57,13 @@ _SENTENCES = tuple(
         (r"invalid .* value: .*", "the PostgreSQL URL has a value that libpq does not take: correct it"),
     )
 )
+_RIGHT = "42501"
+"""SQLSTATE of what this user may not do, and others may, or may do elsewhere."""
 _BY_STATE = (
     # SQLSTATE prefix of what only a person can change; what to do.
     ("28", _USER),
     ("3D", _NO_DATABASE),
-    ("42501", _PRIVILEGE),
+    (_RIGHT, _PRIVILEGE),
     ("42P01", "the ledger's tables are missing: run artistcrawl migrate, or correct the URL"),
     ("42703", "the ledger's tables are of another version: run artistcrawl migrate"),
     ("42883", "the ledger's functions are of another version: run artistcrawl migrate"),
@@ -114,6 +116,11 @@ def translate(error: psycopg.Error) -> Exception:
     if state.startswith(_DEFECT) and not remedy:
         return error
     return _unavailable(text, remedy)
+
+
+def is_of_server(error: psycopg.Error) -> bool:
+    """Whether a refusal that is a person's matter meets each call alike, as one of a database that is restored does."""
+    return error.sqlstate != _RIGHT
 
 
 def shown(text: str) -> str:

@@ -57,10 +57,12 @@ _FOR_A_PERSON = {
     "DENIED": "Redis is in protected mode: give it a password, or bind it to the network's address",
     **dict.fromkeys(("CLUSTERDOWN", "MOVED", "ASK", "TRYAGAIN", "CROSSSLOT"), f"Redis refuses: {_ONE_PRIMARY}"),
 }
+_UNAUTHENTICATED = "Protocol error: unauthenticated"
+"""What a long call is answered, such as one of a script, on a connection without a password that needs one."""
+_NO_DATABASE = "DB index"
 _FOR_A_PERSON_BY_WORDS = (
-    # What a long call is answered, such as one of a script, on a connection without a password that needs one.
-    ("Protocol error: unauthenticated", _FOR_A_PERSON["NOAUTH"]),
-    ("DB index", f"Redis has no database of this number: write {REDIS}"),
+    (_UNAUTHENTICATED, _FOR_A_PERSON["NOAUTH"]),
+    (_NO_DATABASE, f"Redis has no database of this number: write {REDIS}"),
     ("unknown command", "this Redis lacks a command that artistcrawl needs: name a primary of Redis 6.2 or Valkey"),
 )
 
@@ -88,6 +90,14 @@ def code_of(error: Exception) -> str:
             return said if said in _FOR_A_PERSON or said in _MAY_PASS else code
     found = _CODE.search(str(error)) if isinstance(error, exceptions.ResponseError) else None
     return found[1] if found else ""
+
+
+def lets_nobody_in(error: Exception) -> bool:
+    """Whether it is the connection that is refused, whatever was called on it."""
+    if code_of(error) in ("WRONGPASS", "NOAUTH", "DENIED"):
+        return True
+    answered = isinstance(error, exceptions.ResponseError)
+    return answered and any(words in str(error) for words in (_UNAUTHENTICATED, _NO_DATABASE))
 
 
 def is_foreseen(error: Exception) -> bool:

@@ -19,8 +19,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from crawl_core.backends.addresses import REDIS, check_redis
-from crawl_core.backends.redis_errors import is_foreseen, translate
-from crawl_core.backends.trust import Trust
+from crawl_core.backends.redis_errors import is_foreseen, lets_nobody_in, translate
+from crawl_core.backends.trust import CONNECT, Trust
 from crawl_core.backends.unforeseen import log_unforeseen
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, RedisUnavailableError
 from crawl_core.metrics.definitions import REDIS_ERRORS
@@ -72,9 +72,15 @@ class PrimaryClient(Redis):
             await self.connection_pool.disconnect(inuse_connections=False)
 
     def _meaning(self, error: Exception, call: str) -> ArtistcrawlError:
+        if lets_nobody_in(error):
+            call = CONNECT
+        elif isinstance(error, exceptions.ResponseError):
+            self.trust.worked(CONNECT)
         meaning = translate(error, call)
-        if isinstance(meaning, ConfigurationError) and not self.trust.is_proof(call):
-            meaning = RedisUnavailableError(f"redis refuses {call}, which it did before: {meaning}")
+        if isinstance(meaning, RedisUnavailableError):
+            self.trust.away(call if isinstance(error, exceptions.ResponseError) else CONNECT)
+        elif not self.trust.is_proof(call):
+            meaning = RedisUnavailableError(f"redis refuses {call}, as it did not before: {meaning}")
         if isinstance(meaning, RedisUnavailableError):
             REDIS_ERRORS.inc()
         return meaning

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from support.fakes.client_world import (
 )
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.limiter.permit import Permit
 from crawl_core.metrics.labels import AnswerField
 from crawl_worker.client.retry import RetryRules
 from crawl_worker.client.session import Dead
@@ -201,7 +203,70 @@ async def test_a_string_that_alone_gets_429s_while_others_succeed_is_given_up() 
     dead, _ = await asyncio.gather(world.page("aa"), _others(world, 100))
     assert isinstance(dead, Dead)
     assert (dead.reason, dead.failure_class) == ("rate_limited", "limit")
-    assert RULES.limits <= len(world.limiter.freezes) <= RULES.limits + 1
+    assert RULES.limits <= len(world.limiter.freezes) <= 3 * RULES.limits
+
+
+def _grant_in_turn(world: ClientWorld) -> None:
+    """Permits one after the other, as the tasks asked for them."""
+    in_turn, grant = asyncio.Lock(), world.limiter.acquire
+
+    async def acquire() -> Permit:
+        async with in_turn:
+            await world.clock.sleep(2.7)
+            return await grant()
+
+    world.limiter.acquire = acquire  # type: ignore[method-assign]
+
+
+@in_virtual_time
+async def test_a_string_that_gets_429s_among_many_goes_first_in_its_turn_and_is_given_up() -> None:
+    world = ClientWorld(lambda asked: LIMITED if asked.string == "aa" else a_page("x"))
+    _grant_in_turn(world)
+    dead, *_ = await asyncio.gather(world.page("aa"), *(_others(world, 50) for _ in range(4)))
+    assert isinstance(dead, Dead)
+    assert len(world.limiter.freezes) <= 4 * RULES.limits
+
+
+@in_virtual_time
+async def test_a_string_that_was_stopped_before_its_turn_to_go_first_holds_nobody_up() -> None:
+    session = RememberingSession()
+    world = ClientWorld(lambda asked: LIMITED if asked.string == "aa" else a_page("x"))
+    _grant_in_turn(world)
+    bad = asyncio.create_task(world.page("aa", session))
+    others = asyncio.gather(*(_others(world, 20) for _ in range(3)))
+    while len(world.limiter.freezes) < 6:
+        await world.clock.sleep(0.5)
+    session.switch.stop()
+    with pytest.raises(StoppedError):
+        await bad
+    async with asyncio.timeout(600):
+        await others
+
+
+@pytest.mark.parametrize(("tasks", "real"), [(1, 1), (2, 1), (2, 2), (3, 2), (4, 1), (8, 2)])
+@in_virtual_time
+async def test_an_api_whose_limit_is_lower_than_the_configured_one_costs_no_string(tasks: int, real: int) -> None:
+    window_s, answered_at_s = 30.0, [-math.inf] * real
+    hours = 1000.0 + 4 * 3600
+
+    def script(asked: Asked) -> Meaning:
+        free_s = answered_at_s[-real] + window_s - asked.at_s
+        if free_s > 0:
+            return RateLimited(str(math.ceil(free_s)), quota=False, message="API rate limit exceeded")
+        answered_at_s.append(asked.at_s)
+        return a_page("x")
+
+    world = ClientWorld(script)
+    _grant_in_turn(world)
+
+    async def strings(task: int) -> None:
+        at = 0
+        while world.clock.monotonic() < hours:
+            assert not isinstance(await world.page(f"{task}-{at}"), Dead)
+            at += 1
+
+    await asyncio.gather(*(strings(task) for task in range(tasks)))
+    assert len(answered_at_s) > real * 300
 
 
 @in_virtual_time
@@ -217,8 +282,8 @@ async def test_a_string_that_gets_429s_and_is_the_only_one_is_told_by_control_st
     world = ClientWorld(lambda asked: LIMITED if asked.string == "aa" else a_page("x"))
     dead = await world.page("aa")
     assert isinstance(dead, Dead)
-    assert world.api.strings.count("aa") == 4 + RULES.limits
-    assert len(world.api.asked) == 4 + 2 * RULES.limits
+    assert world.api.strings.count("aa") == 5 + 2 * RULES.limits
+    assert len(world.api.asked) == 5 + 3 * RULES.limits
 
 
 @in_virtual_time
@@ -314,6 +379,39 @@ async def test_a_string_alone_that_always_fails_is_told_from_an_outage_by_contro
     controls = [string for string in world.api.strings if string != "aa"]
     assert len(controls) == RULES.max_attempts
     assert world.api.strings[: RULES.max_attempts] == ["aa"] * RULES.max_attempts
+
+
+@pytest.mark.parametrize("strings", [("aa",), ("aa", "ab", "ac", "ad")])
+@in_virtual_time
+async def test_an_outage_whose_control_strings_get_429s_ends_with_the_api(strings: tuple[str, ...]) -> None:
+    ends_s = 1000.0 + 600
+    limited = RateLimited("1", quota=False, message="slow down")
+
+    def script(asked: Asked) -> Meaning:
+        if asked.string in ("0", "1", "2"):
+            return limited
+        return BROKEN if asked.at_s < ends_s else a_page("x")
+
+    world = ClientWorld(script)
+    async with asyncio.timeout(3600):
+        answers = await asyncio.gather(*(world.page(string) for string in strings))
+    assert [page for page, _ in answers] == [a_page("x")] * len(strings)
+    assert len(world.api.asked) < 100
+
+
+@in_virtual_time
+async def test_a_string_that_gets_429s_in_an_outage_hands_the_probe_on() -> None:
+    def script(asked: Asked) -> Meaning:
+        if asked.string == "aa":
+            return RateLimited("1", quota=False, message="") if asked.at_s > 1000.5 else BROKEN
+        return BROKEN if asked.string in ("0", "1", "2") or asked.at_s < 1600.0 else a_page("x")
+
+    world = ClientWorld(script)
+    bad = asyncio.create_task(world.page("aa"))
+    await settled()
+    async with asyncio.timeout(3600):
+        assert await world.page("ab") == (a_page("x"), 50)
+    bad.cancel()
 
 
 @in_virtual_time

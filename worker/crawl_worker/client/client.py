@@ -25,6 +25,7 @@ from crawl_core.limiter.state import LimiterState
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
 from crawl_worker.client.field_watch import FieldWatch
+from crawl_worker.client.first_turns import FirstTurns
 from crawl_worker.client.judge import (
     REFUSED_TOKENS,
     AskSmaller,
@@ -109,6 +110,8 @@ class Asked:
     offset: int
     limit: int
     clearance: Clearance
+    is_first: bool
+    """Whether it was the first after a freeze."""
 
 
 class Client:
@@ -138,6 +141,7 @@ class Client:
         self._rng = random.Random()
         self._page_sizes = PageSizes(source.small_page_size)
         self._limits = 0
+        self._first_turns = FirstTurns(outage_lasts=lambda: outage.lasts)
 
     def limiter_state(self) -> LimiterState:
         """What the limiter of this process knows and has done."""
@@ -167,6 +171,7 @@ class Client:
                 if end is not None:
                     return end
         finally:
+            self._first_turns.leave(attempts)
             self.outage.leave(attempts)
 
     async def _ask(self, string: str, session: Session, attempts: Attempts) -> Asked | None:
@@ -175,6 +180,7 @@ class Client:
         if clearance is None:
             return None
         offset, limit = session.position(self._page_sizes.of(string, self.settings.page_size))
+        is_first = self._first_turns.sent(clearance.permit.epoch)
         control = self.outage.control_for(string, attempts) or self.outage.control_beside(string, attempts)
         if control is not None:
             await self._ask_control(control, clearance, session, attempts, limit=limit)
@@ -182,7 +188,8 @@ class Client:
         outcome = await self._exchange(
             string, clearance, session, offset=offset, limit=limit, judge=partial(_judged, session.lacks, offset)
         )
-        return None if outcome is None else Asked(outcome, offset, limit, clearance)
+        self._first_turns.leave(attempts)
+        return None if outcome is None else Asked(outcome, offset, limit, clearance, is_first)
 
     async def _clearance(self, session: Session, attempts: Attempts) -> Clearance | None:
         """Wait for all that a request needs. None when something of it was gone by the time the permit came.
@@ -192,6 +199,7 @@ class Client:
         """
         with session.interruptible():
             await self.outage.turn(attempts)
+            await self._first_turns.turn(attempts)
             if self._tokens.current is None:
                 await self._tokens.get()
             await session.ready()
@@ -200,10 +208,13 @@ class Client:
             metrics.PERMIT_WAIT.observe(self._clock.monotonic() - asked_s)
         # The wait may have been a freeze of hours: the token may have ended, and the string may start again.
         token = self._tokens.current
-        if token is None or not session.may_send() or not self.outage.admits(attempts):
+        if token is None or not session.may_send() or not self._is_admitted(attempts):
             permit.unused()
             return None
         return Clearance(permit, token)
+
+    def _is_admitted(self, attempts: Attempts) -> bool:
+        return self.outage.admits(attempts) and self._first_turns.admits(attempts)
 
     async def _exchange(
         self,
@@ -244,7 +255,7 @@ class Client:
         )
         match verdict:
             case Pause(answer):
-                return await self._pause(answer, asked.clearance, attempts)
+                return await self._pause(answer, asked, attempts)
             case AskSmaller(message):
                 self._fall_back(string, message)
             case NewToken():
@@ -335,6 +346,7 @@ class Client:
             attempts.empty_controls = 0 if outcome.artists else attempts.empty_controls + 1
         elif isinstance(outcome, RateLimited):
             await self._freeze(outcome, clearance)
+            self.outage.limited(attempts, control=True)
         elif outcome is not None:
             attempts.empty_controls = 0
             if isinstance(outcome, Unauthorized):
@@ -343,11 +355,14 @@ class Client:
                 self._fall_back(control, outcome.message)
             self.outage.control_failed(_note(failure_of(outcome)))
 
-    async def _pause(self, answer: RateLimited, clearance: Clearance, attempts: Attempts) -> Dead | None:
+    async def _pause(self, answer: RateLimited, asked: Asked, attempts: Attempts) -> Dead | None:
         """A 429 to a string: everybody pauses. Dead where others succeed between, and it alone gets one each time."""
-        await self._freeze(answer, clearance)
-        attempts.limit(successes=self.outage.successes, limits=self._limits)
+        await self._freeze(answer, asked.clearance)
+        attempts.limit(is_first=asked.is_first, successes=self.outage.successes, limits=self._limits)
+        self.outage.limited(attempts)
         if not attempts.always_limited(self.settings.retry):
+            if not asked.is_first:
+                self._first_turns.ask(attempts)
             return None
         message = f"429 each of {attempts.limited} times, while others succeed: {answer.message}"
         return Dead(name_of(answer), class_of(answer), attempts.limited, message)

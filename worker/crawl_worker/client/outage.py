@@ -137,7 +137,7 @@ class Outage:
         Nobody else asks for anything, or all that others ask for is answered with empty pages.
         """
         rules = self._rules()
-        limited = attempts.limited_uncounted >= LIMITED_ALONE and self.successes == attempts.successes_before
+        limited = attempts.limited_uncounted >= LIMITED_ALONE and self.successes == attempts.successes_at_limit
         unknown = attempts.unknown >= rules.max_attempts and self.found == attempts.found_before
         if attempts.control_came_last or not (limited or unknown):
             return None
@@ -156,6 +156,16 @@ class Outage:
         self._note = note
         self._probes += 1
         self._next_probe_s = self._clock.monotonic() + self._rules().delay_s(self._probes, self._rng)
+
+    def limited(self, attempts: Attempts, *, control: bool = False) -> None:
+        """A probe was answered 429: it was one, and somebody else's turn is next, or after a control its own string's.
+
+        The freeze is its pause (test_an_outage_whose_control_strings_get_429s_ends_with_the_api).
+        """
+        if self.lasts and self._prober is attempts:
+            self._probes += 1
+            if not control:
+                self._pass_on(otherwise=attempts)
 
     def leave(self, attempts: Attempts) -> None:
         """This one sends no more; the probe must not stay with it."""

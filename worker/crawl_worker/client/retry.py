@@ -9,13 +9,14 @@ for. So only a page with artists shows that a failure was the string's own. Wher
 as if it were, and nothing is counted.
 
 A 429 is no failure of its string either. But one that always falls on the same string while others succeed is about
-that string, whatever it says: it would freeze the bucket for everybody, again and again, without end.
+that string, whatever it says: it would freeze the bucket for everybody, again and again, without end. Only the first
+request after a freeze tells: any other may be one too many (see `first_turns`).
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 FEWEST_LIMITS = 5
@@ -74,11 +75,16 @@ class Attempts:
     limited: int = 0
     """Answers of 429."""
     limited_uncounted: int = 0
-    """Of those the ones that count against nobody: nothing else had succeeded."""
+    """Of those the first after a freeze that count against nobody: nothing else had succeeded."""
     limit_weight: int = 0
-    """The others, each of which counts once, or `ALONE` times."""
+    """The others of the first after a freeze, each of which counts once, or `ALONE` times."""
+    successes_at_limit: int = field(init=False)
+    """The process's count of successes at the last 429 that was the first after a freeze."""
     control_came_last: bool = False
     """Whether a control string was asked for since this one, to find out whether its failures are its own."""
+
+    def __post_init__(self) -> None:
+        self.successes_at_limit = self.successes_before
 
     def failed(self, *, successes: int, found: int, by_any: bool = False) -> Fault:
         """Note a failure, when the process has had that many successes, and of them that many pages with artists.
@@ -95,15 +101,22 @@ class Attempts:
         self.unknown += fault is Fault.UNKNOWN
         return fault
 
-    def limit(self, *, successes: int, limits: int) -> None:
-        """Note a 429, when the process has had that many successes and that many 429s, this one included."""
+    def limit(self, *, is_first: bool, successes: int, limits: int) -> None:
+        """Note a 429, when the process has had that many successes and that many 429s, this one included.
+
+        `is_first`: whether it answers the first request after a freeze.
+        """
         self.limited += 1
         self.control_came_last = False
-        if successes > self.successes_before:
+        self.successes_before = successes
+        if not is_first:
+            self.limits_before += 1
+            return
+        if successes > self.successes_at_limit:
             self.limit_weight += ALONE if limits == self.limits_before + 1 else 1
         else:
             self.limited_uncounted += 1
-        self.successes_before, self.limits_before = successes, limits
+        self.successes_at_limit, self.limits_before = successes, limits
 
     def always_limited(self, rules: RetryRules) -> bool:
         """Whether 429s are the string's own: others succeeded between, again and again."""

@@ -12,11 +12,11 @@ import pytest
 import redis
 from support.fakes.limiter_world import BUCKET, Faults, MemoryLedger, RedisOfWorker, SteeredServer, World, virtual_loop
 
-from crawl_core.errors import LedgerUnavailableError, SchemaVersionError
+from crawl_core.errors import ConfigurationError, LedgerUnavailableError, RedisUnavailableError, SchemaVersionError
 from crawl_core.limiter.bucket import Bucket
 from crawl_core.limiter.limiter import Limiter
 from crawl_core.limiter.permit import Permit, PermitExpiredError
-from crawl_core.limiter.record import unfreeze
+from crawl_core.limiter.record import RECENT_S, BucketRecord, unfreeze
 from crawl_core.values.limits import BucketLimits
 
 LIMITS = BucketLimits(10, 30.0, 10.0, even=False)
@@ -173,6 +173,76 @@ def test_a_freeze_while_redis_is_away_reaches_the_ledger_and_then_redis(play: Pl
             await other.acquire()
             await one.acquire()
             assert stage.world.server_now_us() >= until_us
+
+    play(story)
+
+
+class Refusing(RedisOfWorker):
+    """Answers until somebody takes a right away, or the server's keys are of another layout."""
+
+    refusal: Exception | None = None
+
+    async def evalsha(self, digest: str, count: int, *keys_and_args: Any) -> Any:
+        if self.refusal is not None:
+            raise self.refusal
+        return await super().evalsha(digest, count, *keys_and_args)
+
+
+REFUSED = [
+    RedisUnavailableError("down"),
+    ConfigurationError("Redis refuses the user"),
+    SchemaVersionError("layout 2"),
+]
+
+
+@pytest.mark.parametrize("idle_s", [0.0, RECENT_S + 1.0], ids=["after a grant", "long after a grant"])
+@pytest.mark.parametrize("refusal", REFUSED, ids=lambda refusal: type(refusal).__name__)
+def test_a_freeze_that_redis_refuses_is_in_the_ledger_before_anything_ends(
+    play: Play, refusal: Exception, idle_s: float
+) -> None:
+    async def story(stage: Stage) -> None:
+        stage.redis = redis = Refusing(stage.world, 0.0)
+        record = BucketRecord(Bucket(stage.redis, BUCKET), stage.ledger, clock=stage.world.clock)
+        async with stage.limiter() as limiter:
+            await limiter.acquire()
+        await record.synchronize()
+        await asyncio.sleep(idle_s)
+        redis.refusal = refusal
+        if isinstance(refusal, ConfigurationError):
+            with pytest.raises(ConfigurationError, match=str(refusal)):
+                await record.record_freeze(retry_after_s=86_400.0)
+        else:
+            await record.record_freeze(retry_after_s=86_400.0)
+        epoch, until_us = stage.ledger.rows[BUCKET]
+        assert epoch == 1
+        assert stage.in_s(until_us) == pytest.approx(86_400.0, abs=1.0)
+
+    play(story)
+
+
+def test_a_freeze_while_redis_and_ledger_are_away_reaches_the_ledger_as_soon_as_it_is_back(play: Play) -> None:
+    async def story(stage: Stage) -> None:
+        async with stage.limiter() as limiter:
+            await limiter.acquire()
+            await asyncio.sleep(RECENT_S + 1.0)
+            stage.world.redis_down_until = stage.now_s + 3600.0
+            stage.world.ledger_down_until = stage.now_s + 60.0
+            await limiter.freeze(retry_after_s=86_400.0)
+            await asyncio.sleep(65.0)
+            assert stage.ledger.rows[BUCKET][0] == 1
+
+    play(story)
+
+
+@pytest.mark.parametrize("refusal", REFUSED, ids=lambda refusal: type(refusal).__name__)
+def test_a_success_that_redis_does_not_hear_of_costs_no_page(play: Play, refusal: Exception) -> None:
+    async def story(stage: Stage) -> None:
+        stage.redis = redis = Refusing(stage.world, 0.0)
+        async with stage.limiter() as limiter:
+            await limiter.acquire()
+            redis.refusal = refusal
+            await limiter.succeeded(1)
+            redis.refusal = None
 
     play(story)
 

@@ -17,11 +17,11 @@ from dataclasses import replace
 from redis.asyncio import Redis
 
 from crawl_core.clock import Clock
-from crawl_core.errors import RedisUnavailableError, UnavailableError
+from crawl_core.errors import ArtistcrawlError, ConfigurationError, RedisUnavailableError, UnavailableError
 from crawl_core.limiter.bucket import MICROSECONDS, Bucket, BucketView, Freeze, Grant, Unknown
 from crawl_core.limiter.freeze import asked_s, doubling_s, freeze_duration_s
 from crawl_core.logs import fields
-from crawl_core.values.limits import BucketLedger
+from crawl_core.values.limits import BucketLedger, BucketRow
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +76,10 @@ class BucketRecord:
         """Pause the bucket: in Redis at once, so that others stop, then in the ledger, which outlives Redis.
 
         Returns until when, in us since 1970 by Redis TIME. Where either is away the pause holds this process alone, and
-        `synchronize` records it later.
-        `sent_epoch` is that of the refused request's permit, None the newest.
+        `synchronize` records it later. `sent_epoch` is that of the refused request's permit, None the newest.
+        Raises ConfigurationError where a person must act, once the ledger has the freeze: the process ends by it.
         """
+        refusal: ConfigurationError | None = None
         self.recorded = False
         window_s = self._window_s()
         first_s, longest_s = doubling_s(window_s)
@@ -93,6 +94,8 @@ class BucketRecord:
             )
         except RedisUnavailableError as error:
             log.warning("redis does not take the freeze: %s", error, extra=self._fields("limiter.freeze_alone"))
+        except ConfigurationError as error:
+            refusal = error
         if not isinstance(freeze, Freeze):
             freeze = self._freeze_alone(retry_after_s, window_s)
         self.recorded = False
@@ -104,17 +107,22 @@ class BucketRecord:
             await self.synchronize()
         except UnavailableError as error:
             log.warning("the freeze is not recorded yet: %s", error, extra=self._fields("limiter.unrecorded"))
+        if refusal is not None:
+            raise refusal
         return self.newest[1]
 
     async def note_success(self, epoch: int) -> None:
-        """A request with a permit of this epoch was answered. Told to Redis once an epoch, where a freeze began it."""
+        """A request with a permit of this epoch was answered. Told to Redis once an epoch, where a freeze began it.
+
+        Raises nothing: an answered page would be lost by it, and the next call for permits says the same.
+        """
         if epoch <= self._succeeded_epoch:
             return
         self._succeeded_epoch = epoch
         self._alone = 0
         try:
             await self.bucket.note_success(epoch=epoch)
-        except RedisUnavailableError as error:
+        except ArtistcrawlError as error:
             # No more than a longer pause comes of it, should the next request be refused.
             log.info("redis does not hear of a success: %s", error, extra=self._fields("limiter.success_untold"))
 
@@ -127,21 +135,33 @@ class BucketRecord:
     async def synchronize(self) -> None:
         """Make bucket and row alike: the higher epoch wins, on a tie the later end, and the limits are the row's.
 
-        Raises UnavailableError where either cannot be reached.
+        Raises UnavailableError where either cannot be reached. A freeze that is not recorded is in the ledger then, if
+        that can be: whoever comes when Redis is back hears of it there, also where this process has ended meanwhile.
         """
-        view = self._recent_view() or await self._look()
+        try:
+            view = self._recent_view() or await self._look()
+        except ArtistcrawlError:
+            if not self.recorded:
+                await self._tell_ledger()
+            raise
         if isinstance(view, Unknown):
             await self.introduce(view)
             return
-        epoch, frozen_until_us = max(self.newest, (view.epoch, view.frozen_until_us))
-        row = await self._ledger.merge_freeze(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
-        self.newest = max(self.newest, (row.epoch, row.frozen_until_us))
+        self.newest = max(self.newest, (view.epoch, view.frozen_until_us))
+        row = await self._tell_ledger()
         if (row.epoch, row.frozen_until_us, row.limits) != (view.epoch, view.frozen_until_us, view.limits):
             brought = await self.bucket.apply_row(row, read_us=view.now_us)
             if isinstance(brought, Unknown):
                 return
             view = brought
         self._see(view)
+
+    async def _tell_ledger(self) -> BucketRow:
+        """Merge the newest freeze into the row, and hear of one that is newer there."""
+        epoch, frozen_until_us = self.newest
+        row = await self._ledger.merge_freeze(self.bucket.name, epoch=epoch, frozen_until_us=frozen_until_us)
+        self.newest = max(self.newest, (row.epoch, row.frozen_until_us))
+        return row
 
     async def introduce(self, asked: Unknown) -> None:
         """Make a bucket that Redis does not know, from the ledger's row and what this process remembers of its freeze.

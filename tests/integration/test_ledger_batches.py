@@ -344,6 +344,30 @@ async def test_a_replay_of_an_incomplete_string_has_one_row_and_counts_once(ledg
     assert await value(ledger, "SELECT results FROM search") == 23
 
 
+async def test_a_string_that_is_done_twice_is_refused_where_it_counts(ledger, claimed):
+    row, owner = claimed
+    first = batch_of(row, owner, strings=[row.first], searches=[search(row.first)])
+    await batches.commit(ledger, first)
+    before = await jobs.progress(ledger, row.job_id)
+    again = batch_of(replace(row, cursor=first.cursor), owner, strings=[row.first], searches=[search(row.first)])
+    with pytest.raises(BatchRefusedError, match="search_pkey"):
+        await batches.commit(ledger, again)
+    assert await jobs.progress(ledger, row.job_id) == before
+
+
+async def test_a_replay_stores_what_it_knew_and_what_is_new_to_it(ledger, claimed):
+    """A string that is cut off in a replay goes on in children that replay as well."""
+    row, owner = claimed
+    short = replace(search(row.first), results=20, total=23)
+    await batches.commit(ledger, batch_of(row, owner, strings=[row.first], searches=[short], cursor=None))
+    [range_id] = await dead_letters.replay_incomplete(ledger, row.job_id)
+    replayed, by = await take(ledger, range_id)
+    both = [replace(short, truncated=True), search("aa00x")]
+    await batches.commit(ledger, batch_of(replayed, by, searches=both, cursor=None))
+    progress = await jobs.progress(ledger, row.job_id)
+    assert (progress.searches, progress.truncated) == (2, 1)
+
+
 async def test_a_truncated_string_is_not_incomplete(ledger, claimed):
     row, owner = claimed
     cut = replace(search(row.first), results=1000, total=5000, truncated=True)

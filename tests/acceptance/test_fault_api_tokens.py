@@ -46,8 +46,8 @@ async def test_tokens_that_expire_early_are_replaced_and_no_string_has_failed(
 async def test_a_token_that_ended_during_a_freeze_is_not_sent(ledger_url: str, redis_url: str, tmp_path: Path) -> None:
     file = write_catalogue(tmp_path / "artists.csv", 300)
     servers = {"postgres_url": ledger_url, "redis_url": redis_url}
-    rules = [{"match": {"query": "a5", "attempts": 1}, "action": {"status": 429, "retry_after": "3"}}]
-    with sandbox(catalogue=file, latency="20ms", token_ttl=2, faults={"rules": rules}) as api:
+    rules = [{"match": {"query": "a5", "attempts": 1}, "action": {"status": 429, "retry_after": "21"}}]
+    with sandbox(catalogue=file, latency="20ms", token_ttl=20, faults={"rules": rules}) as api:
         async with crawling(spec(first="a0", last="cz"), **servers, sandbox=api, folder=tmp_path) as crawl:
             crawl.worker()
             await crawl.finished()

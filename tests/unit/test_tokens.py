@@ -231,7 +231,9 @@ async def test_a_minute_without_a_token_is_noted_with_its_reason() -> None:
     [
         (3600.0, 3540.0),
         (40.0, 20.0),
-        (2.0, 1.0),
+        (20.0, 10.0),
+        (19.0, ASSUMED_LIFE_S - REFRESH_EARLY_S),
+        (2.0, ASSUMED_LIFE_S - REFRESH_EARLY_S),
         (None, ASSUMED_LIFE_S - REFRESH_EARLY_S),
         (0.0, ASSUMED_LIFE_S - REFRESH_EARLY_S),
         (-1e308, ASSUMED_LIFE_S - REFRESH_EARLY_S),
@@ -243,6 +245,19 @@ async def test_a_minute_without_a_token_is_noted_with_its_reason() -> None:
 )
 def test_a_lifetime_that_is_none_is_taken_for_an_hour(expires_in_s: float | None, used_s: float) -> None:
     assert used_for_s(expires_in_s) == used_s
+
+
+@in_virtual_time
+async def test_tokens_of_a_moments_lifetime_are_not_asked_for_all_the_time() -> None:
+    """They are good for as long as the API takes them."""
+    keeper, endpoint, clock = a_keeper()
+    endpoint.answer = lambda asked: Granted(f"token-{asked}", float(asked % 40))
+    begun_s = clock.monotonic()
+    while clock.monotonic() - begun_s < 3600.0:
+        await keeper.get()
+        await clock.sleep(0.5)
+    waits_s = [later - earlier for earlier, later in pairwise(endpoint.asked_at_s)]
+    assert min(waits_s, default=3600.0) >= REPLACED_EVERY_S
 
 
 @in_virtual_time

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 REFRESH_EARLY_S = 60.0
 """Seconds before its end at which a token is replaced: longer than any request takes."""
 
-SHORTEST_LIFE_S = 2.0
-"""Seconds of a lifetime below which it is none."""
+SHORTEST_LIFE_S = 20.0
+"""Seconds of a lifetime below which it is none: for half of it at least, a token is used unless it is refused."""
 ASSUMED_LIFE_S = 3600.0
 """Seconds of the lifetime of a token that has none."""
 LONGEST_LIFE_S = 86_400.0
@@ -197,7 +197,7 @@ def used_for_s(expires_in_s: float | None) -> float:
     """Seconds from when it was asked for that a token is used, unless it is refused before. Pure.
 
     A lifetime that is none (absent, 0, negative, or too short to be used in) is taken for an hour: whether the token is
-    good the API says better than a number, and asking at once for the next one would never end.
+    good the API says better than a number. One of 2 s, believed, would be a request of a token each second for ever.
     """
     if expires_in_s is None or not expires_in_s >= SHORTEST_LIFE_S:
         expires_in_s = ASSUMED_LIFE_S

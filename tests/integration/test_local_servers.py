@@ -17,12 +17,14 @@ import psutil
 import psycopg
 import pytest
 import redis
-from support.processes.run_process import prepare_data
+from support.processes.run_process import prepare_data, wait_until
 from support.processes.servers import server_folder
 
 from crawl_core.errors import ConfigurationError
 from crawl_worker.data.data_folder import DataFolder
-from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
+from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey, wheel
+from crawl_worker.embedded.account import let_through, running_as_root, server_account
+from crawl_worker.embedded.surroundings import environment
 from crawl_worker.machine.processes import ProcessId
 
 
@@ -289,3 +291,56 @@ def test_a_postgres_that_somebody_is_just_starting_is_waited_for(data: Path) -> 
     second.start()
     assert second.ready
     first.stop()
+
+
+def older_postgres(data: Path, sockets: Path) -> subprocess.Popen[bytes]:
+    """One that lies where older versions put it: in no folder that this one made for sockets."""
+    with DataFolder(data).servers(valkey=False):
+        pass
+    sockets.mkdir()
+    account = server_account() if running_as_root() else None
+    if account is not None:
+        os.chown(sockets, account.uid, account.gid)
+    folder = data / "postgres"
+    return subprocess.Popen(
+        [str(wheel.programs() / "postgres"), "-D", str(folder), "-k", str(sockets), "-h", ""],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        env=environment(),
+        **({} if account is None else let_through(account, data=folder, programs=wheel.programs()).popen),
+    )
+
+
+def test_a_run_moves_the_server_of_an_older_version_to_an_address_that_lasts(data: Path) -> None:
+    with older_postgres(data, data.parent / "old") as older:
+        reader, run = DataFolder(data), DataFolder(data)
+        try:
+            wait_until(reader.postgres.available, "the older PostgreSQL")
+            reader.postgres.start()
+            assert reader.postgres.pid == older.pid
+            with run.servers(valkey=False, supervise=True):
+                assert older.poll() is not None
+                url = run.postgres.url()
+                os.kill(run.postgres.pid or 0, signal.SIGKILL)
+                wait_until(lambda: not run.postgres.running, "its end")
+                run.postgres.start()
+                with psycopg.connect(url) as connection:
+                    assert connection.execute("SELECT 1").fetchone() == (1,)
+        finally:
+            older.terminate()
+
+
+def test_a_valkey_whose_starter_is_killed_before_it_answers_is_found_by_the_next_one(data: Path, monkeypatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    killed = EmbeddedValkey(data / "valkey")
+    with monkeypatch.context() as context:
+        context.setattr(EmbeddedValkey, "_await_answer", lambda self: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            killed.start()
+    next_one = EmbeddedValkey(data / "valkey")
+    next_one.stop()
+    assert not killed.running

@@ -84,6 +84,8 @@ class DataFolder:
             if not alone:
                 self._join(lock)
             try:
+                if supervise and postgres:
+                    self.postgres.end_older()
                 for server in chosen:
                     if alone or supervise:
                         server.start()

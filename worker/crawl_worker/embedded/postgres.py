@@ -92,6 +92,11 @@ class EmbeddedPostgres:
             self._complete.touch()
         self._initialising.unlink(missing_ok=True)
 
+    def end_older(self) -> None:
+        """Stop one that an older version started: where that dies, it cannot come back at the address that it has."""
+        if self.join() and _ours(read_note(self.folder)) is None:
+            self.stop()
+
     def join(self) -> bool:
         """Whether one runs here already, and takes connections. Touches nothing."""
         forget_libpq_variables()

@@ -142,8 +142,9 @@ class EmbeddedValkey:
                 env=environment(),
             )
         self._id = ProcessId.of(self._popen.pid, command)
-        self._await_answer()
+        # Before it answers: where this process is killed meanwhile, the next one must find it, or would start a second.
         self._remember()
+        self._await_answer()
 
     def _remember(self) -> None:
         if self._id is None:

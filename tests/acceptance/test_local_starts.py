@@ -162,4 +162,4 @@ def test_a_second_run_on_a_folder_prints_its_object_as_well(folder: Path, job: P
         with run(job, folder / "data", "--json") as crawl:
             assert crawl.wait(AT_ONCE_S) == 78
             fcntl.flock(lock, fcntl.LOCK_UN)
-        assert (crawl.summary()["state"], "is in use by another run" in crawl.summary()["message"]) == ("Stalled", True)
+        assert (crawl.summary()["state"], "is in use by another run" in crawl.summary()["message"]) == ("Refused", True)

@@ -53,7 +53,7 @@ def test_a_file_that_is_not_yaml(capsys, tmp_path: Path) -> None:
 def test_a_refusal_is_an_object_for_programs_as_well(capsys) -> None:
     assert cli.main(["run", "nothing.yaml", "--json"]) == 78
     said = json.loads(capsys.readouterr().out)
-    assert (said["state"], said["requests"], said["dead_letters"]) == ("Stalled", 0, 0)
+    assert (said["state"], said["requests"], said["dead_letters"]) == ("Refused", 0, 0)
     assert "No such file or directory" in said["message"]
 
 

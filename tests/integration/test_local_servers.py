@@ -143,6 +143,23 @@ def test_a_folder_without_a_run_is_no_place_to_look_for_data(tmp_path: Path) -> 
         DataFolder(tmp_path, create=False)
     with pytest.raises(ConfigurationError, match="does not exist"):
         DataFolder(tmp_path / "nowhere", create=False)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="is not a folder"):
+        DataFolder(tmp_path / "file", create=False)
+
+
+def test_a_first_start_that_was_cut_short_is_told_with_what_goes_on(data: Path) -> None:
+    with DataFolder(data).run():
+        pass
+    with pytest.raises(ConfigurationError, match=rf"nothing is stored.* run FILE --data {data} begins again"):
+        DataFolder(data, create=False)
+    (data / "postgres").mkdir()
+    (data / "postgres.initialising").touch()
+    with (
+        pytest.raises(ConfigurationError, match=r"nothing is stored.* cut short"),
+        DataFolder(data, create=False).servers(),
+    ):
+        pass
 
 
 def test_a_path_too_long_for_a_socket_works(data: Path) -> None:

@@ -54,7 +54,7 @@ def test_version_is_the_packages(capsys) -> None:
 
 def test_an_unknown_command_is_answered_with_the_nearest_one(capsys) -> None:
     assert cli.main(["stauts"]) == 2
-    assert "did you mean 'status'?" in capsys.readouterr().err
+    assert capsys.readouterr().err == "artistcrawl: unknown command 'stauts'; did you mean 'status'?\n"
 
 
 def test_a_command_gets_its_own_arguments(command) -> None:
@@ -123,9 +123,9 @@ def test_a_traceback_is_shown_to_whoever_asks(command, capsys, monkeypatch) -> N
 @pytest.mark.parametrize(
     ("error", "state", "status"),
     [
-        (ConfigurationError("write requests: 10"), "Stalled", 78),
-        (ArtistcrawlError("redis does not answer"), "Stalled", 1),
-        (ModuleNotFoundError("No module named 'rich'", name="rich"), "Stalled", 78),
+        (ConfigurationError("write requests: 10"), "Refused", 78),
+        (ArtistcrawlError("redis does not answer"), "Failed", 1),
+        (ModuleNotFoundError("No module named 'rich'", name="rich"), "Refused", 78),
         (ZeroDivisionError("division by zero"), "Failed", 1),
         (MemoryError(), "Failed", 1),
         (OSError(errno.ENOSPC, "No space left on device", "/data"), "Failed", 1),
@@ -145,7 +145,35 @@ def test_with_json_every_end_is_one_object_on_stdout(command, capsys, error: Bas
 def test_a_wrong_command_line_with_json_is_an_object_as_well(name: str, capsys) -> None:
     with pytest.raises(SystemExit, match="2"):
         cli.main([name, "--json", "--no-such-flag"])
-    assert "command line is wrong" in json.loads(capsys.readouterr().out)["message"]
+    said = json.loads(capsys.readouterr().out)
+    assert said["state"] == "Refused"
+    assert said["message"].startswith("the command line is wrong: ")
+    assert "--no-such-flag" in said["message"] or "required" in said["message"]
+
+
+def test_a_run_that_ends_before_it_begins_has_the_keys_of_every_run(capsys, tmp_path) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["run", "--json"])
+    early = json.loads(capsys.readouterr().out)
+    assert cli.main(["run", str(tmp_path / "nothing.yaml"), "--json"]) == 78
+    assert early.keys() == json.loads(capsys.readouterr().out).keys()
+    assert (early["job"], early["requests"], early["data"]) == ("", 0, None)
+
+
+def test_a_message_of_several_lines_is_one_line_for_programs(capsys, tmp_path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("spec: {workers: {max: 0}, rateLimit: {window: '30'}}")
+    assert cli.main(["run", str(bad), "--json"]) == 78
+    shown = capsys.readouterr()
+    assert "\n" not in json.loads(shown.out)["message"]
+    assert len(shown.err.splitlines()) > 2
+
+
+@pytest.mark.parametrize("flag", ["--data=", "--data= "])
+def test_an_empty_folder_name_is_not_the_folder_one_is_in(capsys, flag: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["status", flag])
+    assert "it is empty: write a folder's name" in capsys.readouterr().err
 
 
 def test_what_the_machine_refuses_is_said_with_the_remedy_and_is_no_defect(command, capsys) -> None:

@@ -78,3 +78,13 @@ def test_commands_without_words_for_the_data_have_no_gap() -> None:
     shown = text(Outcome("Succeeded", SEEN), Urls("postgresql://db/ledger", "redis://redis"), where="")
     assert "artistcrawl export artists --format csv" in shown
     assert "artistcrawl psql -c" in shown
+
+
+def test_a_start_that_is_cut_short_promises_no_data() -> None:
+    nothing = Outcome("Interrupted", Snapshot(job="default/artists"), message="it was waiting for PostgreSQL")
+    shown = as_text(
+        nothing, command="artistcrawl run job.yaml", where="", data=Path("/data"), urls=LOCAL, seconds=1, stored=False
+    )
+    assert shown.endswith("To go on:\n  artistcrawl run job.yaml")
+    assert "kept" not in shown
+    assert "export" in text(nothing)

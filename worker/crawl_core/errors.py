@@ -24,6 +24,9 @@ from dataclasses import dataclass
 EXIT_CONFIGURATION = 78
 """Exit status of a process that cannot work as configured (sysexits' EX_CONFIG)."""
 
+EXIT_USAGE = 2
+"""Exit status of a process that does not understand its command line (argparse's)."""
+
 
 class ArtistcrawlError(Exception):
     """The root: whatever is raised on purpose can be caught by this name."""

@@ -17,8 +17,9 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
+from crawl_core.errors import EXIT_USAGE
 from crawl_core.streams import forgive_encodings
-from crawl_worker.commands.ends import EXIT_FAILED, EXIT_USAGE, WRONG_COMMAND_LINE, Ending, ending_of
+from crawl_worker.commands.ends import EXIT_FAILED, Ending, ending_of, wrong_command_line
 from crawl_worker.commands.output import refuse, remark, say_json
 from crawl_worker.machine.parent import follow_parent
 
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"artistcrawl {_version()}")
         return 0
     if name not in COMMANDS:
-        remark(f"artistcrawl: unknown command {name!r}{_suggestion(name)}; see artistcrawl --help")
+        remark(f"artistcrawl: unknown command {name!r}; {_suggestion(name)}")
         return EXIT_USAGE
     follow_parent()
     _warn_of_passwords(rest)
@@ -89,7 +90,7 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
         return EXIT_FAILED
     except SystemExit as end:
         if end.code == EXIT_USAGE:
-            _tell_programs(name, arguments, WRONG_COMMAND_LINE)
+            _tell_programs(name, arguments, wrong_command_line(end))
         raise
     except (Exception, KeyboardInterrupt) as error:
         ending = ending_of(name, error)
@@ -101,7 +102,7 @@ def _tell_programs(name: str, arguments: Sequence[str], ending: Ending) -> None:
     if name in _WITH_JSON and any(len(word) > 2 and "--json".startswith(word) for word in arguments):
         # Where stdout takes nothing any more, stderr still has the message, and the status is right.
         with suppress(OSError):
-            say_json(ending.to_json())
+            say_json(ending.to_json(name))
 
 
 @contextmanager
@@ -127,7 +128,7 @@ def _load(name: str) -> Main:
 
 def _suggestion(name: str) -> str:
     close = difflib.get_close_matches(name, COMMANDS, n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    return f"did you mean {close[0]!r}?" if close else "artistcrawl --help lists them"
 
 
 def _version() -> str:

@@ -13,8 +13,10 @@ from crawl_core.spec.status import State
 from crawl_core.text import clean
 from crawl_core.wording import duration, number
 
-ShownState = Literal[State, "Starting", "Draining", "Interrupted", "Failed"]
-"""A CrawlJob's state, or one that only a local run has. Failed: an error of its own, or of the machine, ended it."""
+ShownState = Literal[State, "Starting", "Draining", "Interrupted", "Refused", "Failed"]
+"""A CrawlJob's state, or one that only a local run has. Refused: what was asked for is wrong, and nothing was started.
+Failed: an error of its own, of the machine, or a server that does not answer ended it.
+"""
 
 _LONGEST_ERROR = 200
 """Characters of an error in a log's line."""

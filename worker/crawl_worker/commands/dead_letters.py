@@ -16,6 +16,7 @@ from crawl_core.text import clean
 from crawl_core.values.dead_letters import DeadLetter, IncompleteSearch
 from crawl_core.values.jobs import JobRow
 from crawl_core.wording import number
+from crawl_worker.commands.ends import CommandLine
 from crawl_worker.commands.job_names import full_name
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import say, say_json
@@ -26,7 +27,7 @@ _LONGEST_REASON = 600
 
 def main(argv: Sequence[str] | None = None) -> int:
     """List dead letters, or replay them."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="artistcrawl retry-dead-letters", description="Search the strings again that were given up."
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="the job: name or namespace/name")

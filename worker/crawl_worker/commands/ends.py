@@ -6,18 +6,19 @@ more to say in its one object.
 
 from __future__ import annotations
 
+import argparse
 import errno
 import os
+import sys
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
-from crawl_core.errors import EXIT_CONFIGURATION, ArtistcrawlError, ConfigurationError, SpecError
-from crawl_core.text import clean
+from crawl_core.errors import EXIT_CONFIGURATION, EXIT_USAGE, ArtistcrawlError, ConfigurationError, SpecError
+from crawl_core.text import clean, printable
 
 _LONGEST_MESSAGE = 2_000
 
 EXIT_FAILED = 1
-EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 _EXTRAS = {
@@ -55,18 +56,66 @@ _OF_THE_MACHINE = {
 class Ending:
     """How it ended."""
 
-    state: Literal["Stalled", "Interrupted", "Failed"]
-    """Stalled: a person must act. Failed: something broke. As a run with --json prints it."""
+    state: Literal["Refused", "Interrupted", "Failed"]
+    """Refused: a person must change what they asked for. Failed: something broke, or does not answer. A job's own states
+    are others.
+    """
     message: str
     status: int
     """The exit status."""
 
-    def to_json(self) -> dict[str, Any]:
-        """The object that a command with --json prints instead of its result."""
-        return {"state": self.state, "message": self.message}
+    @property
+    def line(self) -> str:
+        """The message in one line, for programs."""
+        first, *rest = self.message.splitlines() or [""]
+        return clean(": ".join([first, "; ".join(map(str.strip, rest))] if rest else [first]), _LONGEST_MESSAGE)
+
+    def to_json(self, command: str) -> dict[str, Any]:
+        """The object that a command with --json prints instead of its result: a run's has the keys of every run's."""
+        said = {"state": self.state, "message": self.line}
+        if command != "run":
+            return said
+        return {"job": "", **dict.fromkeys(RUN_FIGURES, 0), "seconds": 0.0, "data": None} | said
 
 
-WRONG_COMMAND_LINE = Ending("Stalled", "the command line is wrong: stderr says how to write it", EXIT_USAGE)
+RUN_FIGURES = (
+    "strings",
+    "covered",
+    "searches",
+    "requests",
+    "artists",
+    "artists_new",
+    "truncated",
+    "dead_letters",
+    "incomplete",
+    "retries",
+    "rate_limited",
+)
+"""What the object of a run counts."""
+
+
+def wrong_command_line(error: SystemExit) -> Ending:
+    """What argparse has said on stderr."""
+    problem = error.message if isinstance(error, WrongCommandLine) else "stderr says how to write it"
+    return Ending("Refused", f"the command line is wrong: {problem}", EXIT_USAGE)
+
+
+class WrongCommandLine(SystemExit):
+    """A command line that is not understood. `message` says why in one sentence."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(EXIT_USAGE)
+        self.message = message
+
+
+class CommandLine(argparse.ArgumentParser):
+    """A parser whose refusal can be told to a program as well."""
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse does, with the message in what is raised."""
+        self.print_usage(sys.stderr)
+        self._print_message(f"{self.prog}: error: {printable(message)}\n", sys.stderr)
+        raise WrongCommandLine(message)
 
 
 def ending_of(command: str, error: BaseException) -> Ending:
@@ -74,13 +123,13 @@ def ending_of(command: str, error: BaseException) -> Ending:
     match error:
         case SpecError():
             # A line for each problem, of bounded length.
-            return Ending("Stalled", str(error), EXIT_CONFIGURATION)
+            return Ending("Refused", str(error), EXIT_CONFIGURATION)
         case ConfigurationError():
-            return Ending("Stalled", _line(error), EXIT_CONFIGURATION)
+            return Ending("Refused", _line(error), EXIT_CONFIGURATION)
         case ArtistcrawlError():
-            return Ending("Stalled", _line(error), EXIT_FAILED)
+            return Ending("Failed", _line(error), EXIT_FAILED)
         case ModuleNotFoundError():
-            return Ending("Stalled", _missing(command, error), EXIT_CONFIGURATION)
+            return Ending("Refused", _missing(command, error), EXIT_CONFIGURATION)
         case KeyboardInterrupt():
             return Ending("Interrupted", "interrupted", EXIT_INTERRUPTED)
         case OSError(errno=number) if number in _OF_THE_MACHINE:

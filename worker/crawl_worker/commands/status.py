@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import time
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from dataclasses import asdict
 
 from crawl_core.ledger import buckets, jobs
 from crawl_core.ledger.ledger import Ledger
+from crawl_worker.commands.ends import CommandLine
 from crawl_worker.commands.job_status import JobStatus, status_of
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import say, say_json
@@ -19,7 +19,7 @@ from crawl_worker.data.backends import add_flags, backends
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print a table, or one job in full."""
-    parser = argparse.ArgumentParser(prog="artistcrawl status", description="Show the jobs and how far they are.")
+    parser = CommandLine(prog="artistcrawl status", description="Show the jobs and how far they are.")
     parser.add_argument("name", nargs="?", metavar="NAME", help="one job: name or namespace/name")
     add_flags(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a job")

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import signal
 
-from crawl_core.errors import EXIT_CONFIGURATION
+from crawl_core.errors import EXIT_CONFIGURATION, EXIT_USAGE
 from crawl_core.text import clean
 
-EXIT_USAGE = 2
 _LONGEST_WORDS = 500
 """Characters of what a process said last."""
 

@@ -35,7 +35,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags that every command shares."""
     group = parser.add_argument_group("where the data is")
     group.add_argument(
-        "--data", type=Path, metavar="DIR", help=f"the folder of a local run (default: ./{DEFAULT_DATA})"
+        "--data", type=_folder, metavar="DIR", help=f"the folder of a local run (default: ./{DEFAULT_DATA})"
     )
     group.add_argument(
         "--postgres",
@@ -47,6 +47,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help=f"Redis or Valkey instead, redis://HOST:6379/0; one with a password in ${REDIS_VARIABLE}",
     )
+
+
+def _folder(name: str) -> Path:
+    """A variable that is not set must not mean the folder that one happens to be in."""
+    if not name.strip():
+        raise argparse.ArgumentTypeError("it is empty: write a folder's name, or . for this folder")
+    return Path(name)
 
 
 def given_urls(arguments: argparse.Namespace) -> Urls:

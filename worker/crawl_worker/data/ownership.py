@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from crawl_core.errors import ConfigurationError
+from crawl_worker.embedded.postgres import cut_short
 from crawl_worker.machine.private_files import others_may_write, user_name
 
 _MARKS = ("run.lock", "servers.lock", "postgres.complete")
@@ -52,6 +53,10 @@ def existing_folder(path: Path) -> tuple[Path, int]:
         ) from None
     except OSError as error:
         raise ConfigurationError(f"{folder} cannot be read: {error.strerror}; give another --data DIR") from error
+    if not stat.S_ISDIR(status.st_mode):
+        raise ConfigurationError(f"{folder} is not a folder; give another --data DIR")
+    if not holds_data and any(os.path.lexists(folder / name) for name in _MARKS):
+        raise cut_short(folder)
     if not holds_data:
         raise ConfigurationError(f"{folder} holds no run's data; give the folder of a run with --data DIR")
     return folder, status.st_uid
@@ -61,9 +66,8 @@ def _may_enter(folder: Path, status: os.stat_result) -> bool:
     if os.access(folder, os.X_OK) or not stat.S_ISDIR(status.st_mode):
         return stat.S_ISDIR(status.st_mode)
     owner = user_name(status.st_uid)
-    raise ConfigurationError(
-        f"{folder} belongs to {owner}, who alone may look into it: run this as {owner}, or as root"
-    )
+    remedy = f"run this as {owner}" + (", or as root" if status.st_uid else "")
+    raise ConfigurationError(f"{folder} belongs to {owner}, who alone may look into it: {remedy}")
 
 
 def _resolved(path: Path) -> Path:

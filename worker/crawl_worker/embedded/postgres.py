@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import stat
@@ -109,6 +110,8 @@ class EmbeddedPostgres:
         """Make sure that the folder holds a run's data, or nothing. Whatever else it holds is left as it is."""
         if _is_run_data(self.folder) and (self._complete.exists() or not self._initialising.exists()):
             return
+        if not self._create and self._initialising.exists():
+            raise cut_short(self.folder.parent)
         if not self._create:
             raise ConfigurationError(f"{self.folder} holds no run's data; give the folder of a run with --data DIR")
         if self._initialising.exists() and not self._complete.exists():
@@ -139,6 +142,11 @@ class EmbeddedPostgres:
                 f"{self.folder} belongs to {user_name(owner)}: {remedy}, or give another --data DIR"
             )
         return None if account is None else let_through(account, data=self.folder, programs=wheel.programs())
+
+    @property
+    def set_up(self) -> bool:
+        """Whether a start has ended once, so that a run's data may lie here."""
+        return self._complete.exists() or (self.folder / _MARKS[0]).exists()
 
     @property
     def running(self) -> bool:
@@ -276,6 +284,14 @@ class EmbeddedPostgres:
             row = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchone()
             if row is None:
                 connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
+
+
+def cut_short(data: Path) -> ConfigurationError:
+    """What is wrong with a run's folder that holds nothing yet."""
+    return ConfigurationError(
+        f"nothing is stored in {data} yet: its first start was cut short, or goes on; "
+        f"artistcrawl run FILE --data {shlex.quote(str(data))} begins again"
+    )
 
 
 def _remove(folder: Path) -> None:

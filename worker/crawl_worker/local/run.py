@@ -10,13 +10,14 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from crawl_core.errors import EXIT_CONFIGURATION, ConfigurationError
 from crawl_core.serving.address import parse_metrics_address
 from crawl_core.serving.loopback import loopback
 from crawl_core.spec import CrawlJob, read_crawljob
-from crawl_worker.commands.ends import EXIT_INTERRUPTED, ending_of
+from crawl_worker.commands.ends import EXIT_INTERRUPTED, CommandLine, ending_of
 from crawl_worker.commands.output import program, refuse, remark, say, say_json
 from crawl_worker.data.backends import DEFAULT_DATA, REDIS_VARIABLE, add_flags, given_urls
 from crawl_worker.data.data_folder import DataFolder
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 raise
             # A program that reads stdout finds one object whatever happened; stderr has the message as well.
             ending = ending_of("run", error)
-            outcome = Outcome(ending.state, view.last, message=ending.message)
+            outcome = Outcome(ending.state, view.last, message=ending.line)
             data, seconds = (arguments.data or DEFAULT_DATA).absolute(), time.monotonic() - started_s
             with suppress(OSError):
                 say_json(as_object(outcome, data=data, urls=given_urls(arguments), seconds=seconds))
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, view: View, interrupts: Interrupts, *, started_s: float) -> int:
     job = read_crawljob(arguments.file)
+    view.last = replace(view.last, job=f"{job.metadata.namespace}/{job.metadata.name}")
     _check(arguments, job)
     options = Options(
         urls=given_urls(arguments),
@@ -69,6 +71,7 @@ def _run(arguments: argparse.Namespace, view: View, interrupts: Interrupts, *, s
     )
     waits = Waits(view.event)
     folder = DataFolder(arguments.data or DEFAULT_DATA, waiting=Waiting(waits.tell, after_s=1.0))
+    stored = bool(options.urls.postgres) or folder.postgres.set_up
     with view, _the_only_run(folder, waits):
         outcome = _crawl(job, options, folder=folder, view=view, interrupts=interrupts, waits=waits)
     seconds = time.monotonic() - started_s
@@ -81,6 +84,7 @@ def _run(arguments: argparse.Namespace, view: View, interrupts: Interrupts, *, s
         seconds=seconds,
         note=variables_note(arguments, options.urls),
         program=program(),
+        stored=stored,
     )
     if arguments.json:
         remark(text)
@@ -136,7 +140,7 @@ def _status(outcome: Outcome) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="artistcrawl run",
         description="Crawl a CrawlJob on this machine. Ctrl-C drains; the same command again goes on.",
     )

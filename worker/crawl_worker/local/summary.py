@@ -7,6 +7,7 @@ from typing import Any
 
 from crawl_core.job import snapshot as words
 from crawl_core.wording import duration, number
+from crawl_worker.commands.ends import RUN_FIGURES
 from crawl_worker.data.backends import Urls, masked
 from crawl_worker.local.outcome import Outcome
 
@@ -17,17 +18,7 @@ def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> di
     result = {
         "state": outcome.state,
         "job": snapshot.job,
-        "strings": snapshot.strings,
-        "covered": snapshot.covered,
-        "searches": snapshot.searches,
-        "requests": snapshot.requests,
-        "artists": snapshot.artists,
-        "artists_new": snapshot.artists_new,
-        "truncated": snapshot.truncated,
-        "dead_letters": snapshot.dead_letters,
-        "incomplete": snapshot.incomplete,
-        "retries": snapshot.retries,
-        "rate_limited": snapshot.rate_limited,
+        **{name: getattr(snapshot, name) for name in RUN_FIGURES},
         "seconds": round(seconds, 3),
         "data": masked(urls.postgres) if urls.postgres else str(data),
     }
@@ -48,9 +39,10 @@ def as_text(
     seconds: float,
     note: str = "",
     program: str = "artistcrawl",
+    stored: bool = True,
 ) -> str:
     """The same for a person, with what to do next: `command` goes on, `where` are the flags that name the data, `note`
-    says what else the commands need.
+    says what else the commands need, `stored` whether there was data before this run.
     """
     snapshot = outcome.snapshot
     figures = [
@@ -69,7 +61,11 @@ def as_text(
         ("incomplete", number(snapshot.incomplete)),
         ("time", duration(seconds)),
     ]
-    lines = [_headline(outcome, command), *(f"  {name:<13} {text}" for name, text in figures)]
+    lines = [_headline(outcome, command, stored=stored)]
+    if not (stored or snapshot.strings):
+        # The commands below would find nothing.
+        return "\n".join([*lines, *([note] if note else [])])
+    lines += [f"  {name:<13} {text}" for name, text in figures]
     place = masked(urls.postgres) if urls.postgres else f"{data} (PostgreSQL 18)"
     following = next_commands(where, program=program)
     lines += ["", f"The data is in {place}. To use it:", *(f"  {line}" for line in following)]
@@ -99,7 +95,7 @@ def _joined(*words: str) -> str:
     return " ".join(word for word in words if word)
 
 
-def _headline(outcome: Outcome, command: str) -> str:
+def _headline(outcome: Outcome, command: str, *, stored: bool) -> str:
     job = outcome.snapshot.job
     match outcome.state:
         case "Succeeded" if outcome.finished_before:
@@ -112,7 +108,8 @@ def _headline(outcome: Outcome, command: str) -> str:
             return f"{job} has stalled: {outcome.message}"
         case _:
             while_starting = f" while it started ({outcome.message})" if outcome.message else ""
-            return f"{job} was interrupted{while_starting}; everything received is kept. To go on:\n  {command}"
+            kept = "; everything received is kept" if stored or outcome.snapshot.strings else ""
+            return f"{job} was interrupted{while_starting}{kept}. To go on:\n  {command}"
 
 
 def _truncated(count: int) -> str:

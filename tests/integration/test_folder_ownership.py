@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import stat
 import subprocess
 import time
@@ -252,6 +254,20 @@ def test_processes_are_ended_only_by_a_note_that_nobody_else_could_write(place: 
         children.chmod(0o666)
         with DataFolder(place / "data").run():
             assert process.poll() is None
+        process.kill()
+
+
+def test_a_note_that_only_its_owners_own_group_could_write_is_believed(place: Path) -> None:
+    """As a former version left them under umask 002."""
+    command = ["sleep", "600"]
+    (place / "data").mkdir()
+    with subprocess.Popen(command) as process:
+        children = place / "data" / "children.json"
+        children.write_text(json.dumps([{"pid": process.pid, "started_at_s": time.time(), "command": command}]))
+        children.chmod(0o664)
+        own = grp.getgrgid(children.stat().st_gid).gr_name == pwd.getpwuid(os.geteuid()).pw_name
+        with DataFolder(place / "data").run():
+            assert (process.poll() is not None) == own
         process.kill()
 
 

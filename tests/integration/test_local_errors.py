@@ -133,10 +133,17 @@ def test_a_ledger_that_was_never_migrated(capsys, database_url: str) -> None:
 
 
 def test_an_unreachable_redis(capsys, job: str, ledger_url: str) -> None:
-    said = refused(capsys, "run", job, "--postgres", ledger_url, "--redis", f"redis://:hunter2@{NOWHERE}/0")
+    redis_url = f"redis://:hunter2@{NOWHERE}/0"
+    said = refused(capsys, "run", job, "--postgres", ledger_url, "--redis", redis_url, status=1)
     assert "cannot be reached" in said
     assert "correct --redis URL" in said
     assert "hunter2" not in said
+
+
+def test_an_unreachable_redis_is_found_before_a_postgres_is_set_up(capsys, job: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    refused(capsys, "run", job, "--data", str(data), "--redis", f"redis://{NOWHERE}/0", status=1)
+    assert not (data / "postgres").exists()
 
 
 def test_a_wrong_redis_password(capsys, job: str, ledger_url: str, fresh_redis: Valkey) -> None:

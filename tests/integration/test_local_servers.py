@@ -21,7 +21,7 @@ from support.processes.run_process import prepare_data, wait_until
 from support.processes.servers import server_folder
 
 from crawl_core.errors import ConfigurationError
-from crawl_worker.data.data_folder import DataFolder
+from crawl_worker.data.data_folder import DataFolder, is_crawled
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey, wheel
 from crawl_worker.embedded.account import let_through, running_as_root, server_account
 from crawl_worker.embedded.surroundings import environment
@@ -361,3 +361,16 @@ def test_a_valkey_whose_starter_is_killed_before_it_answers_is_found_by_the_next
     next_one = EmbeddedValkey(data / "valkey")
     next_one.stop()
     assert not killed.running
+
+
+def test_whether_somebody_crawls_is_told_by_the_process_that_wrote_the_lock(data: Path) -> None:
+    assert not is_crawled(data)
+    with DataFolder(data).run():
+        assert is_crawled(data)
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+        (data / "run.lock").write_text(f"{ended.pid}\n")
+        assert not is_crawled(data)
+    (data / "run.lock").write_text(f"{os.getpid()}\n")
+    os.utime(data / "run.lock", (1.0, 1.0))
+    assert not is_crawled(data)

@@ -13,7 +13,7 @@ import types
 import pytest
 
 from crawl_core.errors import ArtistcrawlError, ConfigurationError
-from crawl_worker import cli
+from crawl_worker import cli, entry
 
 
 @pytest.fixture
@@ -200,6 +200,17 @@ def test_a_command_that_is_ended_by_a_signal_clears_up_and_says_so(command, caps
     assert json.loads(capsys.readouterr().out)["state"] == "Interrupted"
     assert cleared == [True]
     assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_ctrl_c_while_it_is_imported_is_told_in_words(monkeypatch, capsys) -> None:
+    def interrupted(name: str) -> object:
+        raise KeyboardInterrupt
+
+    importing = types.ModuleType("crawl_worker.cli")
+    importing.__getattr__ = interrupted  # type: ignore[method-assign]
+    monkeypatch.setitem(sys.modules, "crawl_worker.cli", importing)
+    assert entry.main() == 130
+    assert capsys.readouterr().err == "artistcrawl: interrupted\n"
 
 
 def test_ctrl_c_is_status_130(command) -> None:

@@ -63,3 +63,16 @@ def test_a_long_log_is_put_aside_and_its_writer_goes_on(tmp_path: Path, monkeypa
     assert tail.last_message == "after"
     assert tail.path.read_text() == "after\n"
     assert (tmp_path / "log.1").stat().st_size == 101
+
+
+def test_a_warning_of_something_else_does_not_hide_a_failed_request_for_a_minute(tmp_path: Path) -> None:
+    tail = LogTail(tmp_path / "log")
+    failed = (
+        '{"time": 100, "level": "warning", "action": "request.failed", "message": "request failed", "error": "503"}'
+    )
+    write(tail.path, failed, '{"time": 130, "level": "warning", "message": "redis is slow"}')
+    tail.read()
+    assert tail.last_error.endswith("failed: 503")
+    write(tail.path, '{"time": 161, "level": "warning", "message": "redis is slow"}')
+    tail.read()
+    assert tail.last_error == "redis is slow"

@@ -222,3 +222,11 @@ def test_a_problem_that_quotes_the_api_is_one_line_that_a_terminal_does_not_obey
         assert "\x1b" not in shown
         assert not any(line.startswith("default/artists  Succeeded") for line in shown.splitlines())
         assert max(map(len, shown.splitlines())) < 1_000
+
+
+def test_a_job_that_nobody_crawls_is_paused_with_the_command_that_goes_on() -> None:
+    seen = status_of(JOB, PROGRESS, buckets=(), now_s=NOW_S, to_go_on="artistcrawl run FILE --data d")
+    assert (seen.state, seen.seconds_left) == ("Paused", None)
+    assert "nobody crawls; to go on: artistcrawl run FILE --data d" in table([seen])
+    finished = replace(JOB, finished_at=JOB.started_at)
+    assert status_of(finished, PROGRESS, buckets=(), now_s=NOW_S, to_go_on="artistcrawl run FILE").idle == ""

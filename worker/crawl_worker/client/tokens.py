@@ -143,7 +143,20 @@ class TokenKeeper:
             metrics.TOKENS.labels(_RESULTS[type(answer)]).inc()
             if isinstance(answer, Granted):
                 return self._take(answer)
-            await self._clock.sleep(self._failed(answer))
+            await self._wait(self._failed(answer), answer)
+
+    async def _wait(self, delay_s: float, answer: Denied | NoToken) -> None:
+        """Until the next try; people are told on time, although that may come a minute later."""
+        since_s = self._clock.monotonic() if self._failing_since_s is None else self._failing_since_s
+        left_s = since_s + NOTED_AFTER_S - self._clock.monotonic()
+        if isinstance(answer, NoToken) and 0 < left_s < delay_s:
+            await self._clock.sleep(left_s)
+            self._note(answer)
+            delay_s -= left_s
+        await self._clock.sleep(delay_s)
+
+    def _note(self, answer: NoToken) -> None:
+        self._notes.problem(TOKEN_UNAVAILABLE, f"no access token is granted: {answer.message}")
 
     def _take(self, granted: Granted) -> str:
         self._token, self._good_until_s = granted.token, self._asked_s + used_for_s(granted.expires_in_s)
@@ -163,7 +176,7 @@ class TokenKeeper:
         else:
             self._denied_since_s = None
             if self._asked_s - self._failing_since_s >= NOTED_AFTER_S:
-                self._notes.problem(TOKEN_UNAVAILABLE, f"no access token is granted: {answer.message}")
+                self._note(answer)
         reason = "denied" if isinstance(answer, Denied) else answer.reason
         log.warning(
             "token request failed",
@@ -175,7 +188,7 @@ class TokenKeeper:
         self._denied_since_s = self._asked_s if self._denied_since_s is None else self._denied_since_s
         message = (
             f"the API denies the credentials: {answer.message}; "
-            "check client-id and client-secret in the credentials Secret (or folder)"
+            "check client-id and client-secret (in a cluster the credentials Secret, else the variables or the folder)"
         )
         if not self._worked or self._asked_s - self._denied_since_s >= DENIED_PATIENCE_S:
             raise ConfigurationError(message)

@@ -57,9 +57,7 @@ class Ending:
     """How it ended."""
 
     state: Literal["Refused", "Interrupted", "Failed"]
-    """Refused: a person must change what they asked for. Failed: something broke, or does not answer. A job's own states
-    are others.
-    """
+    """Refused: a person must change what they asked for. Failed: something broke, or does not answer."""
     message: str
     status: int
     """The exit status."""

@@ -56,18 +56,29 @@ class JobStatus:
     frozen_bucket: str
     stricter: str
     """The limit in force, where it is not the job's own, and the unfinished jobs that bring it."""
+    idle: str
+    """What goes on with it, where it is known that nobody crawls."""
 
 
 def status_of(
-    row: JobRow, progress: Progress, *, buckets: Sequence[BucketRow], now_s: float, jobs: Sequence[JobRow] = ()
+    row: JobRow,
+    progress: Progress,
+    *,
+    buckets: Sequence[BucketRow],
+    now_s: float,
+    jobs: Sequence[JobRow] = (),
+    to_go_on: str = "",
 ) -> JobStatus:
-    """What a job's rows mean, now; `buckets` and `jobs` are all that the ledger has."""
+    """What a job's rows mean, now; `buckets` and `jobs` are all that the ledger has. `to_go_on` is the command that
+    crawls on, where it is known that nobody crawls.
+    """
+    idle = bool(to_go_on) and row.finished_at is None
     bucket = _longest_frozen(row, buckets)
     frozen = bucket is not None and bucket.frozen_until_us / 1e6 > now_s and row.finished_at is None
     troubled = bool(row.problem_reason) and row.finished_at is None
     return JobStatus(
         job=full_name(row),
-        state=_state(row, progress, frozen=frozen, now_s=now_s),
+        state=_state(row, progress, frozen=frozen, idle=idle, now_s=now_s),
         progress=round(progress.covered / progress.total, 6) if progress.total else 1.0,
         strings=progress.total,
         covered=progress.covered,
@@ -81,13 +92,14 @@ def status_of(
         retries=progress.retries,
         rate_limited=progress.rate_limited,
         requests_per_minute=progress.requests_last_minute,
-        seconds_left=_seconds_left(row, progress, now_s=now_s),
+        seconds_left=None if idle else _seconds_left(row, progress, now_s=now_s),
         frozen_until=instant(bucket.frozen_until_us / 1e6, now_s=now_s) if bucket is not None and frozen else "",
         bucket=row.bucket or "one a node",
         problem=clean(f"{row.problem_reason}: {row.problem_message}", _LONGEST_PROBLEM) if troubled else "",
         problem_s=round(now_s - row.problem_at.timestamp(), 1) if troubled and row.problem_at else None,
         frozen_bucket=bucket.name if bucket is not None and frozen else "",
         stricter=_stricter(row, jobs),
+        idle=f"nobody crawls; to go on: {to_go_on}" if idle else "",
     )
 
 
@@ -131,7 +143,7 @@ def _shares_bucket(row: JobRow, other: JobRow) -> bool:
     return other.id != row.id and other.finished_at is None and other.bucket == row.bucket
 
 
-def _state(row: JobRow, progress: Progress, *, frozen: bool, now_s: float) -> str:
+def _state(row: JobRow, progress: Progress, *, frozen: bool, idle: bool, now_s: float) -> str:
     """A CrawlJob's state, or Paused: something was committed once, and nobody seems to go on."""
     if row.finished_at is not None:
         return "Succeeded"
@@ -145,7 +157,7 @@ def _state(row: JobRow, progress: Progress, *, frozen: bool, now_s: float) -> st
         return "Stalled"
     if progress.last_commit_at is None:
         return "Pending"
-    return "Crawling" if now_s - progress.last_commit_at.timestamp() < QUIET_AFTER_S else "Paused"
+    return "Crawling" if not idle and now_s - progress.last_commit_at.timestamp() < QUIET_AFTER_S else "Paused"
 
 
 def _seconds_left(row: JobRow, progress: Progress, *, now_s: float) -> float | None:

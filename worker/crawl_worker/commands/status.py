@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,9 +14,9 @@ from crawl_core.ledger.ledger import Ledger
 from crawl_worker.commands.ends import CommandLine
 from crawl_worker.commands.job_status import JobStatus, status_of
 from crawl_worker.commands.jobs import named
-from crawl_worker.commands.output import say, say_json
+from crawl_worker.commands.output import program, say, say_json
 from crawl_worker.commands.status_text import detail, table
-from crawl_worker.data.backends import add_flags, backends
+from crawl_worker.data.backends import DEFAULT_DATA, add_flags, backends, given_urls
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,8 +26,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_flags(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON array, one object a job")
     arguments = parser.parse_args(argv)
+    to_go_on = _to_go_on(arguments)
     with backends(arguments) as urls:
-        statuses = asyncio.run(_read(urls.postgres, arguments.name))
+        statuses = asyncio.run(_read(urls.postgres, arguments.name, to_go_on=to_go_on))
     if arguments.json:
         say_json([asdict(status) for status in statuses])
     else:
@@ -33,14 +36,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _read(url: str, name: str | None) -> list[JobStatus]:
+def _to_go_on(arguments: argparse.Namespace) -> str:
+    """The command that crawls on in a run's folder, where nobody does. Who crawls into a given server is not known."""
+    if given_urls(arguments).postgres:
+        return ""
+    from crawl_worker.data.data_folder import is_crawled
+
+    data = arguments.data or DEFAULT_DATA
+    return "" if is_crawled(data) else f"{program()} run FILE --data {shlex.quote(str(data))}"
+
+
+async def _read(url: str, name: str | None, *, to_go_on: str) -> list[JobStatus]:
     ledger = await Ledger.open(url, application_name="artistcrawl-status")
     try:
         every_job = await jobs.all(ledger)
         asked_for = every_job if name is None else [await named(ledger, name)]
         every_bucket, now_s = await buckets.all(ledger), time.time()
         return [
-            status_of(row, await jobs.progress(ledger, row.id), buckets=every_bucket, now_s=now_s, jobs=every_job)
+            status_of(
+                row,
+                await jobs.progress(ledger, row.id),
+                buckets=every_bucket,
+                now_s=now_s,
+                jobs=every_job,
+                to_go_on=to_go_on,
+            )
             for row in asked_for
         ]
     finally:

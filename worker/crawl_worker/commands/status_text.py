@@ -79,6 +79,8 @@ def _attention(status: JobStatus) -> list[str]:
         remarks.append(
             f"{of_a_node}frozen until {status.frozen_until}; to lift it: artistcrawl unfreeze {status.frozen_bucket}"
         )
+    if status.idle:
+        remarks.append(status.idle)
     if status.stricter:
         remarks.append(status.stricter)
     if status.dead_letters:

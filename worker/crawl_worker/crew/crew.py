@@ -85,9 +85,9 @@ class Crew:
 
     @property
     def last_error(self) -> str:
-        """The last warning or error that any worker logged."""
-        errors = [f"{post.name}: {post.tail.last_error}" for post in self._posts if post.tail.last_error]
-        return errors[-1] if errors else ""
+        """The last warning or error that any worker logged; a failed request before what was logged beside it."""
+        post = max(self._posts, key=lambda post: post.tail.error_rank_s)
+        return f"{post.name}: {post.tail.last_error}" if post.tail.last_error else ""
 
     def tick(self, now_s: float) -> bool:
         """Read the logs, note which workers died, start those that are missing; True where processes have changed.

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from crawl_core.text import clean
 from crawl_worker.machine.private_files import open_appending, open_private
@@ -21,6 +23,11 @@ _LONGEST_MESSAGE = 2_000
 _LONGEST_READ_BYTES = 1_000_000
 
 
+_FAILED_REQUESTS = ("request.failed", "credential.failed")
+_FAILURE_LASTS_S = 60.0
+"""Seconds in which a failed request is not hidden by a warning of something else, such as a Redis that is slow."""
+
+
 class LogTail:
     """Follows one process's log. Lines may be JSON or anything."""
 
@@ -28,6 +35,8 @@ class LogTail:
         self.path = path
         self.last_message = ""
         self.last_error = ""
+        self.error_rank_s = 0.0
+        """When it was logged, in seconds since the epoch; later by a minute for a failed request, which tells more."""
         self.metrics_port: int | None = None
         """Where the process says that it serves its metrics."""
         self._at = path.lstat().st_size if path.exists() else 0
@@ -76,5 +85,13 @@ class LogTail:
                 self.metrics_port = entry.get("port")
         self.last_message = clean(message, _LONGEST_MESSAGE)
         if level in ("warning", "error", "critical"):
-            detail = entry.get("error")
+            self._take_error(entry, message)
+
+    def _take_error(self, entry: Mapping[str, Any], message: str) -> None:
+        time_s, detail = entry.get("time"), entry.get("error")
+        rank_s = float(time_s) if isinstance(time_s, int | float) else self.error_rank_s
+        if entry.get("action") in _FAILED_REQUESTS:
+            rank_s += _FAILURE_LASTS_S
+        if rank_s >= self.error_rank_s:
+            self.error_rank_s = rank_s
             self.last_error = clean(f"{message}: {detail}" if detail else message, _LONGEST_MESSAGE)

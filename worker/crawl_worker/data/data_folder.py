@@ -21,11 +21,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+
 from crawl_core.errors import ConfigurationError
 from crawl_worker.data.ownership import existing_folder, own_folder
 from crawl_worker.embedded import EmbeddedPostgres, EmbeddedValkey
 from crawl_worker.embedded.waiting import Waiting
-from crawl_worker.machine.private_files import is_own_file, make_private_folder, read_private, user_name, write_private
+from crawl_worker.machine.private_files import (
+    is_own_file,
+    make_private_folder,
+    read_plain,
+    read_private,
+    user_name,
+    write_private,
+)
 from crawl_worker.machine.processes import ProcessId
 
 _JOIN_TIMEOUT_S = 60.0
@@ -33,6 +42,9 @@ _JOIN_TIMEOUT_S = 60.0
 
 _LEFTOVER_GRACE_S = 20.0
 """Seconds that a process of a killed run gets to drain: its request in flight and its commit."""
+
+_CLOCK_STEP_S = 60.0
+"""Seconds by which the clock may be set in the life of a run."""
 
 
 class DataFolder:
@@ -148,6 +160,21 @@ class DataFolder:
             for stored in json.loads(read_private(self._children)):
                 ProcessId.from_json(stored).end(grace_s=_LEFTOVER_GRACE_S)
         self._children.unlink(missing_ok=True)
+
+
+def is_crawled(folder: Path) -> bool:
+    """Whether a run crawls in a folder. Takes no lock: one that starts at this moment would take us for a run.
+
+    The pid in its lock is a run's where that process was there when it was written.
+    """
+    lock = folder.expanduser() / "run.lock"
+    try:
+        run = psutil.Process(int(read_plain(lock)))
+        return run.status() != psutil.STATUS_ZOMBIE and run.create_time() < lock.stat().st_mtime + _CLOCK_STEP_S
+    except psutil.AccessDenied:
+        return True
+    except (OSError, ValueError, psutil.Error):
+        return False
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from crawl_core.backends.migrate import migrate
 from crawl_core.backends.scripts import connect_redis, ping
-from crawl_core.errors import ConfigurationError, RedisUnavailableError
+from crawl_core.errors import RedisUnavailableError
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.job import lifecycle
 from crawl_core.ledger import jobs
@@ -68,6 +68,9 @@ async def open_all(
     waits: Waits,
 ) -> Opened:
     """Open it all; `stack` closes it."""
+    if options.urls.redis:
+        # Before minutes are spent on servers: a given address is wrong more often than anything else.
+        await _check_given_redis(options.urls.redis, waits)
     urls = await _servers(stack, options.urls, folder=folder, event=event, waits=waits)
     with waits.on(f"PostgreSQL at {_shown(options.urls.postgres, folder)} to answer"), reached(options.urls):
         await migrate(urls.postgres)
@@ -75,8 +78,9 @@ async def open_all(
     stack.push_async_callback(ledger.close)
     redis = connect_redis(urls.redis)
     stack.push_async_callback(redis.aclose)
-    with waits.on(f"Redis at {_shown(options.urls.redis, folder)} to answer"):
-        await _check_redis(redis, urls.redis)
+    if not options.urls.redis:
+        with waits.on(f"Redis in {folder.path} to answer"):
+            await ping(redis)
     who = credentials(job)
     with waits.on("PostgreSQL to record the job and its ranges"):
         uid = await _uid(ledger, job, shared_redis=bool(options.urls.redis))
@@ -125,11 +129,16 @@ def credentials(job: CrawlJob) -> Credentials:
     return read_credentials(None, default=source_type(source.type).default_credentials)
 
 
-async def _check_redis(redis: Redis, url: str) -> None:
+async def _check_given_redis(url: str, waits: Waits) -> None:
     """Fail early, with the reason, where there is no Redis; later an outage is waited for."""
+    redis = connect_redis(url)
     try:
-        await ping(redis)
+        with waits.on(f"Redis at {masked(url)} to answer"):
+            await ping(redis)
     except RedisUnavailableError as error:
-        raise ConfigurationError(
-            f"Redis at {masked(url)} cannot be reached: {error}; correct --redis URL (or ${REDIS_VARIABLE})"
+        raise RedisUnavailableError(
+            f"Redis at {masked(url)} cannot be reached: {str(error).rstrip('.')}; "
+            f"start it, or correct --redis URL (or ${REDIS_VARIABLE})"
         ) from error
+    finally:
+        await redis.aclose()

@@ -7,6 +7,7 @@ of these is a hand on somebody's process or file.
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import stat
@@ -118,4 +119,15 @@ def _fault(status: os.stat_result, *, owners: Collection[int], private: bool) ->
         return f"belongs to {user_name(status.st_uid)}"
     if status.st_nlink > 1:
         return "has a second name"
-    return "can be written by others" if private and others_may_write(status) else None
+    shared = others_may_write(status) and not _is_their_own_group(status)
+    return "can be written by others" if private and shared else None
+
+
+def _is_their_own_group(status: os.stat_result) -> bool:
+    """Whether only the owner's own group may write beside the owner: a former version's files, under umask 002."""
+    if status.st_mode & stat.S_IWOTH:
+        return False
+    with suppress(KeyError):
+        group, owner = grp.getgrgid(status.st_gid), pwd.getpwuid(status.st_uid).pw_name
+        return group.gr_name == owner and set(group.gr_mem) <= {owner}
+    return False

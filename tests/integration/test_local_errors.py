@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,13 @@ def test_a_command_that_cannot_reach_postgres_says_what_to_correct_in_one_line(c
     warning, reason = said.splitlines()
     assert "everybody on this machine can read" in warning
     assert "Connection refused" in reason
+
+
+def test_a_command_says_what_it_waits_for_where_postgres_is_mute(capsys) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"postgresql://me@127.0.0.1:{mute.getsockname()[1]}/ledger"
+        said = refused(capsys, "status", "--postgres", url, status=1)
+    assert f"waiting for PostgreSQL at {url} to answer (Ctrl-C ends it)" in said
 
 
 def test_a_ledger_that_others_may_share_needs_a_redis_that_they_share(capsys, job: str, ledger_url: str) -> None:

@@ -20,7 +20,7 @@ from crawl_worker.commands.ends import CommandLine
 from crawl_worker.commands.job_names import full_name
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import say, say_json
-from crawl_worker.data.backends import add_flags, backends
+from crawl_worker.data.backends import add_flags, answering, backends
 
 _LONGEST_REASON = 600
 
@@ -44,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _act(url: str, arguments: argparse.Namespace) -> int:
-    ledger = await Ledger.open(url, application_name="artistcrawl-retry-dead-letters")
+    with answering(url):
+        ledger = await Ledger.open(url, application_name="artistcrawl-retry-dead-letters")
     try:
         job = await named(ledger, arguments.name)
         if arguments.incomplete:

@@ -22,7 +22,7 @@ from crawl_worker.commands.job_names import full_name
 from crawl_worker.commands.job_status import QUIET_AFTER_S
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import remark, say
-from crawl_worker.data.backends import add_flags, backends
+from crawl_worker.data.backends import add_flags, answering, backends
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _act(url: str, name: str, *, sure: bool) -> int:
-    ledger = await Ledger.open(url, application_name="artistcrawl-delete")
+    with answering(url):
+        ledger = await Ledger.open(url, application_name="artistcrawl-delete")
     try:
         job = await named(ledger, name)
         if not sure and not _agreed(job, await jobs.progress(ledger, job.id)):

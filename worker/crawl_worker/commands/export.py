@@ -16,7 +16,7 @@ from crawl_core.ledger.ledger import Ledger
 from crawl_core.wording import duration, number
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import remark, say
-from crawl_worker.data.backends import add_flags, backends
+from crawl_worker.data.backends import add_flags, answering, backends
 from crawl_worker.data.export import STDOUT, check, export, is_stream
 
 _SUFFIXES = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -50,7 +50,8 @@ def _format(output: Path) -> str:
 
 
 async def _export(url: str, arguments: argparse.Namespace) -> int:
-    ledger = await Ledger.open(url, application_name="artistcrawl-export")
+    with answering(url):
+        ledger = await Ledger.open(url, application_name="artistcrawl-export")
     try:
         job_id = None if arguments.job is None else (await named(ledger, arguments.job)).id
         return await export(ledger, arguments.what, arguments.format, arguments.output, job_id=job_id)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from crawl_core.backends.migrate import known_version, migrate
 from crawl_worker.commands.output import say
-from crawl_worker.data.backends import add_flags, backends
+from crawl_worker.data.backends import add_flags, answering, backends
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="artistcrawl migrate", description=__doc__)
     add_flags(parser)
     arguments = parser.parse_args(argv)
-    with backends(arguments) as urls:
+    with backends(arguments) as urls, answering(urls.postgres):
         applied = asyncio.run(migrate(urls.postgres))
     say(f"applied: {', '.join(applied)}" if applied else "nothing to do")
     say(f"the ledger's schema is version {known_version()}")

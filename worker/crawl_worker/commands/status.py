@@ -16,7 +16,7 @@ from crawl_worker.commands.job_status import JobStatus, status_of
 from crawl_worker.commands.jobs import named
 from crawl_worker.commands.output import program, say, say_json
 from crawl_worker.commands.status_text import detail, table
-from crawl_worker.data.backends import DEFAULT_DATA, add_flags, backends, given_urls
+from crawl_worker.data.backends import DEFAULT_DATA, add_flags, answering, backends, given_urls
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +47,8 @@ def _to_go_on(arguments: argparse.Namespace) -> str:
 
 
 async def _read(url: str, name: str | None, *, to_go_on: str) -> list[JobStatus]:
-    ledger = await Ledger.open(url, application_name="artistcrawl-status")
+    with answering(url):
+        ledger = await Ledger.open(url, application_name="artistcrawl-status")
     try:
         every_job = await jobs.all(ledger)
         asked_for = every_job if name is None else [await named(ledger, name)]

@@ -19,7 +19,7 @@ from crawl_core.limiter.record import unfreeze
 from crawl_core.values.limits import BucketRow
 from crawl_core.wording import duration, instant
 from crawl_worker.commands.output import say
-from crawl_worker.data.backends import Urls, add_flags, backends
+from crawl_worker.data.backends import Urls, add_flags, answering, backends
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _act(urls: Urls, bucket: str | None) -> int:
-    ledger = await Ledger.open(urls.postgres, application_name="artistcrawl-unfreeze")
+    with answering(urls.postgres):
+        ledger = await Ledger.open(urls.postgres, application_name="artistcrawl-unfreeze")
     try:
         rows = await buckets.all(ledger)
         if bucket is None:

@@ -9,6 +9,7 @@ import argparse
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from crawl_core.text import printable
 POSTGRES_VARIABLE = "ARTISTCRAWL_POSTGRES_URL"
 REDIS_VARIABLE = "ARTISTCRAWL_REDIS_URL"
 DEFAULT_DATA = Path("artistcrawl-data")
+
+_TOLD_AFTER_S = 5.0
+"""Seconds of waiting until it is told for what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,18 @@ def backends(arguments: argparse.Namespace, *, needs_redis: bool = False) -> Ite
             postgres=given.postgres or folder.postgres.url(),
             redis=given.redis or (folder.valkey.url if embedded_redis else ""),
         )
+
+
+@contextmanager
+def answering(url: str) -> Iterator[None]:
+    """Say what is waited for where PostgreSQL does not answer inside for 5 s."""
+    telling = threading.Timer(_TOLD_AFTER_S, _say_waiting, [f"PostgreSQL at {masked(url)} to answer"])
+    telling.daemon = True
+    telling.start()
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 def _say_waiting(what: str) -> None:

@@ -61,7 +61,7 @@ def test_states_are_the_crawljobs_in_metrics_and_boards() -> None:
     assert [state for state in states if f'"{state}"' not in crawl] == []
 
 
-def test_a_run_shows_the_crawljobs_states_and_four_of_its_own() -> None:
+def test_a_run_shows_the_crawljobs_states_and_five_of_its_own() -> None:
     own = set(get_args(snapshot.ShownState)) - set(get_args(status.State))
-    assert own == {"Starting", "Draining", "Interrupted", "Failed"}
+    assert own == {"Starting", "Draining", "Interrupted", "Refused", "Failed"}
     assert set(get_args(status.State)) < set(get_args(snapshot.ShownState))

@@ -15,7 +15,7 @@ import pytest
 from psycopg.rows import dict_row
 from support.fakes.ledgers import artist, batch_of, crawljob, open_ledger, record, search, take, value
 from support.fakes.long_crawl import crawl
-from support.proofs.board_sql import FOLDER, NAMES, READ_ONLY, Board
+from support.proofs.board_sql import FOLDER, NAMES, Board, admit_reader, as_reader
 
 from crawl_core.ledger import batches, dead_letters, jobs, ranges, requests
 from crawl_core.values.rows import Counters, Cursor, DeadLetterRow, RequestRow
@@ -40,16 +40,6 @@ def ago_us(**past: float) -> int:
     return int((NOW - timedelta(**past)).timestamp() * 1_000_000)
 
 
-def as_reader(url: str) -> psycopg.Connection:
-    """A connection as Grafana's own."""
-    return psycopg.connect(url, user="grafana", autocommit=True)
-
-
-def may_read(url: str) -> None:
-    with psycopg.connect(url) as connection:
-        connection.execute(READ_ONLY.read_bytes())
-
-
 def shown(url: str, name: str, board: Board = BOARD) -> list[dict]:
     """What a panel gets."""
     with as_reader(url) as connection, connection.cursor(row_factory=dict_row) as cursor:
@@ -62,7 +52,7 @@ def only(rows: list[dict], *columns: str) -> list[tuple]:
 
 @pytest.fixture
 async def ledger(ledger_url):
-    may_read(ledger_url)
+    admit_reader(ledger_url)
     async with open_ledger(ledger_url) as opened:
         yield opened
 
@@ -318,7 +308,7 @@ async def test_the_role_may_write_nothing_even_where_it_turns_its_own_guard_off(
 
 
 async def test_the_role_is_given_again_without_harm(ledger_url, job):
-    may_read(ledger_url)
+    admit_reader(ledger_url)
     assert len(shown(ledger_url, "requests")) == 4
 
 
@@ -359,7 +349,7 @@ def long_ledger(postgres_server, ledger_template):
     """100,000 searches: enough for the planner to know better than to read them all."""
     with postgres_server.database(ledger_template) as url:
         asyncio.run(crawl(url, searches=100_000))
-        may_read(url)
+        admit_reader(url)
         yield url
 
 

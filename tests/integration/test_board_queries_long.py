@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from support.fakes.long_crawl import STRINGS, crawl
-from support.proofs.board_sql import NAMES, READ_ONLY, Board
+from support.proofs.board_sql import NAMES, Board, admit_reader, as_reader
 
 pytestmark = pytest.mark.slow
 
@@ -34,8 +34,8 @@ def ledger(postgres_server, ledger_template):
     """1,678,916 searches and a full request log, beside two thousand bins of other jobs."""
     with postgres_server.database(ledger_template) as url:
         asyncio.run(crawl(url, searches=SEARCHES))
+        admit_reader(url)
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(READ_ONLY.read_bytes())
             for number in range(OTHER_JOBS):
                 (job_id,) = connection.execute(_OTHER_JOB, [number]).fetchone()
                 connection.execute("SELECT open_request_bin(%s), open_request_bin(%s)", [job_id, job_id])
@@ -46,7 +46,7 @@ def ledger(postgres_server, ledger_template):
 def took_s(url: str, board: Board, name: str) -> float:
     """As long as a panel waits, the connection included."""
     started = time.perf_counter()
-    with psycopg.connect(url, user="grafana") as connection:
+    with as_reader(url) as connection:
         assert connection.execute(board.sql(name).encode()).fetchall()
     return time.perf_counter() - started
 
@@ -61,6 +61,6 @@ def test_every_panel_is_there_soon(ledger, name, shown):
 
 
 def test_the_ledger_is_as_long_as_the_default_crawl(ledger):
-    with psycopg.connect(ledger, user="grafana") as connection:
+    with as_reader(ledger) as connection:
         counted = "SELECT count(*) FROM searches WHERE name = 'artists'"
         assert connection.execute(counted).fetchone() == (SEARCHES,)

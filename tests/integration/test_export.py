@@ -185,8 +185,9 @@ async def test_a_symlink_stays_and_what_it_leads_to_is_replaced(ledger, tmp_path
     assert len(read_csv(tmp_path / "real.csv")) == 2
 
 
-def test_a_dash_is_stdout_and_the_count_is_beside_it(ledger_url, capfd):
-    assert cli.main(["export", "artists", "--format", "csv", "--output", "-", "--postgres", ledger_url]) == 0
+def test_a_dash_is_stdout_and_the_count_is_beside_it(ledger_url, capfd, monkeypatch):
+    monkeypatch.setenv("ARTISTCRAWL_POSTGRES_URL", ledger_url)
+    assert cli.main(["export", "artists", "--format", "csv", "--output", "-"]) == 0
     out, err = capfd.readouterr()
     assert out == "id,name,popularity,followers,genres,images,first_query,first_seen,last_seen\n"
     assert err.startswith("0 artists in stdout")

@@ -10,10 +10,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
+
 GRAFANA = Path(__file__).parents[3] / "grafana"
 FOLDER = GRAFANA / "boards" / "sql"
 NAMES = sorted(file.stem for file in FOLDER.glob("*.sql"))
 READ_ONLY = GRAFANA / "readonly.sql"
+_PASSWORD = "of-the-reader"
+
+
+def admit_reader(url: str) -> None:
+    """Make Grafana's own role in the database, as its readonly.sql says, and give it a password."""
+    with psycopg.connect(url) as connection:
+        connection.execute(READ_ONLY.read_bytes())
+        connection.execute(f"ALTER ROLE grafana PASSWORD '{_PASSWORD}'")
+
+
+def as_reader(url: str) -> psycopg.Connection:
+    """A connection as Grafana's own."""
+    return psycopg.connect(url, user="grafana", password=_PASSWORD, autocommit=True)
 
 
 @dataclass(frozen=True)

@@ -585,6 +585,51 @@ async def test_an_empty_page_where_one_result_is_missing_is_the_end_for_a_string
     assert (page.count, len(world.api.asked)) == (0, 2)
 
 
+@pytest.mark.parametrize("total", [1, 2, None])
+@in_virtual_time
+async def test_pages_without_anybody_under_a_small_total_or_none_are_an_outage_once_strings_in_a_row_end_so(
+    total: int | None,
+) -> None:
+    ends_s = 1000.0 + 3600
+    world = ClientWorld(lambda asked: Page(0, total, False, []) if asked.at_s < ends_s else a_page("x"))
+    counts = []
+
+    async def strings(task: int) -> None:
+        for at in range(100):
+            page, _ = await world.page(f"{task}-{at}")
+            counts.append(page.count)
+
+    everybody = asyncio.gather(*(strings(task) for task in range(4)))
+    await world.clock.sleep(1800.0)
+    world.client.tell_outage()
+    assert [reason for reason, _ in world.notes.problems] == ["SourceFailing"]
+    await everybody
+    assert 10 <= counts.count(0) <= 13
+    assert len(counts) == 400
+
+
+@pytest.mark.parametrize("total", [1, None])
+@in_virtual_time
+async def test_pages_without_anybody_cost_a_control_for_ten_strings_where_the_api_is_well(total: int | None) -> None:
+    world = ClientWorld(lambda asked: a_page("x") if asked.string in ("0", "1", "2") else Page(0, total, False, []))
+    for at in range(100):
+        page, _ = await world.page(f"a{at}")
+        assert page.count == 0
+    assert len(world.api.asked) <= 210
+    assert not world.outage.lasts
+
+
+@in_virtual_time
+async def test_an_empty_first_page_without_a_total_is_asked_for_once_more() -> None:
+    nothing = Page(0, None, has_next=False, artists=[])
+    left = [nothing, a_page("y"), nothing]
+    world = ClientWorld(lambda asked: left.pop(0) if left and asked.string == "aa" else a_page("x"))
+    assert await world.page("aa") == (a_page("y"), 50)
+    later = RememberingSession()
+    later.offset = 50
+    assert await world.page("aa", later) == (nothing, 50)
+
+
 @in_virtual_time
 async def test_an_empty_page_where_one_result_is_missing_is_no_end_while_everybody_gets_empty_pages() -> None:
     ends_s = 1000.0 + 3600

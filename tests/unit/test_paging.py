@@ -123,7 +123,8 @@ def test_a_short_page_without_next_ends_the_string_where_its_total_is_little_too
         (0, None, 0, True, 0),
         (0, None, 734, False, 734),
         (0, None, None, True, 1),
-        (0, None, None, False, 0),
+        (0, None, None, False, 1),
+        (50, None, None, False, 0),
         (50, 140, 140, False, 90),
         (50, 140, 0, False, 90),
         (50, 140, None, False, 90),
@@ -237,4 +238,4 @@ def test_a_restarted_string_forgets_its_pages() -> None:
     paging.take(_page(50, 200, has_next=True), limit=SIZE)
     paging.restart()
     assert (paging.offset, paging.pages, paging.results, paging.first_total) == (0, 0, 0, None)
-    assert paging.lacks(_page(0, None)) == 0
+    assert paging.lacks(_page(0, 0)) == 0

@@ -176,11 +176,20 @@ def test_next_of_another_type_is_more_unless_it_is_empty(said: Any, has_next: bo
 
 @pytest.mark.parametrize(
     "page",
-    ['{"items":null}', '{"items":null,"total":0}', '{"items":null,"total":null}', '{"total":0}', '{"total":"0"}'],
+    ['{"items":null,"total":0}', '{"total":0}', '{"total":"0"}'],
 )
-def test_no_items_at_all_are_an_empty_page_where_the_total_says_nothing_else(page: str) -> None:
+def test_no_items_at_all_are_an_empty_page_where_the_total_says_so(page: str) -> None:
     page_read = _page_of(f'{{"artists":{page}}}'.encode())
     assert (page_read.count, page_read.artists) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "page",
+    ['{"items":null}', '{"items":null,"total":null}', '{"items":null,"total":-1}', '{"items":null,"total":"many"}'],
+)
+def test_no_items_at_all_are_no_page_where_no_total_says_so(page: str) -> None:
+    with pytest.raises(InvalidBodyError, match="no list of items"):
+        _page_of(f'{{"artists":{page}}}'.encode())
 
 
 def test_a_page_is_read_in_each_way_that_json_is_written() -> None:

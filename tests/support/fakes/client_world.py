@@ -216,7 +216,7 @@ class RememberingSession:
         return self.offset, page_size
 
     def lacks(self, page: Page) -> int:
-        return page.lacks(max(0, (page.total or 0) - self.offset))
+        return page.lacks(int(not self.offset) if page.total is None else max(0, page.total - self.offset))
 
     def sent(self, request: RequestRow, *, retried: bool, rate_limited: bool) -> None:
         self.rows.append(request)

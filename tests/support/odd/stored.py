@@ -156,6 +156,8 @@ def _odd_total(ask: Ask) -> Json:
 
 ALONE_TWICE = (PAGES + 1, PAGES + 4)
 """The artist of `ba` is alone on its page: where that one cannot be read the page is asked for once more."""
+EMPTY_TWICE = (PAGES + 1, PAGES + 4)
+"""The string that nobody has is asked for once more where no total says so."""
 
 STORED = [
     Shape("followers-floats", "whole numbers are written as 1000.0", followers(1000.0)),
@@ -230,8 +232,8 @@ STORED = [
     Shape("items-missing-where-none", "no list for an empty one", _no_items_where_none(None, missing=True)),
     Shape("total-text", "the total as text", total_says(lambda ask: str(SIZES.get(ask.string, 0)))),
     Shape("total-float", "the total as a float", total_says(lambda ask: float(SIZES.get(ask.string, 0)))),
-    Shape("total-odd", "each string's total is odd in another way", total_says(_odd_total)),
-    Shape("total-absent", "no total at all", _without_total),
+    Shape("total-odd", "each string's total is odd in another way", total_says(_odd_total), requests=EMPTY_TWICE),
+    Shape("total-absent", "no total at all", _without_total, requests=EMPTY_TWICE),
     Shape("total-too-low", "1 for everything", total_says(lambda ask: min(1, SIZES.get(ask.string, 0)))),
     Shape(
         "total-2-40",

@@ -296,6 +296,8 @@ class Client:
             self._notes.problem("RequestRejected", what)
         ends = ends_string(failure, attempts, self.settings.retry, counts=counts)
         if isinstance(asked.outcome, EmptyPage) and self._is_end(asked, attempts, fault, ends=ends):
+            if not asked.offset:
+                outage.doubtful_ends += 1
             return asked.outcome.page
         if ends:
             return Dead(failure.reason, failure.failure_class, attempts.failures, failure.message)
@@ -324,11 +326,12 @@ class Client:
     def _is_end(self, asked: Asked, attempts: Attempts, fault: Fault, *, ends: bool) -> bool:
         """Whether an empty page is the end of its string's list, though the total says otherwise.
 
-        Where little is missing the total may be too high: two in a row will do, but not in an outage. Else
-        it is a failure like another, after whose last attempt what came before it is kept.
+        Where little is missing the total may be too high: two in a row will do, but neither in an outage nor after many
+        strings that ended so. Else it is a failure like another, after whose last attempt what came before it is kept.
         """
         if _is_nearly_all(asked.outcome):
-            return attempts.empty_pages > 1 and (fault is Fault.OF_THE_STRING or not self.outage.lasts)
+            doubtful = self.outage.lasts or self.outage.is_doubted
+            return attempts.empty_pages > 1 and (fault is Fault.OF_THE_STRING or not doubtful)
         return ends and asked.offset > 0
 
     async def _ask_control(
@@ -417,4 +420,4 @@ def _is_nearly_all(outcome: Outcome) -> bool:
 
 def _first_lacks(page: Page) -> int:
     """The same of the first page of a control string, of which nothing else is known."""
-    return page.lacks(int(page.has_next) if page.total is None else page.total)
+    return page.lacks(1 if page.total is None else page.total)

@@ -24,6 +24,9 @@ from crawl_worker.client.retry import Attempts, RetryRules
 
 LIMITED_ALONE = 4
 """429s in a row, with nobody else asking, after which a control string is asked for: each of them doubles the pause."""
+DOUBTED_AFTER = 10
+"""Strings in a row that ended with nobody though there was to be somebody, after which a control string is asked for:
+they may be the API's doing."""
 NOTED_AFTER_S = 60.0
 """Seconds after which a person is told: shorter ones pass by themselves, and are many."""
 
@@ -47,6 +50,8 @@ class Outage:
         """Requests of this process that were answered with a page."""
         self.found = 0
         """Of these the ones with items: an API that fails where it has something to say still brings the others."""
+        self.doubtful_ends = 0
+        """Strings that ended with nobody, though nothing said that there is nobody, since a page with items came."""
         self._clock = clock
         self._rules = rules
         self._control_strings = control_strings
@@ -63,6 +68,11 @@ class Outage:
     def lasts(self) -> bool:
         """Whether there is an outage now."""
         return self._failures > 0
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether strings end with nobody so often that it may be the API's doing."""
+        return self.doubtful_ends >= DOUBTED_AFTER
 
     @property
     def age_s(self) -> float:
@@ -97,6 +107,7 @@ class Outage:
         """A request was answered, with items or without: any outage is over."""
         self.successes += 1
         self.found += found
+        self.doubtful_ends = 0 if found else self.doubtful_ends
         if self.lasts:
             self._failures = self._probes = 0
             self._prober = None
@@ -134,12 +145,13 @@ class Outage:
     def control_beside(self, string: str, attempts: Attempts) -> str | None:
         """The same beside an outage, for a string of whose 429s or failures nobody shows whether they are its own.
 
-        Nobody else asks for anything, or all that others ask for is answered with empty pages.
+        Nobody else asks for anything, or all that others ask for is answered with empty pages, or ends with nobody.
         """
         rules = self._rules()
         limited = attempts.limited_uncounted >= LIMITED_ALONE and self.successes == attempts.successes_at_limit
         unknown = attempts.unknown >= rules.max_attempts and self.found == attempts.found_before
-        if attempts.control_came_last or not (limited or unknown):
+        doubted = self.is_doubted and attempts.empty_pages > 0
+        if attempts.control_came_last or not (limited or unknown or doubted):
             return None
         attempts.control_came_last = True
         return self._control(attempts.limited + attempts.failures, string)

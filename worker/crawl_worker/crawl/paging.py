@@ -79,7 +79,8 @@ class Paging:
         """Results that are to come at the current offset or after it, as all pages so far and this one say."""
         total = _larger(self._largest_total, page.total)
         if total is None:
-            return int(page.has_next)
+            # Without a total nothing says that there is nobody at all.
+            return int(page.has_next or not self.offset)
         missing = max(0, min(total, self.cap) - self.offset)
         if page.total is not None and 0 <= page.total - self.offset <= SLACK:
             # It says itself that the list ends about here: an earlier total was too high.

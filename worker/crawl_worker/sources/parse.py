@@ -110,11 +110,11 @@ def _is_like_an_artist(item: object) -> bool:
 
 
 def _items_of(page: dict[str, Any], *, total: int | None) -> list[object]:
-    """The page's items. None at all are an empty page where the total says so too, or says nothing."""
+    """The page's items. None at all are an empty page where the total says so too."""
     items = page.get("items")
     if isinstance(items, list):
         return items
-    if items is None and (total == 0 or ("items" in page and page.get("total") is None)):
+    if items is None and total == 0:
         return []
     raise InvalidBodyError("its artists have no list of items")
 

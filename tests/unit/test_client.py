@@ -194,6 +194,15 @@ async def test_a_string_alone_that_no_token_is_good_for_is_given_up() -> None:
     assert len(world.token_endpoint.asked_at_s) <= 6
 
 
+@in_virtual_time
+async def test_a_string_alone_has_its_token_replaced_where_a_control_string_is_refused_as_well() -> None:
+    world = ClientWorld(
+        lambda asked: Unauthorized("no") if int(asked.token.removeprefix("token-")) < 8 else a_page("x")
+    )
+    async with asyncio.timeout(3600):
+        assert await world.page("aa") == (a_page("x"), 50)
+
+
 LIMITED = RateLimited("7", quota=False, message="slow down")
 
 
@@ -234,7 +243,7 @@ async def test_a_string_that_was_stopped_before_its_turn_to_go_first_holds_nobod
     _grant_in_turn(world)
     bad = asyncio.create_task(world.page("aa", session))
     others = asyncio.gather(*(_others(world, 20) for _ in range(3)))
-    while len(world.limiter.freezes) < 6:
+    while world.client._first_turns._first is None:
         await world.clock.sleep(0.5)
     session.switch.stop()
     with pytest.raises(StoppedError):
@@ -296,9 +305,12 @@ async def test_429s_to_half_of_all_requests_give_no_string_up() -> None:
 
 @in_virtual_time
 async def test_a_429_is_no_strings_own_however_few_attempts_it_has() -> None:
-    world = ClientWorld(then_good(*[a_page("y")] * 3, LIMITED, *[a_page("y")] * 3))
+    left = [LIMITED] * 4
+    world = ClientWorld(lambda asked: left.pop() if left and asked.string == "aa" else a_page("x"))
     world.settings.retry = RetryRules(max_attempts=1, initial_backoff_s=1.0, max_backoff_s=60.0)
-    await asyncio.gather(*(_others(world, 10) for _ in range(3)))
+    page, _ = await asyncio.gather(world.page("aa"), _others(world, 60))
+    assert page == (a_page("x"), 50)
+    assert not left
 
 
 @in_virtual_time
@@ -438,11 +450,11 @@ async def test_a_control_is_asked_for_with_the_limit_of_what_failed() -> None:
 @pytest.mark.parametrize(
     ("failure", "reason", "begins"),
     [
-        (ServerFailed(503, "down"), "SourceFailing", "http_503: down; no request has succeeded since "),
-        (LOST, "SourceUnreachable", "answer_closed: the connection closed; "),
-        (InvalidBody("200 with ''"), "SourceFailing", "invalid_body: 200 with ''; "),
-        (Page(0, 23, False, []), "SourceFailing", "empty_page: a page without items at offset 0 of a total of 23; "),
-        (Rejected(403, "no"), "RequestRejected", "http_403: no; "),
+        (ServerFailed(503, "down"), "SourceFailing", "503 down; no request has succeeded; the first failed at "),
+        (LOST, "SourceUnreachable", "the connection closed; "),
+        (InvalidBody("200 with ''"), "SourceFailing", "no page: 200 with ''; "),
+        (Page(0, 23, False, []), "SourceFailing", "a page without items at offset 0 of a total of 23; "),
+        (Rejected(403, "no"), "RequestRejected", "403 no; "),
     ],
 )
 @in_virtual_time
@@ -555,6 +567,35 @@ async def test_a_bad_string_where_nothing_is_to_be_found_is_given_up() -> None:
     dead = await world.page("aa")
     assert isinstance(dead, Dead)
     assert dead.attempts <= 6 * RULES.max_attempts
+
+
+@in_virtual_time
+async def test_a_control_that_fails_ends_the_row_of_controls_that_find_nothing() -> None:
+    nothing = Page(0, 0, has_next=False, artists=[])
+    asked_for = 0
+
+    def script(asked: Asked) -> Meaning:
+        nonlocal asked_for
+        if asked.string == "aa":
+            return BROKEN
+        asked_for += 1
+        return nothing if asked_for % 2 else BROKEN
+
+    world = ClientWorld(script)
+    waiting = asyncio.create_task(world.page("aa"))
+    await world.clock.sleep(24 * 3600.0)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+@in_virtual_time
+async def test_empty_pages_with_another_failure_between_are_not_two_in_a_row() -> None:
+    last = Page(0, 1, has_next=False, artists=[])
+    left: list[Meaning] = [last, BROKEN, last, a_page("y")]
+    world = ClientWorld(lambda asked: left.pop(0) if asked.string == "aa" else a_page("x"))
+    world.settings.retry = RetryRules(max_attempts=9, initial_backoff_s=2.0, max_backoff_s=60.0)
+    answer, _ = await asyncio.gather(world.page("aa"), _others(world, 60))
+    assert answer == (a_page("y"), 50)
 
 
 @in_virtual_time

@@ -98,6 +98,7 @@ async def test_a_waiter_that_was_cancelled_is_passed_over() -> None:
 async def test_an_outage_is_told_of_after_a_minute_with_its_reason_and_since_when() -> None:
     clock = LoopClock()
     outage, first = an_outage(clock), Attempts(0)
+    outage.succeeded(found=True)
     outage.failed(first, NOTE)
     await outage.turn(first)
     await clock.sleep(58.0)

@@ -147,7 +147,7 @@ async def test_an_endpoint_out_of_reach_is_one_that_fails(caplog: pytest.LogCapt
     keeper = keeper_of(Away(clock), clock)
     assert await keeper.get() == "token-2"
     (failed,) = [vars(record)[_ATTRIBUTE] for record in caplog.records if record.levelname == "WARNING"]
-    assert (failed["reason"], failed["error"]) == ("token_network", "token: All connection attempts failed")
+    assert (failed["reason"], failed["error"]) == ("token_network", "All connection attempts failed (token)")
 
 
 @in_virtual_time
@@ -222,7 +222,7 @@ async def test_a_minute_without_a_token_is_noted_with_its_reason() -> None:
     await clock.sleep(NOTED_AFTER_S - 1)
     assert notes.problems == []
     await clock.sleep(2)
-    assert set(notes.problems) == {(TOKEN_UNAVAILABLE, "no access token is granted: errorTransient")}
+    assert set(notes.problems) == {(TOKEN_UNAVAILABLE, "no access token is granted: 400 errorTransient")}
     asking.cancel()
 
 

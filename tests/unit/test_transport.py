@@ -15,6 +15,7 @@ from support.processes.raw_server import serve
 
 from crawl_core.limiter.permit import CLOSED_MARGIN_S, PermitExpiredError
 from crawl_worker.client.errors import NoAnswerError, NotSentError
+from crawl_worker.client.proxies import Proxies
 from crawl_worker.client.transport import ApiTransport
 from crawl_worker.sources.outcomes import Lack
 from crawl_worker.sources.wire import HttpRequest
@@ -83,6 +84,26 @@ async def test_a_closed_connection_is_one_arrival_and_frees_the_slot_a_little_la
     assert 0 < keeper.late_s <= CLOSED_MARGIN_S
 
 
+async def test_a_connection_that_a_proxy_closes_keeps_the_slot() -> None:
+    keeper = Keeper()
+    async with serve(close) as server:
+        proxies = Proxies(used=True, found={"http": server.url})
+        async with ApiTransport(concurrency=2, request_timeout_s=5.0, proxies=proxies) as api:
+            with pytest.raises(NoAnswerError) as failure:
+                await api.send(get("http://api.example/v1/search"), permit(keeper))
+    assert (failure.value.lack, len(server.requests), keeper.told) == (Lack.CLOSED, 1, [])
+
+
+async def test_answers_that_say_nothing_without_end_are_no_answer() -> None:
+    async def early_hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5000 + OK)
+
+    async with serve(early_hints) as server, transport() as api:
+        with pytest.raises(NoAnswerError) as failure:
+            await api.send(get(server.url), permit(Keeper()))
+    assert failure.value.lack is Lack.MALFORMED
+
+
 async def test_a_kept_connection_that_closes_on_the_second_request_is_one_arrival_each() -> None:
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(server.requests) > 1:
@@ -144,7 +165,7 @@ async def test_a_body_that_stalls_keeps_its_slot() -> None:
 async def test_a_refused_connection_gives_the_permit_back() -> None:
     keeper = Keeper()
     async with transport() as api:
-        with pytest.raises(NotSentError):
+        with pytest.raises(NotSentError, match=r"^127\.0\.0\.1:1 refuses connections"):
             await api.send(get("http://127.0.0.1:1/"), permit(keeper))
     assert keeper.told == ["unused"]
 

@@ -292,7 +292,7 @@ class Client:
         counts = fault is Fault.OF_THE_STRING
         if failure.permanent and not counts:
             # Nobody succeeds meanwhile: a person should look. What is one string's own fault ends in its dead letter.
-            what = f"the API rejects {string!r} with {failure.reason}: {failure.message}"
+            what = f"the API rejects {string!r} with {failure.words}"
             self._notes.problem("RequestRejected", what)
         ends = ends_string(failure, attempts, self.settings.retry, counts=counts)
         if isinstance(asked.outcome, EmptyPage) and self._is_end(asked, attempts, fault, ends=ends):
@@ -312,7 +312,7 @@ class Client:
                 "request.failed",
                 string=string,
                 reason=failure.reason,
-                error=failure.message,
+                error=failure.words,
                 failures=attempts.failures,
                 outage=of_all,
                 delay_s=round(delay_s, 3),
@@ -326,12 +326,11 @@ class Client:
     def _is_end(self, asked: Asked, attempts: Attempts, fault: Fault, *, ends: bool) -> bool:
         """Whether an empty page is the end of its string's list, though the total says otherwise.
 
-        Where little is missing the total may be too high: two in a row will do, but neither in an outage nor after many
-        strings that ended so. Else it is a failure like another, after whose last attempt what came before it is kept.
+        Where little is missing the total may be too high: two in a row will do, but not in an outage. Else
+        it is a failure like another, after whose last attempt what came before it is kept.
         """
         if _is_nearly_all(asked.outcome):
-            doubtful = self.outage.lasts or self.outage.is_doubted
-            return attempts.empty_pages > 1 and (fault is Fault.OF_THE_STRING or not doubtful)
+            return attempts.empty_pages > 1 and (fault is Fault.OF_THE_STRING or not self.outage.lasts)
         return ends and asked.offset > 0
 
     async def _ask_control(
@@ -396,7 +395,7 @@ class Client:
 
 def _note(failure: Failure) -> OutageNote:
     """What people are told of an outage in which requests fail so."""
-    return OutageNote(outage_reason(failure.failure_class), f"{failure.reason}: {failure.message}")
+    return OutageNote(outage_reason(failure.failure_class), failure.words)
 
 
 def _judged(lacks: Callable[[Page], int], offset: int, page: Page) -> Page | EmptyPage:

@@ -10,6 +10,7 @@ that is refused ends its connection, so that nothing left of it is taken for the
 from __future__ import annotations
 
 import asyncio
+import errno
 import zlib
 from functools import partial
 
@@ -147,7 +148,21 @@ def _words_of(error: Exception) -> str:
         case aiohttp.ClientHttpProxyError():
             return f"the proxy answers {error.status} {error.message}"
         case aiohttp.ClientProxyConnectionError():
-            return f"the proxy is not reached: {error}"
+            return f"the proxy {_not_reached(error)}"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the certificate of {error.host}:{error.port} is not accepted: {error.certificate_error}"
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {error.host} is not found: {error.strerror or error.os_error}"
+        case aiohttp.ClientConnectorError():
+            return _not_reached(error)
         case aiohttp.ClientResponseError():
             return f"the answer is not HTTP as it is written: {error.message}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _not_reached(error: aiohttp.ClientConnectorError) -> str:
+    server = f"[{error.host}]:{error.port}" if ":" in error.host else f"{error.host}:{error.port}"
+    # Where a name has several addresses, all their errors are in one text without a number.
+    if f"[Errno {errno.ECONNREFUSED}]" in str(error.os_error):
+        return f"{server} refuses connections"
+    return f"{server} is not reached: {error.os_error.strerror or error.os_error}"

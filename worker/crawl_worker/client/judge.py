@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from crawl_core.job import reasons
-from crawl_core.metrics.labels import FailureClass
+from crawl_core.metrics.labels import FailureClass, OutcomeLabel
 from crawl_worker.client.outcomes import class_of, name_of
 from crawl_worker.client.retry import Attempts, RetryRules
 from crawl_worker.sources.outcomes import Outcome, Page, PageSizeRefused, RateLimited, Rejected, Unauthorized
@@ -55,6 +55,15 @@ class Failure:
     message: str
     permanent: bool = False
     """Whether the same request will fail again."""
+
+    @property
+    def words(self) -> str:
+        """What happened, for a line that may be cut: the cause first."""
+        if self.reason.startswith("http_"):
+            return f"{self.reason.removeprefix('http_')} {self.message}".rstrip()
+        if self.failure_class is FailureClass.CREDENTIAL:
+            return f"401 {self.message}".rstrip()
+        return f"no page: {self.message}" if self.reason == OutcomeLabel.INVALID_BODY else self.message
 
 
 Verdict = Pause | AskSmaller | NewToken | Failure

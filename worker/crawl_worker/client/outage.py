@@ -70,11 +70,6 @@ class Outage:
         return self._failures > 0
 
     @property
-    def is_doubted(self) -> bool:
-        """Whether strings end with nobody so often that it may be the API's doing."""
-        return self.doubtful_ends >= DOUBTED_AFTER
-
-    @property
     def age_s(self) -> float:
         """Seconds that it has lasted for those who wait for its end; 0 where there is none, or nobody waits."""
         stands = self.lasts and (self._prober is not None or self._waiting)
@@ -87,8 +82,8 @@ class Outage:
         if age_s < NOTED_AFTER_S:
             return None
         began = datetime.fromtimestamp(self._clock.time() - age_s, UTC)
-        since = f"no request has succeeded since {began:%Y-%m-%d %H:%M} UTC"
-        return OutageNote(self._note.reason, f"{self._note.message}; {since}")
+        begins = "no request has succeeded since" if self.successes else "no request has succeeded; the first failed at"
+        return OutageNote(self._note.reason, f"{self._note.message}; {begins} {began:%Y-%m-%d %H:%M} UTC")
 
     def admits(self, attempts: Attempts) -> bool:
         """Whether this one may send now."""
@@ -150,7 +145,7 @@ class Outage:
         rules = self._rules()
         limited = attempts.limited_uncounted >= LIMITED_ALONE and self.successes == attempts.successes_at_limit
         unknown = attempts.unknown >= rules.max_attempts and self.found == attempts.found_before
-        doubted = self.is_doubted and attempts.empty_pages > 0
+        doubted = self.doubtful_ends >= DOUBTED_AFTER and attempts.empty_pages > 0
         if attempts.control_came_last or not (limited or unknown or doubted):
             return None
         attempts.control_came_last = True

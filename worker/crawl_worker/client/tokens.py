@@ -156,7 +156,7 @@ class TokenKeeper:
         await self._clock.sleep(delay_s)
 
     def _note(self, answer: NoToken) -> None:
-        self._notes.problem(TOKEN_UNAVAILABLE, f"no access token is granted: {answer.message}")
+        self._notes.problem(TOKEN_UNAVAILABLE, f"no access token is granted: {_words(answer)}")
 
     def _take(self, granted: Granted) -> str:
         self._token, self._good_until_s = granted.token, self._asked_s + used_for_s(granted.expires_in_s)
@@ -180,7 +180,7 @@ class TokenKeeper:
         reason = "denied" if isinstance(answer, Denied) else answer.reason
         log.warning(
             "token request failed",
-            extra=fields("credential.failed", reason=reason, error=answer.message, delay_s=round(delay_s, 3)),
+            extra=fields("credential.failed", reason=reason, error=_words(answer), delay_s=round(delay_s, 3)),
         )
         return delay_s
 
@@ -202,8 +202,15 @@ class TokenKeeper:
         try:
             answer = await self._transport.send(request)
         except TokenRequestError as error:
-            return NoToken("token_network", f"{request.url}: {error}")
+            return NoToken("token_network", f"{error} ({request.url})")
         return self._source.read_token(answer)
+
+
+def _words(answer: Denied | NoToken) -> str:
+    """What happened, for a line that may be cut: the cause first."""
+    if isinstance(answer, NoToken) and answer.reason.startswith("token_http_"):
+        return f"{answer.reason.removeprefix('token_http_')} {answer.message}".rstrip()
+    return answer.message
 
 
 def used_for_s(expires_in_s: float | None) -> float:

@@ -142,7 +142,7 @@ class ApiTransport:
         if not permit.used:
             permit.unused()
             hint = self._proxies.hint(URL(request.url)) if isinstance(error, aiohttp.ClientConnectorError) else ""
-            return NotSentError(f"no connection: {what}{hint}")
+            return NotSentError(f"{what}{hint}")
         if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) or (
             isinstance(error, OSError) and error.errno in (errno.ECONNRESET, errno.EPIPE)
         ):

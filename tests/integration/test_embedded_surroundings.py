@@ -238,6 +238,21 @@ def test_what_keeps_initdb_from_its_work_is_quoted(place: Path, monkeypatch: pyt
         server.start()
 
 
+def test_a_full_disk_is_named_though_initdb_clears_up_after_it() -> None:
+    said = """creating configuration files ... ok
+running bootstrap script ... 2026-11-29 11:31:15.404 UTC [13086] FATAL:  could not extend file "base/1/2691": No space left on device
+2026-11-29 11:31:15.404 UTC [13086] HINT:  Check free disk space.
+2026-11-29 11:31:15.404 UTC [13086] PANIC:  cannot abort transaction 1, it was already committed
+Aborted
+child process exited with exit code 134
+initdb: removing data directory "/data/postgres"
+"""  # noqa: E501
+    assert wheel.reason(said.splitlines()) == (
+        'FATAL: could not extend file "base/1/2691": No space left on device | HINT: Check free disk space. '
+        "| PANIC: cannot abort transaction 1, it was already committed"
+    )
+
+
 def test_a_start_that_takes_long_is_told_and_can_be_called_off(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     programs = place / "bin"
     programs.mkdir()

@@ -6,7 +6,6 @@ A folder that this program did not make is neither changed nor removed.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -340,8 +339,7 @@ def _reason(log: Path, log_bytes: int) -> str:
         lines = read_plain(log, offset=log_bytes).splitlines()
     except OSError:
         return ""
-    telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|HINT|DETAIL):|invalid value", line)] or lines
-    return wheel.quoted([re.sub(r"^[0-9][0-9:. -]* [A-Z]+ \[[0-9]+\] ", "", line) for line in telling])
+    return wheel.reason(lines)
 
 
 def _remedy(said: str) -> str:

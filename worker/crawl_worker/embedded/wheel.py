@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import sys
@@ -71,9 +72,15 @@ def initialise(folder: Path, account: Account | None, waiting: Waiting) -> None:
         if not in_time or process.returncode != 0:
             output.seek(0)
             said = (
-                quoted(os.fsdecode(output.read()[-10_000:]).splitlines()) or f"initdb ended with {process.returncode}"
+                reason(os.fsdecode(output.read()[-10_000:]).splitlines()) or f"initdb ended with {process.returncode}"
             )
             raise ConfigurationError(f"PostgreSQL cannot be set up in {folder}: {said}; or give --postgres URL")
+
+
+def reason(lines: Sequence[str]) -> str:
+    """Why PostgreSQL or initdb gave up, of what it printed: its last lines are often about clearing up."""
+    telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|HINT|DETAIL|error):|invalid value", line)] or lines
+    return quoted([re.sub(r"^.*?[0-9][0-9:. -]* [A-Z]+ \[[0-9]+\] ", "", line) for line in telling])
 
 
 def quoted(lines: Sequence[str]) -> str:

@@ -196,10 +196,14 @@ def test_a_command_that_is_ended_by_a_signal_clears_up_and_says_so(command, caps
         return 0
 
     command(action)
-    assert cli.main(["status", "--json"]) == 130
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        assert cli.main(["status", "--json"]) == 130
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
     assert json.loads(capsys.readouterr().out)["state"] == "Interrupted"
     assert cleared == [True]
-    assert signal.getsignal(number) == signal.SIG_DFL
 
 
 def test_ctrl_c_while_it_is_imported_is_told_in_words(monkeypatch, capsys) -> None:

@@ -159,7 +159,7 @@ async def test_a_proxy_that_is_not_there_is_told_and_costs_no_permit(tls: ssl.SS
     async with serve(answer_ok, tls=tls) as server:
         proxies = Proxies(used=True, found={"http": nowhere, "https": nowhere})
         async with ApiTransport(concurrency=1, request_timeout_s=2.0, proxies=proxies) as transport:
-            with pytest.raises(NotSentError, match="the proxy is not reached") as failure:
+            with pytest.raises(NotSentError, match=r"the proxy 127\.0\.0\.1:1 refuses connections") as failure:
                 await send(transport, server, keeper)
         assert "hush" not in str(failure.value)
         assert (server.requests, keeper.told) == ([], ["unused"])

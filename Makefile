@@ -29,7 +29,7 @@ grafana: $(READY) ## Put data sources and boards into a Grafana (GRAFANA_URL=...
 ##@ Check
 
 .PHONY: test
-test: $(READY) ## Run the tests (about 5 minutes on 2 cores)
+test: $(READY) ## Run the tests (about 8 minutes on 2 cores)
 	$(BIN)/python -m pytest $(PARALLEL)
 
 .PHONY: coverage

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 from support.processes.pgbouncer import pgbouncer, sessions
+from support.processes.servers import opened
 
 from crawl_core.backends import postgres
 from crawl_core.backends.migrate import migrate
@@ -33,15 +33,6 @@ def pooled_url(ledger_url: str, request: pytest.FixtureRequest) -> Iterator[str]
         yield url
 
 
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Ledger]:
-    ledger = await Ledger.open(url, max_connections=4, application_name="test")
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
-
-
 async def record(ledger: Ledger) -> JobRow:
     job = parse_crawljob(JOB, origin="test")
     return await jobs.record(ledger, job, uid="uid", bucket="b", bucket_scope="Named")
@@ -49,7 +40,7 @@ async def record(ledger: Ledger) -> JobRow:
 
 async def test_two_clients_never_run_each_others_statements(pooled_url: str) -> None:
     """The first statement that each prepares has the same name."""
-    async with opened(pooled_url) as one, opened(pooled_url) as other:
+    async with opened(pooled_url, max_connections=4) as one, opened(pooled_url, max_connections=4) as other:
         job = await record(one)
 
         async def reads_jobs() -> None:
@@ -74,14 +65,14 @@ async def test_a_database_is_migrated_through_it(database_url: str) -> None:
     with pgbouncer(database_url) as url:
         first, second = await asyncio.gather(migrate(url), migrate(url))
         assert bool(first) is not bool(second)
-        async with opened(url) as ledger:
+        async with opened(url, max_connections=4) as ledger:
             assert await jobs.all(ledger) == []
 
 
 async def test_rows_are_streamed_and_instants_read_through_it(ledger_url: str, pooled_url: str) -> None:
     with psycopg.connect(ledger_url, autocommit=True) as admin:
         admin.execute(f"ALTER DATABASE \"{admin.info.dbname}\" SET DateStyle = 'German'")
-    async with opened(pooled_url) as ledger:
+    async with opened(pooled_url, max_connections=4) as ledger:
         job = await record(ledger)
         async with ledger.stream("jobs.all", chunk=1) as chunks:
             assert sum([len(chunk) async for chunk in chunks]) == 1
@@ -106,7 +97,7 @@ async def test_a_pooler_without_a_free_session_is_waited_for_briefly(
 ) -> None:
     monkeypatch.setattr(postgres, "CONNECT_TIMEOUT_S", 2)
     with pgbouncer(ledger_url, pool_size=1) as url:
-        async with opened(url) as ledger, ledger.transaction() as connection:
+        async with opened(url, max_connections=4) as ledger, ledger.transaction() as connection:
             await connection.execute("SELECT 1")
             with pytest.raises(LedgerUnavailableError):
                 await connect(url, application_name="test")

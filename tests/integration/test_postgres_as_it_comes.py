@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 
 import psycopg
 import pytest
-from support.processes.servers import Postgres, as_user
+from support.processes.servers import Postgres, as_user, opened
 
 from crawl_core.backends import postgres
 from crawl_core.backends.migrate import migrate
@@ -58,15 +57,6 @@ def role(postgres_server: Postgres, ledger_url: str) -> Iterator[str]:
 
 def as_role(url: str, role: str) -> str:
     return as_user(url, role, "pass")
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Ledger]:
-    ledger = await Ledger.open(url, max_connections=1, application_name="test")
-    try:
-        yield ledger
-    finally:
-        await ledger.close()
 
 
 async def record(ledger: Ledger, name: str = "settings") -> JobRow:

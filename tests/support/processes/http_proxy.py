@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+from support.processes.raw_server import listening
+
 
 class HttpProxy:
     """Counts what it is asked for."""
@@ -74,11 +76,6 @@ def _length_of(head: bytes) -> int:
 @asynccontextmanager
 async def http_proxy() -> AsyncIterator[HttpProxy]:
     proxy = HttpProxy()
-    listening = await asyncio.start_server(proxy.talk, "127.0.0.1", 0)
-    proxy.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-    yield proxy
-    listening.close()
-    for task in filter(None, proxy.talking):
-        task.cancel()
-    await asyncio.gather(*filter(None, proxy.talking), return_exceptions=True)
-    await asyncio.sleep(0)  # Closed transports close their sockets in the next turn.
+    async with listening(proxy.talk, proxy.talking) as port:
+        proxy.url = f"http://127.0.0.1:{port}"
+        yield proxy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 
 Streams = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -36,11 +36,20 @@ class Server:
 @asynccontextmanager
 async def serve(answer: Streams, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     server = Server(answer)
-    listening = await asyncio.start_server(server.talk, "127.0.0.1", 0, ssl=tls)
-    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1/search?q=a%20b"
-    yield server
-    listening.close()
-    for task in filter(None, server.talking):
+    async with listening(server.talk, server.talking, tls=tls) as port:
+        server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}/v1/search?q=a%20b"
+        yield server
+
+
+@asynccontextmanager
+async def listening(
+    talk: Streams, talking: Collection[asyncio.Task[None] | None], *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """Call `talk` for each connection to the port of loopback that it yields; in the end `talking` are cancelled."""
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    for task in filter(None, talking):
         task.cancel()
-    await asyncio.gather(*filter(None, server.talking), return_exceptions=True)
+    await asyncio.gather(*filter(None, talking), return_exceptions=True)
     await asyncio.sleep(0)  # Closed transports close their sockets in the next turn.

@@ -9,8 +9,8 @@ import signal
 import socket
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import pytest
 import redis
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.ledger.ledger import Ledger
 from crawl_worker.embedded import EmbeddedPostgres, wheel
 
 
@@ -171,3 +172,13 @@ def server_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def opened(url: str, *, max_connections: int = 1) -> AsyncIterator[Ledger]:
+    """The ledger at a URL, closed at the end."""
+    ledger = await Ledger.open(url, max_connections=max_connections, application_name="test")
+    try:
+        yield ledger
+    finally:
+        await ledger.close()

@@ -140,7 +140,9 @@ def test_postgres_valkey_and_the_sandbox_may_die_under_the_run(folder: Path) -> 
 
 
 def test_a_second_run_on_the_folder_is_refused(folder: Path) -> None:
-    with run(job(folder), folder / "data") as first:
+    # One that lasts for a minute: however long the second one takes to start, the first one crawls.
+    slow = job(folder, rateLimit={"requests": 20, "window": "1s"})
+    with run(slow, folder / "data") as first:
         wait_until(lambda: (folder / "data" / "run.lock").exists(), "the lock")
         wait_until(lambda: (folder / "data" / "run.lock").read_text(), "the pid in the lock")
         with subprocess.Popen(

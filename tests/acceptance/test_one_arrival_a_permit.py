@@ -114,7 +114,7 @@ async def test_a_permit_is_one_arrival(redis_url: str, tmp_path: Path, answer: A
 
     async with (
         server(answer) as (url, arrived),
-        ApiTransport(concurrency=8, request_timeout_s=0.5) as api,
+        ApiTransport(concurrency=8, timeout_s=lambda: 0.5) as api,
         Limiter(redis, BUCKET, ledger) as limiter,
     ):
         await asyncio.gather(*(task(limiter, api, url) for _ in range(8)))

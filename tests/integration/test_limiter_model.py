@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import redis
 from support.fakes.limiter_world import ALL_FAULTS, Faults, Result, World, simulate
 
+from crawl_core.limiter.permit import Permit
 from crawl_core.values.limits import BucketLimits
 
 REGIMES = [(1, 2.0, 1.0), (3, 2.0, 2.0), (10, 3.0, 10.0), (20, 1.0, 3.0), (5, 10.0, 1.0), (10, 30.0, 10.0)]
@@ -167,3 +169,25 @@ def test_the_model_finds_a_process_that_sends_late(client: redis.Redis, monkeypa
 def test_the_model_finds_a_connection_closed_early(client: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crawl_core.limiter.permit.CLOSED_MARGIN_S", 0.0)
     assert any(under_all_faults(client, seed, seconds=300.0).violations() for seed in range(4, 44))
+
+
+async def shorten_and_lose(world: World) -> None:
+    """Again and again a longer timeout, a shorter one that everybody hears of, and a Redis that forgets."""
+    for _ in range(20):
+        for timeout_s in (10.0, 1.0):
+            world.ledger.limits = replace(world.ledger.limits, request_timeout_s=timeout_s)
+            await world.clock.sleep(world.rng.uniform(8.0, 13.0))
+        await world.lose_memory()
+        await world.clock.sleep(30.0)
+
+
+def with_other_timeouts(client: redis.Redis, seed: int) -> Result:
+    limits, faults = BucketLimits(3, 2.0, 10.0, even=False), Faults(no_answer=0.5)
+    return simulate(client, limits, seed=seed, seconds=1.0, workers=3, faults=faults, then=shorten_and_lose)
+
+
+def test_the_model_finds_a_process_that_waits_by_its_own_timeout_alone(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Permit, "may_take_s", lambda self, own_s: own_s)
+    assert any(with_other_timeouts(client, seed).violations() for seed in range(1, 4))

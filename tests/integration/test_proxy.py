@@ -62,7 +62,7 @@ async def behind(tls: ssl.SSLContext | None, **more: str) -> AsyncIterator[tuple
     async with http_proxy() as proxy, serve(answer_ok, tls=tls) as server:
         found = {"http": proxy.url, "https": proxy.url} | more
         async with ApiTransport(
-            concurrency=4, request_timeout_s=2.0, proxies=Proxies(used=True, found=found)
+            concurrency=4, timeout_s=lambda: 2.0, proxies=Proxies(used=True, found=found)
         ) as transport:
             yield proxy, server, transport
 
@@ -98,7 +98,7 @@ async def test_the_login_is_the_proxys_alone(tls: ssl.SSLContext | None) -> None
     async with http_proxy() as proxy, serve(answer_ok, tls=tls) as server:
         url = proxy.url.replace("//", "//user:p%40ss@")
         proxies = Proxies(used=True, found={"http": url, "https": url})
-        async with ApiTransport(concurrency=1, request_timeout_s=2.0, proxies=proxies) as transport:
+        async with ApiTransport(concurrency=1, timeout_s=lambda: 2.0, proxies=proxies) as transport:
             for _ in range(2):
                 await send(transport, server)
         assert all(b"\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n" in head for head in proxy.heads)
@@ -158,7 +158,7 @@ async def test_a_proxy_that_is_not_there_is_told_and_costs_no_permit(tls: ssl.SS
     keeper, nowhere = Keeper(), "http://user:hush@127.0.0.1:1"
     async with serve(answer_ok, tls=tls) as server:
         proxies = Proxies(used=True, found={"http": nowhere, "https": nowhere})
-        async with ApiTransport(concurrency=1, request_timeout_s=2.0, proxies=proxies) as transport:
+        async with ApiTransport(concurrency=1, timeout_s=lambda: 2.0, proxies=proxies) as transport:
             with pytest.raises(NotSentError, match=r"the proxy 127\.0\.0\.1:1 refuses connections") as failure:
                 await send(transport, server, keeper)
         assert "hush" not in str(failure.value)
@@ -168,7 +168,7 @@ async def test_a_proxy_that_is_not_there_is_told_and_costs_no_permit(tls: ssl.SS
 async def test_tokens_are_asked_for_through_the_proxy_as_well(tls: ssl.SSLContext | None) -> None:
     async with http_proxy() as proxy, serve(answer_ok, tls=tls) as server:
         proxies = Proxies(used=True, found={"http": proxy.url, "https": proxy.url})
-        async with TokenTransport(request_timeout_s=2.0, proxies=proxies) as tokens:
+        async with TokenTransport(timeout_s=lambda: 2.0, proxies=proxies) as tokens:
             assert (await tokens.send(HttpRequest("GET", server.url, HEADERS))).body == b"ok"
             proxy.refusal = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"
             if tls is not None:
@@ -180,10 +180,10 @@ async def test_tokens_are_asked_for_through_the_proxy_as_well(tls: ssl.SSLContex
 async def test_without_being_told_so_no_proxy_is_used_and_a_failure_says_that_there_is_one() -> None:
     proxies = Proxies(used=False, found={"http": "http://127.0.0.1:1", "https": "http://127.0.0.1:1"})
     async with serve(answer_ok) as server:
-        async with ApiTransport(concurrency=1, request_timeout_s=2.0, proxies=proxies) as transport:
+        async with ApiTransport(concurrency=1, timeout_s=lambda: 2.0, proxies=proxies) as transport:
             await send(transport, server)
             with pytest.raises(NotSentError, match="HTTP_PROXY is set and not used: write proxy: FromEnvironment"):
                 await transport.send(HttpRequest("GET", "http://127.0.0.1:1/", {}), permit(Keeper()))
-        async with TokenTransport(request_timeout_s=2.0, proxies=proxies) as tokens:
+        async with TokenTransport(timeout_s=lambda: 2.0, proxies=proxies) as tokens:
             with pytest.raises(TokenRequestError, match="HTTPS_PROXY is set and not used"):
                 await tokens.send(HttpRequest("GET", "https://127.0.0.1:1/", {}))

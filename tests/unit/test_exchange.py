@@ -23,7 +23,7 @@ from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
 @asynccontextmanager
 async def api() -> AsyncIterator[ApiTransport]:
-    async with ApiTransport(concurrency=2, request_timeout_s=1.0) as made:
+    async with ApiTransport(concurrency=2, timeout_s=lambda: 1.0) as made:
         yield made
 
 
@@ -32,7 +32,7 @@ async def search(made: ApiTransport, url: str, keeper: Keeper | None = None) -> 
 
 
 async def grant(url: str) -> HttpAnswer:
-    async with TokenTransport(request_timeout_s=1.0) as tokens:
+    async with TokenTransport(timeout_s=lambda: 1.0) as tokens:
         return await tokens.send(HttpRequest("POST", url, {}, b"grant_type=client_credentials"))
 
 
@@ -140,7 +140,7 @@ async def test_a_request_that_cannot_be_written_is_an_error_of_its_own_kind() ->
             await made.send(HttpRequest("GET", server.url, {"X": "a\r\nY: b"}), permit(keeper))
         assert server.requests == []
         with pytest.raises(TokenRequestError):
-            async with TokenTransport(request_timeout_s=1.0) as tokens:
+            async with TokenTransport(timeout_s=lambda: 1.0) as tokens:
                 await tokens.send(HttpRequest("POST", server.url, {"X": "a\r\nY: b"}))
 
 

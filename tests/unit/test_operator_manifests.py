@@ -10,8 +10,9 @@ import pytest
 import yaml
 from support.fakes.observations import SETTINGS, view_of
 
+from crawl_core.errors import SpecError
 from crawl_core.spec import read_crawljob
-from crawl_operator.decide.manifests import workers_deployment
+from crawl_operator.decide.manifests import LONGEST_REQUEST_S, workers_deployment
 from crawl_operator.values import names
 from crawl_operator.values.model import Key, WorkerSettings
 
@@ -31,7 +32,7 @@ pod:
   automountServiceAccountToken: false
   enableServiceLinks: false
   shareProcessNamespace: true
-  terminationGracePeriodSeconds: 25
+  terminationGracePeriodSeconds: 135
   securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
   tolerations:
   - {key: node.kubernetes.io/not-ready, operator: Exists, effect: NoExecute, tolerationSeconds: 30}
@@ -184,9 +185,12 @@ def test_the_address_of_the_sandbox_is_never_told_to_workers_of_the_real_api() -
     assert not [each for each in container(spec)["args"] if "base-url" in each]
 
 
-@pytest.mark.parametrize(("timeout", "grace_s"), [("10s", 25), ("1500ms", 17), ("120s", 135)])
-def test_a_pod_has_time_to_finish_its_requests(timeout: str, grace_s: int) -> None:
-    assert pod({"source": {"requestTimeout": timeout}})["terminationGracePeriodSeconds"] == grace_s
+def test_a_pod_has_time_to_finish_the_longest_request_that_its_job_may_come_to_allow() -> None:
+    longest = f"{LONGEST_REQUEST_S}s"
+    for timeout in ("1s", longest):
+        assert pod({"source": {"requestTimeout": timeout}})["terminationGracePeriodSeconds"] > LONGEST_REQUEST_S
+    with pytest.raises(SpecError, match=longest):
+        pod({"source": {"requestTimeout": f"{LONGEST_REQUEST_S + 1}s"}})
 
 
 def test_resources_are_the_specs_where_it_has_any() -> None:

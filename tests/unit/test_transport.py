@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from support.fakes.permits import Keeper, permit
@@ -29,7 +30,7 @@ def get(url: str) -> HttpRequest:
 
 @asynccontextmanager
 async def transport(timeout_s: float = 5.0) -> AsyncIterator[ApiTransport]:
-    async with ApiTransport(concurrency=2, request_timeout_s=timeout_s) as api:
+    async with ApiTransport(concurrency=2, timeout_s=lambda: timeout_s) as api:
         yield api
 
 
@@ -88,7 +89,7 @@ async def test_a_connection_that_a_proxy_closes_keeps_the_slot() -> None:
     keeper = Keeper()
     async with serve(close) as server:
         proxies = Proxies(used=True, found={"http": server.url})
-        async with ApiTransport(concurrency=2, request_timeout_s=5.0, proxies=proxies) as api:
+        async with ApiTransport(concurrency=2, timeout_s=lambda: 5.0, proxies=proxies) as api:
             with pytest.raises(NoAnswerError) as failure:
                 await api.send(get("http://api.example/v1/search"), permit(keeper))
     assert (failure.value.lack, len(server.requests), keeper.told) == (Lack.CLOSED, 1, [])
@@ -246,16 +247,39 @@ async def test_a_compressed_body_comes_decompressed() -> None:
     assert answer.body == b"hello"
 
 
-def test_sockets_send_nothing_again_after_a_timeout() -> None:
-    api = ApiTransport(concurrency=1, request_timeout_s=7.0)
-    with api._socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))) as made:
-        linger = made.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+async def test_sockets_send_nothing_again_after_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the connection was made under another one."""
+    timeout_s, opened, make = 3.0, [], ApiTransport._socket
+
+    def remember(api: ApiTransport, address: tuple[Any, ...]) -> socket.socket:
+        opened.append(make(api, address))
+        return opened[-1]
+
+    monkeypatch.setattr(ApiTransport, "_socket", remember)
+    async with serve(answer_ok) as server, ApiTransport(concurrency=1, timeout_s=lambda: timeout_s) as api:
+        for own_s, granted_s, resent_ms in ((3.0, 7.0, 3000), (4.5, 7.0, 4500), (7.0, 2.0, 2000)):
+            timeout_s = own_s
+            await api.send(get(server.url), permit(Keeper(), timeout_s=granted_s))
+            assert opened[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == resent_ms
+        linger = opened[0].getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
         assert linger == (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
-        assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
+        assert len(opened) == 1
+
+
+@pytest.mark.parametrize(("own_s", "granted_s"), [(0.2, 30.0), (30.0, 0.2)])
+async def test_a_request_takes_no_longer_than_the_job_says_now_and_its_permit_was_granted_for(
+    own_s: float, granted_s: float
+) -> None:
+    timeout_s = 60.0
+    async with serve(stall) as server, ApiTransport(concurrency=1, timeout_s=lambda: timeout_s) as api:
+        timeout_s = own_s
+        with pytest.raises(NoAnswerError):
+            async with asyncio.timeout(20.0):
+                await api.send(get(server.url), permit(Keeper(), timeout_s=granted_s))
 
 
 async def test_a_request_past_its_permit_is_a_mistake_told_at_once() -> None:
-    api = ApiTransport(concurrency=1, request_timeout_s=1.0)
+    api = ApiTransport(concurrency=1, timeout_s=lambda: 1.0)
     with pytest.raises(RuntimeError, match="transport is closed"):
         await api.send(get("http://127.0.0.1:1/"), permit(Keeper()))
 

@@ -271,9 +271,10 @@ async def test_live_settings_are_followed(monkeypatch: pytest.MonkeyPatch) -> No
     world = WorkerWorld(good, monkeypatch)
     running = asyncio.create_task(world.worker.run())
     await world.clock.sleep(0.05)
-    world.ledger.job = replace(job_row(retry={"maxAttempts": 5}), page_size=10)
+    world.ledger.job = replace(job_row(retry={"maxAttempts": 5}, source={"requestTimeout": "7s"}), page_size=10)
     await world.clock.sleep(11.0)
-    assert (world.settings.retry.max_attempts, world.settings.page_size) == (5, 10)
+    followed = (world.settings.retry.max_attempts, world.settings.page_size, world.settings.request_timeout_s)
+    assert followed == (5, 10, 7.0)
     world.ledger.job = replace(world.ledger.job, page_size=50)
     await world.clock.sleep(11.0)
     assert world.settings.page_size == 10  # It only ever falls.

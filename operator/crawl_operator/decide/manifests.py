@@ -5,7 +5,6 @@ How many workers there are stands in `scaling`, and when they are replaced in `w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +17,10 @@ from crawl_operator.values.model import CrawlJobView, WorkerSettings
 PROBE_PORT = 8080
 METRICS_PORT = 9090
 CREDENTIALS = "/etc/artistcrawl/credentials"
+LONGEST_REQUEST_S = 120
+"""Seconds of the longest source.requestTimeout. It may be raised while a pod runs, whose time to end stays as it is."""
 DRAIN_S = 15
-"""Seconds that a pod gets to end beyond the request in flight; the worker itself gives up 5 s earlier."""
+"""Seconds that a pod gets to end beyond the longest request; one that is done ends at once."""
 
 # A node that is lost: Kubernetes waits 300 s by default, in which its ranges' work stands still.
 NODE_LOST_S = 30
@@ -90,7 +91,7 @@ def _pod(job: CrawlJob, *, view: CrawlJobView, settings: WorkerSettings) -> Mani
         # Linux drops a SIGTERM that comes before the first process of a namespace handles it. So a worker that is told
         # to stop while it starts would crawl on until it is killed; it is not the first process here.
         "shareProcessNamespace": True,
-        "terminationGracePeriodSeconds": math.ceil(spec.source.request_timeout.seconds) + DRAIN_S,
+        "terminationGracePeriodSeconds": LONGEST_REQUEST_S + DRAIN_S,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "tolerations": tolerations(spec.workers),
         "topologySpreadConstraints": [

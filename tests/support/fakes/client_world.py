@@ -234,7 +234,7 @@ class ClientWorld:
         self.limiter = InstantLimiter(self.clock)
         self.token_endpoint = ScriptedTokens(self.clock)
         self.notes = RememberedNotes()
-        self.settings = ClientSettings(page_size=page_size, retry=rules, worker="w")
+        self.settings = ClientSettings(page_size=page_size, request_timeout_s=10.0, retry=rules, worker="w")
         self.tokens = TokenKeeper(
             source=self.source,
             transport=self.token_endpoint,

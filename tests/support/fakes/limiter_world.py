@@ -375,7 +375,7 @@ class World:
         faults = self.faults
         for rate, trouble in (
             (faults.kill, self._kill),
-            (faults.flush, self._flush),
+            (faults.flush, self.lose_memory),
             (faults.evict, self._evict),
             (faults.snapshot_restore, self._restore),
             (faults.redis_outage, self._redis_outage),
@@ -401,7 +401,8 @@ class World:
     def _memory_lost(self) -> None:
         self._frozen = self.ledger.rows.get(BUCKET, (0, 0))
 
-    async def _flush(self) -> None:
+    async def lose_memory(self) -> None:
+        """Redis forgets everything."""
         self.server.client.flushdb()
         self._memory_lost()
 
@@ -467,7 +468,11 @@ class RedisOfWorker:
 
 
 class Worker:
-    """One process: a real Limiter, and tasks that send."""
+    """One process: a real Limiter, and tasks that send.
+
+    Of three workers one hears of another request timeout before the bucket does, one never (it is of a version that
+    reads it once), and one crawls for another job of the bucket, whose timeout is the shorter one.
+    """
 
     def __init__(self, world: World, number: int, redis_s: float) -> None:
         self.world = world
@@ -475,6 +480,11 @@ class Worker:
         redis_of_worker: Any = RedisOfWorker(world, redis_s)
         self.limiter = Limiter(redis_of_worker, BUCKET, world.ledger, clock=world.clock)
         self._crawling: list[asyncio.Task[None]] = []
+        self._first_timeout_s = world.ledger.limits.request_timeout_s
+
+    def _own_timeout_s(self) -> float:
+        live_s = self.world.ledger.limits.request_timeout_s
+        return (live_s, self._first_timeout_s, live_s / 2)[self.number % 3]
 
     async def start(self) -> None:
         await self.limiter.__aenter__()
@@ -505,7 +515,7 @@ class Worker:
             return
         world.result.permits_of[self.number] += 1
         loop = asyncio.get_running_loop()
-        timeout_s = permit.request_timeout_s
+        timeout_s = permit.may_take_s(self._own_timeout_s())
         if rng.random() < faults.no_answer:
             # At the very latest: written at the deadline's end, on its way until nothing is sent again, and a margin.
             loop.call_later(rng.uniform(0.9, 1.0) * (timeout_s + 0.25), world.arrive, permit)

@@ -50,7 +50,7 @@ def _peak_mib() -> int:
 
 
 async def search(url: str) -> str:
-    async with ApiTransport(concurrency=1, request_timeout_s=REQUEST_TIMEOUT_S) as api:
+    async with ApiTransport(concurrency=1, timeout_s=lambda: REQUEST_TIMEOUT_S) as api:
         try:
             answer = await api.send(HttpRequest("GET", url, {}), permit(Keeper()))
         except NoAnswerError as error:
@@ -59,7 +59,7 @@ async def search(url: str) -> str:
 
 
 async def grant(url: str) -> str:
-    async with TokenTransport(request_timeout_s=REQUEST_TIMEOUT_S) as tokens:
+    async with TokenTransport(timeout_s=lambda: REQUEST_TIMEOUT_S) as tokens:
         try:
             answer = await tokens.send(HttpRequest("POST", url, {}, b"x"))
         except TokenRequestError as error:

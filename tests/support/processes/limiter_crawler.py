@@ -88,7 +88,7 @@ async def crawl(redis_url: str, api_url: str, ledger: Path, token: str, tasks: i
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
     redis = connect_redis(redis_url)
     async with (
-        ApiTransport(concurrency=tasks, request_timeout_s=timeout_s) as api,
+        ApiTransport(concurrency=tasks, timeout_s=lambda: timeout_s) as api,
         Limiter(redis, BUCKET, FileLedger(ledger)) as limiter,
     ):
         print(json.dumps({"ready": os.getpid()}), flush=True)

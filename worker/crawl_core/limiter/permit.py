@@ -85,7 +85,7 @@ class Permit:
         self.not_before_s = not_before_s
         self.send_by_s = send_by_s
         self.request_timeout_s = request_timeout_s
-        """The longest the request may take: the slot is held only as long as that."""
+        """The longest that the request may take, as the bucket had it at the grant: the slot is held for that long."""
         self.free_us = free_us
         """When the slot was free before this permit took it, in us since 1970 by Redis TIME: `unused` restores it."""
         self.window_us = window_us
@@ -97,6 +97,14 @@ class Permit:
     def used(self) -> bool:
         """Whether a request was written, or was about to be."""
         return self._state in ("used", "done")
+
+    def may_take_s(self, own_s: float) -> float:
+        """How long its request may take where the job says `own_s`, in seconds.
+
+        Never longer than the bucket reckoned with when it granted the permit: a timeout that is raised counts from the
+        first permit on that was granted under it (test_the_model_finds_a_process_that_waits_by_its_own_timeout_alone).
+        """
+        return min(own_s, self.request_timeout_s)
 
     def use(self) -> None:
         """Call right before the write, on an open connection. Where it raises PermitExpiredError, write nothing."""

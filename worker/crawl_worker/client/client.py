@@ -98,6 +98,8 @@ class ClientSettings:
     """What may change while the job runs. `page_size` falls back when the upstream refuses it."""
 
     page_size: int
+    request_timeout_s: float
+    """For the whole of a request; a permit may allow it less."""
     retry: RetryRules
     worker: str
 

@@ -7,6 +7,7 @@ redirect would carry the credentials elsewhere.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
 
 import aiohttp
@@ -22,10 +23,10 @@ MAX_BODY_BYTES = 64 * 2**10
 
 
 class TokenTransport:
-    """Connections to one token endpoint. Use it as `async with`."""
+    """Connections to one token endpoint. Use it as `async with`. `timeout_s` is asked at each request."""
 
-    def __init__(self, *, request_timeout_s: float, proxies: Proxies | None = None) -> None:
-        self._request_timeout_s = request_timeout_s
+    def __init__(self, *, timeout_s: Callable[[], float], proxies: Proxies | None = None) -> None:
+        self._timeout_s = timeout_s
         self._proxies = proxies or Proxies(used=False)
         self._session: aiohttp.ClientSession | None = None
 
@@ -46,7 +47,7 @@ class TokenTransport:
         if self._session is None:
             raise RuntimeError("the transport is closed: use it as `async with TokenTransport(...)`")
         try:
-            async with asyncio.timeout(self._request_timeout_s):
+            async with asyncio.timeout(self._timeout_s()):
                 return await exchange(self._session, request, proxies=self._proxies, max_body_bytes=MAX_BODY_BYTES)
         except aiohttp.ClientConnectorError as error:
             raise TokenRequestError(f"{in_words(error)}{self._proxies.hint(URL(request.url))}") from error

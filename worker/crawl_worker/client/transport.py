@@ -12,8 +12,10 @@ import asyncio
 import errno
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -39,7 +41,16 @@ MAX_BODY_BYTES = 2**20
 _OTHER_CONNECTIONS = 4
 """Connections tried with the same permit where something is left on one: as many as tasks commonly keep open."""
 
-_permit: ContextVar[Permit] = ContextVar("permit")
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """One request under way: what it is sent with, and how long it may take."""
+
+    permit: Permit
+    timeout_s: float
+
+
+_exchange: ContextVar[_Exchange] = ContextVar("exchange")
 
 
 class _SpokeFirstError(aiohttp.ClientConnectionError):
@@ -55,7 +66,9 @@ class _PermitRequest(ClientRequest):
             conn.close()
             raise _SpokeFirstError("the server spoke on the connection before it was asked")
         try:
-            _permit.get().use()
+            under_way = _exchange.get()
+            _stop_sending_after(conn, under_way.timeout_s)
+            under_way.permit.use()
         except (LookupError, PermitExpiredError):
             # The connection is good, and the next permit need not wait for one.
             conn.release()
@@ -63,12 +76,25 @@ class _PermitRequest(ClientRequest):
         return await super().send(conn)
 
 
-class ApiTransport:
-    """Connections to one API, at most `concurrency` of them, for requests that have a permit."""
+def _stop_sending_after(conn: Connection, timeout_s: float) -> None:
+    """Have the kernel send nothing again that long after it was written, whatever becomes of this process.
 
-    def __init__(self, *, concurrency: int, request_timeout_s: float, proxies: Proxies | None = None) -> None:
+    A connection outlives the timeout that it was made under: another one may be in force for this request.
+    """
+    if conn.transport is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        opened = conn.transport.get_extra_info("socket")
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, max(1, round(timeout_s * 1000)))
+
+
+class ApiTransport:
+    """Connections to one API, at most `concurrency` of them, for requests that have a permit.
+
+    `timeout_s` is asked at each request, for it may change while the job runs.
+    """
+
+    def __init__(self, *, concurrency: int, timeout_s: Callable[[], float], proxies: Proxies | None = None) -> None:
         self._concurrency = concurrency
-        self._request_timeout_s = request_timeout_s
+        self._timeout_s = timeout_s
         self._proxies = proxies or Proxies(used=False)
         self._session: aiohttp.ClientSession | None = None
 
@@ -111,29 +137,30 @@ class ApiTransport:
         return answer
 
     async def _exchange(self, session: aiohttp.ClientSession, request: HttpRequest, permit: Permit) -> HttpAnswer:
-        token = _permit.set(permit)
+        timeout_s = permit.may_take_s(self._timeout_s())
+        token = _exchange.set(_Exchange(permit, timeout_s))
         try:
             # One timeout over everything: the wait for a connection, connecting, sending, the answer and its body.
-            async with asyncio.timeout(min(self._request_timeout_s, permit.request_timeout_s)):
+            async with asyncio.timeout(timeout_s):
                 for _ in range(_OTHER_CONNECTIONS):
                     with suppress(_SpokeFirstError):
                         return await self._send_once(session, request)
                 return await self._send_once(session, request)
         finally:
-            _permit.reset(token)
+            _exchange.reset(token)
 
     async def _send_once(self, session: aiohttp.ClientSession, request: HttpRequest) -> HttpAnswer:
         return await exchange(session, request, proxies=self._proxies, max_body_bytes=MAX_BODY_BYTES)
 
     def _socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """A socket from which neither a timed-out request nor a dead process sends anything again."""
+        """A socket from which neither a timed-out request nor a dead process sends anything again.
+
+        For how long a stopped process may, each request says for itself.
+        """
         family, kind, protocol, _, _ = address
         made = socket.socket(family, kind, protocol)
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            timeout_ms = max(1, round(self._request_timeout_s * 1000))
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
         return made
 
     def _settle(self, request: HttpRequest, permit: Permit, error: Exception) -> NotSentError | NoAnswerError:

@@ -22,14 +22,18 @@ def retry_rules(job: JobRow) -> RetryRules:
 
 def client_settings(job: JobRow, *, worker_name: str) -> ClientSettings:
     """What the client starts with."""
-    page_size = job.crawl_job.spec.source.page_size
+    source = job.crawl_job.spec.source
     return ClientSettings(
-        page_size=min(page_size, job.page_size or page_size), retry=retry_rules(job), worker=worker_name
+        page_size=min(source.page_size, job.page_size or source.page_size),
+        request_timeout_s=source.request_timeout.seconds,
+        retry=retry_rules(job),
+        worker=worker_name,
     )
 
 
 def follow(settings: ClientSettings, job: JobRow) -> None:
     """Take over what has changed. A page size only ever falls: another worker may have found a smaller limit."""
     settings.retry = retry_rules(job)
+    settings.request_timeout_s = job.crawl_job.spec.source.request_timeout.seconds
     if job.page_size is not None:
         settings.page_size = min(settings.page_size, job.page_size)

@@ -85,16 +85,19 @@ async def _client(
     stack: contextlib.AsyncExitStack,
 ) -> Client:
     spec = job.crawl_job.spec
-    timeout_s = spec.source.request_timeout.seconds
     proxies = Proxies(used=spec.source.proxy == "FromEnvironment")
-    transport = await stack.enter_async_context(
-        ApiTransport(request_timeout_s=timeout_s, concurrency=MAX_CONNECTIONS, proxies=proxies)
-    )
-    token_transport = await stack.enter_async_context(TokenTransport(request_timeout_s=timeout_s, proxies=proxies))
 
+    # Asked each time, for they may change while the job runs.
     def rules() -> RetryRules:
-        return settings.retry  # Read at each failure: it may change while the job runs.
+        return settings.retry
 
+    def timeout_s() -> float:
+        return settings.request_timeout_s
+
+    transport = await stack.enter_async_context(
+        ApiTransport(timeout_s=timeout_s, concurrency=MAX_CONNECTIONS, proxies=proxies)
+    )
+    token_transport = await stack.enter_async_context(TokenTransport(timeout_s=timeout_s, proxies=proxies))
     return Client(
         source=source,
         transport=transport,

@@ -24,7 +24,7 @@ STATUS = {
     "artists": 1234,
     "requestsPerMinute": 20,
     "timeLeft": "57d4h",
-    "workers": {"desired": 3, "ready": 2},
+    "workers": {"desired": 3, "current": 3, "ready": 2},
     "selector": "artistcrawl.dev/crawljob=artists",
     "conditions": [
         {
@@ -109,7 +109,7 @@ def test_an_autoscaler_finds_selector_and_workers(crawling: Kubectl) -> None:
     crawling("scale", "crawl/artists", "--replicas=5")
     scale = json.loads(crawling("get", "crawl/artists", "--subresource=scale", "-o", "json").stdout)
     assert scale["spec"] == {"replicas": 5}
-    assert scale["status"] == {"replicas": 2, "selector": "artistcrawl.dev/crawljob=artists"}
+    assert scale["status"] == {"replicas": 3, "selector": "artistcrawl.dev/crawljob=artists"}
 
 
 def test_scale_is_bounded(crawling: Kubectl) -> None:

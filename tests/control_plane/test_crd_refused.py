@@ -51,8 +51,10 @@ def document_of(case: dict[str, Any]) -> Any:
     return data if isinstance(data, dict) and data.get("kind") and data.get("metadata", {}) is not None else None
 
 
+OF_THE_OPERATOR = "spec.keyspace.rangeSize"
+"""How many ranges it makes is computed by the code alone; the CRD has its bounds."""
 SENT = [case for case in CASES if document_of(case) is not None]
-REFUSED = [case for case in SENT if case["name"] not in HARMLESS]
+REFUSED = [case for case in SENT if case["name"] not in HARMLESS and "write rangeSize" not in case["says"]]
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["name"])
@@ -91,7 +93,14 @@ def some_spec(chance: random.Random) -> dict[str, Any]:
     if chance.random() < 0.4:
         keyspace["rangeSize"] = chance.choice([1, 2, 7, 20_000, 28_211_098, 28_211_099])
     kind = chance.choice(["Sandbox", "Spotify"])
-    source: dict[str, Any] = {"type": kind, "termsAccepted": chance.random() < 0.9}
+    source: dict[str, Any] = {"type": kind}
+    if chance.random() < 0.6:
+        source["termsAccepted"] = chance.random() < 0.9
+    if chance.random() < (0.6 if kind == "Spotify" else 0.1):
+        source["spotify"] = {"termsAccepted": True} if chance.random() < 0.9 else {}
+    for place in (source, source.get("spotify", {})):
+        if chance.random() < 0.3:
+            place["market"] = chance.choice(["SE", "SE", "SE", "NL"])
     if chance.random() < 0.9:
         source["credentialsSecretRef"] = {"name": "spotify"}
     urls = [
@@ -136,6 +145,8 @@ def test_any_spec_is_refused_by_both_or_by_neither(seed: int, refusal: Refusal) 
             crawljob_of(document, origin="it")
             problems = ""
         except SpecError as error:
+            if all(problem.path == OF_THE_OPERATOR for problem in error.problems):
+                continue
             problems = str(error)
         message = refusal(document)
         assert bool(message) == bool(problems), f"{document}\n{problems}\n{message}"

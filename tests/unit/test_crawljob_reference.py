@@ -56,7 +56,8 @@ def test_each_field_of_the_crd_has_its_row(part: str, title: str) -> None:
     [
         ("workers.max", ["integer", "`8`", "1 to 500", "live"]),
         ("rateLimit.window", ["duration", "`30s`", "1s to 24h", "live"]),
-        ("source.termsAccepted", ["boolean", "`false`", "", "immutable"]),
+        ("source.spotify.termsAccepted", ["boolean", "", "", "operator"]),
+        ("deadlinePolicy", ["`Alert` or `Suspend`", "`Alert`", "", "operator"]),
         ("source.type", [" or ".join(f"`{name}`" for name in TYPES), "`Sandbox`", "", "immutable"]),
         ("workers.resources.limits", ["map", "", "a map of resources to quantities, such as {cpu: 500m}", "restart"]),
         ("deadline", ["duration", "", "1m to 87600h", "operator"]),

@@ -32,6 +32,7 @@ def test_counts_are_the_ledgers() -> None:
     status = status_of(crawling())
     counts = (status.searches, status.requests, status.artists, status.artists_new, status.truncated)
     assert counts == (420, 430, 900, 800, 1)
+    assert (status.covered, status.total) == (TOTAL // 4, TOTAL)
     assert (status.requests_per_minute, status.dead_letters, status.progress) == (20, 0, "25.00%")
 
 
@@ -48,8 +49,8 @@ def test_it_carries_the_selector_of_its_pods() -> None:
 
 
 def test_workers_are_told_as_wanted_and_as_up() -> None:
-    workers = status_of(crawling({"workers": {"replicas": 3}}, workers={"replicas": 3, "ready": 2})).workers
-    assert (workers.desired, workers.ready) == (3, 2)
+    workers = status_of(crawling({"workers": {"replicas": 3}}, workers={"replicas": 3, "ready": 2, "pods": 4})).workers
+    assert (workers.desired, workers.current, workers.ready) == (3, 4, 2)
 
 
 def test_a_finished_job_requests_nothing() -> None:

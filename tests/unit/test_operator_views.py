@@ -29,7 +29,7 @@ def raw_deployment(*, generation=2, observed=2, **status):
                 "spec": {"containers": [{"name": "sidecar", "image": "s"}, {"name": "worker", "image": "w:1"}]}
             },
         },
-        "status": {"observedGeneration": observed, "readyReplicas": 2, **status},
+        "status": {"observedGeneration": observed, "readyReplicas": 2, "replicas": 4, **status},
     }
 
 
@@ -54,7 +54,8 @@ def waiting(reason, message="", *, restarts=0, exit_code=None):
 def test_a_deployment_is_read_with_its_owner_worker_and_counts():
     view = deployment_view(raw_deployment())
     assert (view.owner_uid, view.image, view.template) == ("uid-1", "w:1", "abc")
-    assert (view.replicas, view.ready, view.observed, view.deleting, view.failure) == (3, 2, True, False, "")
+    assert (view.replicas, view.ready, view.pods) == (3, 2, 4)
+    assert (view.observed, view.deleting, view.failure) == (True, False, "")
 
 
 def test_a_deployment_that_its_controller_has_not_seen_is_not_observed():

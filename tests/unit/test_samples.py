@@ -25,13 +25,13 @@ def test_there_is_a_sample_for_each_way_to_crawl() -> None:
 def test_the_spotify_sample_is_refused_until_the_terms_are_accepted() -> None:
     with pytest.raises(SpecError) as refused:
         read_crawljob(OPT_IN)
-    assert [problem.path for problem in refused.value.problems] == ["spec.source.termsAccepted"]
+    assert [problem.path for problem in refused.value.problems] == ["spec.source.spotify.termsAccepted"]
     assert "Developer Terms" in str(refused.value)
 
 
 def test_the_spotify_sample_is_valid_once_the_terms_are_accepted() -> None:
     text = OPT_IN.read_text().replace("termsAccepted: false", "termsAccepted: true")
-    assert parse_crawljob(text, origin="spotify.yaml").spec.source.terms_accepted
+    assert parse_crawljob(text, origin="spotify.yaml").spec.source.terms_are_accepted
 
 
 def test_the_full_sample_spells_out_the_defaults() -> None:

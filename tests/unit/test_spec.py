@@ -20,16 +20,19 @@ from crawl_core.spec import (
     CrawlJob,
     KeyspaceSpec,
     Spec,
+    canonical,
     change_of,
     crawljob_of,
     differences,
     identity,
     parse_crawljob,
     read_crawljob,
+    remedy,
 )
 from crawl_core.values.jobs import as_recorded
 
 HEADER = "apiVersion: artistcrawl.dev/v1alpha1\nkind: CrawlJob\nmetadata: {name: test}\n"
+SPOTIFY = "{type: Spotify, termsAccepted: true, credentialsSecretRef: {name: s}, %s}"
 
 
 def spec_of(text: str) -> Spec:
@@ -162,9 +165,10 @@ def test_whatever_stands_in_a_file_is_refused_with_problems(text: str) -> None:
 # --- identity and changes
 
 
-def test_the_same_crawl_written_differently_has_the_same_identity() -> None:
+def test_the_same_crawl_written_and_tuned_differently_has_the_same_identity() -> None:
     spelled = spec_of(
-        "{keyspace: {first: '0000', last: zzzz, rangeSize: 1296}, source: {requestTimeout: 10000ms, "
+        "{keyspace: {first: '0000', last: zzzz, rangeSize: 100}, source: {dataset: sandbox, requestTimeout: 20s, "
+        "pageSize: 10, baseURL: 'http://elsewhere', tokenURL: 'http://elsewhere/t', termsAccepted: true, "
         "credentialsSecretRef: {name: other}, proxy: FromEnvironment}, rateLimit: {requests: 99}}"
     )
     assert identity(spelled) == identity(Spec())
@@ -174,9 +178,11 @@ def test_the_same_crawl_written_differently_has_the_same_identity() -> None:
     ("text", "path"),
     [
         ("{keyspace: {maxLength: 5}}", "keyspace.maxLength"),
-        ("{keyspace: {rangeSize: 100}}", "keyspace.rangeSize"),
-        ("{source: {pageSize: 10}}", "source.pageSize"),
-        ("{source: {market: SE}}", "source.market"),
+        ("{keyspace: {first: '0001'}}", "keyspace.first"),
+        ("{source: {dataset: copy}}", "source.dataset"),
+        ("{source: {queryTemplate: 'artist:{}'}}", "source.queryTemplate"),
+        ("{source: {market: SE}}", "source.spotify.market"),
+        (f"{{source: {SPOTIFY % 'market: SE'}}}", "source.type"),
     ],
 )
 def test_another_crawl_has_another_identity_and_the_difference_has_a_name(text: str, path: str) -> None:
@@ -185,11 +191,68 @@ def test_another_crawl_has_another_identity_and_the_difference_has_a_name(text: 
     assert path in differences(identity(Spec()), other)
 
 
+@pytest.mark.parametrize(
+    ("source", "dataset"),
+    [
+        ("{baseURL: 'http://127.0.0.1:8080'}", "sandbox"),
+        ("{dataset: copy}", "copy"),
+        (SPOTIFY % "", "spotify"),
+        (SPOTIFY % "baseURL: 'https://API.spotify.com:443/'", "spotify"),
+        (SPOTIFY % "baseURL: 'https://api.spotify.com.example.com'", "api.spotify.com.example.com"),
+        (SPOTIFY % "baseURL: 'https://Proxy.example.com:443/spotify'", "proxy.example.com"),
+        (SPOTIFY % "baseURL: 'http://[::1]:8080'", "[::1]:8080"),
+        (SPOTIFY % "baseURL: 'https://elsewhere.example.com', dataset: spotify", "spotify"),
+    ],
+)
+def test_a_dataset_has_the_name_that_is_written_or_that_of_the_type_or_the_address(source: str, dataset: str) -> None:
+    found = spec_of(f"{{source: {source}}}").source.dataset_in_force
+    assert found == dataset
+    assert spec_of(f"{{source: {{dataset: '{found}'}}}}").source.dataset == found  # so that the remedy can be written
+
+
+@pytest.mark.parametrize("member", ["market: SE, termsAccepted: true", "spotify: {market: SE, termsAccepted: true}"])
+def test_what_is_spotifys_is_read_from_its_member_and_from_where_it_was_before(member: str) -> None:
+    source = spec_of(f"{{source: {{type: Spotify, credentialsSecretRef: {{name: s}}, {member}}}}}").source
+    assert (source.market_in_force, source.terms_are_accepted) == ("SE", True)
+
+
+def test_a_member_may_say_a_part_while_the_rest_stands_where_it_was() -> None:
+    text = f"{{source: {SPOTIFY % 'spotify: {market: SE}'}}}"
+    assert identity(spec_of(text)) == identity(spec_of(f"{{source: {SPOTIFY % 'market: SE'}}}"))
+
+
+OF_BEFORE: dict[str, Any] = {
+    "keyspace": {"alphabet": "0123456789abcdefghijklmnopqrstuvwxyz", "minLength": 4, "maxLength": 4, "first": "th00",
+                 "last": "thzz", "rangeSize": 36},
+    "source": {"type": "Spotify", "baseURL": "http://127.0.0.1:9", "tokenURL": "http://127.0.0.1:9/t", "market": "SE",
+               "queryTemplate": "{}", "pageSize": 50, "requestTimeout": "10s", "termsAccepted": True},
+}  # fmt: skip
+"""An identity as ledgers have it that were made before there were datasets."""
+
+
+def test_an_identity_of_before_becomes_that_of_the_same_spec() -> None:
+    spec = spec_of(json.dumps({**OF_BEFORE, "source": {**OF_BEFORE["source"], "credentialsSecretRef": {"name": "s"}}}))
+    assert canonical(OF_BEFORE) == identity(spec)
+    assert canonical(identity(spec)) == identity(spec)
+    assert differences(OF_BEFORE, spec) == {}
+
+
+def test_another_address_is_the_same_crawl_where_the_recorded_dataset_is_stated() -> None:
+    moved = SPOTIFY % "market: SE, baseURL: 'https://elsewhere'"
+    keyspace = "keyspace: {first: th00, last: thzz}"
+    changed = differences(OF_BEFORE, spec_of(f"{{{keyspace}, source: {moved}}}"))
+    assert changed == {"source.dataset": ("127.0.0.1:9", "elsewhere")}
+    assert 'write source.dataset: "127.0.0.1:9"' in remedy(changed)
+    stated = moved.replace("{type", "{dataset: '127.0.0.1:9', type")
+    assert differences(OF_BEFORE, spec_of(f"{{{keyspace}, source: {stated}}}")) == {}
+
+
 def test_a_field_added_by_a_later_version_is_no_difference_while_it_has_its_default() -> None:
     stored = identity(Spec())
-    del stored["source"]["pageSize"]
+    del stored["source"]["queryTemplate"]
     assert differences(stored, Spec()) == {}
-    assert differences(stored, spec_of("{source: {pageSize: 10}}")) == {"source.pageSize": (50, 10)}
+    changed = differences(stored, spec_of("{source: {queryTemplate: 'a {}'}}"))
+    assert changed == {"source.queryTemplate": ("{}", "a {}")}
 
 
 def test_a_field_that_workers_of_the_release_before_refuse_is_recorded_only_where_somebody_writes_it() -> None:
@@ -205,10 +268,11 @@ def test_every_field_says_what_changing_it_takes() -> None:
     assert {change_of(path) for path in leaves(Spec())} == set(Change)
 
 
-def test_only_keyspace_and_source_are_immutable_but_for_the_credentials_and_the_proxy() -> None:
-    immutable = {path for path in leaves(Spec()) if change_of(path) is Change.IMMUTABLE}
-    expected = {path for path in leaves(Spec()) if path.startswith(("keyspace.", "source."))}
-    assert immutable == expected - {"source.credentialsSecretRef", "source.proxy"}
+def test_only_what_decides_which_answers_belong_together_is_immutable() -> None:
+    assert {path for path in leaves(Spec()) if change_of(path) is Change.IMMUTABLE} == {
+        *(f"keyspace.{name}" for name in ("alphabet", "minLength", "maxLength", "first", "last")),
+        *(f"source.{name}" for name in ("type", "dataset", "queryTemplate", "market", "spotify")),
+    }
 
 
 # --- the schema that the CRD is generated from

@@ -94,12 +94,12 @@ def _version() -> Node:
         "storage": True,
         "additionalPrinterColumns": columns,
         "selectableFields": [{"jsonPath": ".spec.source.type"}, {"jsonPath": ".status.state"}],
-        # What is up, not what there should be: `kubectl scale --timeout` waits for it.
+        # The pods that exist, as of a Deployment: an HPA reckons from them, `kubectl scale --timeout` waits for them.
         "subresources": {
             "status": {},
             "scale": {
                 "specReplicasPath": ".spec.workers.replicas",
-                "statusReplicasPath": ".status.workers.ready",
+                "statusReplicasPath": ".status.workers.current",
                 "labelSelectorPath": ".status.selector",
             },
         },

@@ -1,22 +1,16 @@
 """CEL rules for what relates two fields, and for what may not change: the API server's form of crawl_core's `checks`.
 
 Every message says what to write. A rule is given to the nearest object that holds all it reads, and names the field at
-fault. Which fields may not change is read from crawl_core's table of changes. What CEL cannot say within the API
-server's budget is told by the operator, as a condition.
+fault. Which fields may not change is read from crawl_core's table of changes. No rule computes what the code computes
+(how many ranges there are, which dataset an address stands for): that is told by the operator, as a condition.
 """
 
 from __future__ import annotations
 
-from crawl_core import durations
-from crawl_core.keyspace import (
-    DEFAULT_RANGES,
-    MAX_DEFAULT_RANGE_SIZE,
-    MAX_RANGES,
-    MIN_DEFAULT_RANGE_SIZE,
-)
 from crawl_core.spec import messages
 from crawl_core.spec.changes import Change, change_of
 from crawl_core.spec.checks import LABEL_PREFIX
+from crawl_core.spec.sections import DEPRECATED
 from crawl_operator.crd.schema import Node, rule
 
 NAME_LENGTH = 63
@@ -42,7 +36,6 @@ def section_rules(path: str, schema: Node) -> list[Node]:
         "keyspace": [
             *_KEYSPACE,
             *(each for name in ("first", "last") for each in _bound_rules(name)),
-            too_many_ranges(),
         ],
         "source": _SOURCE,
         "source.baseURL": [*_URL, _BASE_URL],
@@ -109,38 +102,20 @@ def _bound_rules(name: str) -> list[Node]:
     ]
 
 
-def too_many_ranges() -> Node:
-    """Ranges are rows, inserted in one transaction. The default size makes too many of them from 6 characters on."""
-    size = f"self.?rangeSize.orValue({MAX_DEFAULT_RANGE_SIZE})"
-    return rule(
-        f"self.minLength > 8 || {_with_strings(f'n <= {size} * {MAX_RANGES}')}",
-        f"makes more than {MAX_RANGES} ranges; write a larger rangeSize",
-        field="rangeSize",
-        computed=f"'makes more than {MAX_RANGES} ranges; write rangeSize: %d or more'"
-        f".format([{_with_strings(f'(n + {MAX_RANGES - 1}) / {MAX_RANGES}')}])",
-    )
-
-
-def _with_strings(expression: str) -> str:
-    """An expression of n, the strings that are searched in any case, as crawl_core.keyspace counts them.
-
-    A string's place is the sum of its characters' places in the alphabet, each times a power of the alphabet's size.
-    CEL has no variables but those of a map over one element.
-    """
-    powers = f"[size(self.alphabet)].map(b, [1, {', '.join('*'.join('b' * power) for power in range(1, 9))}])"
-    place = (
-        "[0, 1, 2, 3, 4, 5, 6, 7].map(i, i < size(s) ? self.alphabet.indexOf(s.charAt(i)) * p[size(s)-1-i] : 0).sum()"
-    )
-    bounds = f"[self.?first.orValue(''), self.?last.orValue('')].map(s, {place})"
-    count = f"{bounds}].map(at, (has(self.last) ? at[1] + 1 : p[self.minLength]) - at[0])"
-    return f"{powers}.map(p, [{count}.map(n, {expression})[0])[0]"
-
-
 _SOURCE = [
     rule(
-        "self.type != 'Spotify' || self.termsAccepted",
+        "self.type != 'Spotify' || self.?spotify.?termsAccepted.or(self.?termsAccepted).orValue(false)",
         messages.SPOTIFY_TERMS,
-        field="termsAccepted",
+        field="spotify.termsAccepted",
+    ),
+    rule("self.type == 'Spotify' || !has(self.spotify)", messages.SPOTIFY_ONLY, field="spotify"),
+    *(
+        rule(
+            f"!has(self.{name}) || self.?spotify.?{name}.orValue(self.{name}) == self.{name}",
+            messages.said_twice(name),
+            field=name,
+        )
+        for name in ("market", "termsAccepted")
     ),
     rule(
         "self.type != 'Spotify' || has(self.credentialsSecretRef)",
@@ -210,43 +185,43 @@ _RETRY = [
 
 
 def _immutable(path: str, schema: Node) -> list[Node]:
-    """A rule for each field of the section that may not change; equal by default, or equally long, is no change."""
+    """A rule for each field of the section that may not change; written where it was left to its default is no change.
+
+    A field that is also read at a deprecated place has its rule there, which reads both.
+    """
     if not path or "properties" not in schema:
         return []
-    fields = [name for name in schema["properties"] if change_of(f"{path}.{name}") is Change.IMMUTABLE]
-    return [_unchanged(name, schema["properties"][name]) for name in fields]
+    return [
+        _unchanged(path, name, has_default="default" in field)
+        for name, field in schema["properties"].items()
+        if change_of(f"{path}.{name}") is Change.IMMUTABLE
+        and "properties" not in field
+        and f"{path}.{name}" not in DEPRECATED.values()
+    ]
 
 
-def _unchanged(name: str, field: Node) -> Node:
-    remedy = "a CrawlJob of another name"
-    former = f"'cannot change; write %s again, or {remedy}'.format([oldSelf.{name}])"
+_OTHER_NAME = "a CrawlJob of another name"
+
+
+def _unchanged(path: str, name: str, *, has_default: bool) -> Node:
+    member = DEPRECATED.get(f"{path}.{name}", "").removeprefix(f"{path}.")
+    now, before = (f"{each}.{name}" if has_default else _or_empty(each, name, member) for each in ("self", "oldSelf"))
+    written = f"'cannot change; write %s again, or {_OTHER_NAME}'.format([{before}])"
+    absent = f"'cannot change; leave it out again, or write {_OTHER_NAME}'"
+    # Without a name, the dataset is the type's or the address's: whether that is another one, the operator says.
+    either = f"!has(self.{name}) || !has(oldSelf.{name}) || " if name == "dataset" else ""
     return rule(
-        _same(name, field),
-        f"cannot change; write its former value, or {remedy}",
-        field=name,
-        computed=former if "default" in field else "",
+        f"{either}{now} == {before}",
+        f"cannot change; write its former value, or {_OTHER_NAME}",
+        field=member or name,
+        computed=written if has_default else f"{before} == '' ? {absent} : {written}",
     )
 
 
-def _same(name: str, field: Node) -> str:
-    """Whether a field stands for what it stood for: written in other words, or equal by default, is no change."""
-    now, before = f"self.{name}", f"oldSelf.{name}"
-    if name == "rangeSize":
-        default = _with_strings(
-            f"n / {DEFAULT_RANGES} < {MIN_DEFAULT_RANGE_SIZE} ? {MIN_DEFAULT_RANGE_SIZE} : "
-            f"n / {DEFAULT_RANGES} > {MAX_DEFAULT_RANGE_SIZE} ? {MAX_DEFAULT_RANGE_SIZE} : n / {DEFAULT_RANGES}"
-        )
-        either = f"self.?{name}.or(oldSelf.?{name})"
-        return f"has({now}) == has({before}) ? self.?{name} == oldSelf.?{name} : {either}.value() == {default}"
-    if field.get("pattern") == durations.PATTERN:
-        return f"duration({now}) == duration({before})"
-    if "default" in field:
-        return f"{now} == {before}"
-    now, before = (f"(has({value}) ? {value} : '')" for value in (now, before))
-    if name == "baseURL":
-        return f"{now} == {before} || {now} + '/' == {before} || {now} == {before} + '/'"
-    if name in ("first", "last"):
-        end = f"self.alphabet.charAt({'0' if name == 'first' else 'size(self.alphabet) - 1'})"
-        default = f"({now} + {before}).split('').all(c, c == {end})"
-        return f"{now} == {before} || (has(self.{name}) != has(oldSelf.{name}) && {default})"
-    return f"{now} == {before}"
+def _or_empty(place: str, name: str, member: str) -> str:
+    """A text without a default, or '' where it is absent. An optional would be beyond the API server's budget."""
+    value = f"has({place}.{name}) ? {place}.{name} : ''"
+    if member:
+        parent = f"{place}.{member.rpartition('.')[0]}"
+        value = f"has({parent}) && has({place}.{member}) ? {place}.{member} : {value}"
+    return f"({value})"

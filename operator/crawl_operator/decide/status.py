@@ -17,7 +17,7 @@ from crawl_operator.decide.condition_records import ConditionValue, condition_re
 from crawl_operator.decide.conditions import condition_values, started_at
 from crawl_operator.decide.misconfiguration import MisconfigurationRetry
 from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until
-from crawl_operator.decide.workers import ready
+from crawl_operator.decide.workers import pods, ready
 from crawl_operator.values import reasons
 from crawl_operator.values.instants import instant_of, instant_text
 from crawl_operator.values.names import selector_text
@@ -43,6 +43,7 @@ def status_of(
         "completion_time": instant_text(crawl.finished_at) if crawl.finished_at else None,
         "workers": WorkerCounts(
             desired=(0 if deployment is None else deployment.replicas) if wanted is None else wanted,
+            current=pods(crawl),
             ready=ready(crawl),
         ),
         "selector": selector_text(view.key.name),
@@ -98,6 +99,8 @@ def _counts(crawl: PhasedCrawl) -> dict[str, Any]:
     if progress is None:
         names = (
             "progress",
+            "covered",
+            "total",
             "searches",
             "requests",
             "artists",
@@ -113,6 +116,8 @@ def _counts(crawl: PhasedCrawl) -> dict[str, Any]:
         }
     return {
         "progress": percentage(covered=progress.covered, total=progress.total, finished=crawl.finished_at is not None),
+        "covered": progress.covered,
+        "total": progress.total,
         "searches": progress.searches,
         "requests": progress.requests,
         "artists": progress.artists,

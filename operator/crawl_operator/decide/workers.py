@@ -156,6 +156,12 @@ def ready(crawl: PhasedCrawl) -> int:
     return 0 if deployment is None else deployment.ready
 
 
+def pods(crawl: PhasedCrawl) -> int:
+    """Workers' pods of this CrawlJob that exist."""
+    deployment = _own_deployment(crawl)
+    return 0 if deployment is None else deployment.pods
+
+
 def _current(crawl: PhasedCrawl) -> int:
     deployment = _own_deployment(crawl)
     return 0 if deployment is None else deployment.replicas

@@ -68,7 +68,7 @@ def _workers(observation: Observation) -> WorkerCounts:
     deployment = observation.deployment
     if deployment is None or deployment.owner_uid not in ("", observation.crawljob.uid):
         return WorkerCounts()
-    return WorkerCounts(desired=deployment.replicas, ready=deployment.ready)
+    return WorkerCounts(desired=deployment.replicas, current=deployment.pods, ready=deployment.ready)
 
 
 @dataclass(slots=True)

@@ -75,6 +75,7 @@ def deployment_view(raw: Raw) -> DeploymentView:
         backends=str((metadata.get("annotations") or {}).get(names.ANNOTATION_BACKENDS, "")),
         labelled=_is_labelled(metadata.get("labels") or {}),
         created_at=_instant(metadata["creationTimestamp"]) if metadata.get("creationTimestamp") else None,
+        pods=int(status.get("replicas") or 0),
     )
 
 

@@ -29,7 +29,7 @@ from crawl_core.ledger import buckets, jobs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.readings.backends import count_given_up
-from crawl_core.spec import CrawlJob, differences, identity, in_words
+from crawl_core.spec import CrawlJob, differences, identity, in_words, remedy
 from crawl_core.values.capacity import limits_of
 from crawl_core.values.jobs import JobRow, as_recorded
 from crawl_core.values.progress import Progress
@@ -253,8 +253,7 @@ def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
     if not told_apart:
         return None
     problem = f"The ledger has a job {full_name} that crawls something else ({in_words(told_apart)})"
-    remedies = "apply it with another metadata.name, or with the recorded values to go on with that crawl"
-    return Trouble("NameTaken", f"{problem}; {remedies}", permanent=True)
+    return Trouble("NameTaken", f"{problem}; {remedy(told_apart)}", permanent=True)
 
 
 @asynccontextmanager

@@ -78,6 +78,8 @@ class DeploymentView:
     labelled: bool = True
     """Whether it has the labels that the watch selects; False: it was found by its name alone."""
     created_at: datetime | None = None
+    pods: int = 0
+    """Pods that exist, ready or not."""
 
 
 @dataclass(frozen=True, slots=True)

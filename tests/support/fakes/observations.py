@@ -140,6 +140,7 @@ def workers_of(view: CrawlJobView, *, replicas: int = 1, ready: int | None = Non
         template=template_digest(view),
         replicas=replicas,
         ready=replicas if ready is None else ready,
+        pods=replicas,
         image=SETTINGS.image,
         deleting=False,
         observed=True,

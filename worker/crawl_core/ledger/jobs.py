@@ -16,7 +16,7 @@ from crawl_core.backends.queries import query
 from crawl_core.errors import NameTakenError
 from crawl_core.ledger import requests
 from crawl_core.ledger.ledger import Ledger
-from crawl_core.spec import CrawlJob, Spec, differences, identity, in_words
+from crawl_core.spec import CrawlJob, Spec, differences, identity, in_words, remedy
 from crawl_core.text import storable
 from crawl_core.values.cursors import cursor_text
 from crawl_core.values.jobs import BucketScope, JobRow, as_recorded
@@ -83,8 +83,7 @@ async def _adopt(connection: AsyncConnection[TupleRow], job: CrawlJob, arguments
     changed = differences(recorded["identity"], job.spec)
     if changed:
         raise NameTakenError(
-            f"the ledger has a job {full_name} that crawls something else ({in_words(changed)}). Write another "
-            "metadata.name, or the recorded values to go on with that crawl"
+            f"the ledger has a job {full_name} that crawls something else ({in_words(changed)}); {remedy(changed)}"
         )
     await connection.execute(query("jobs.adopt"), {**arguments, "job_id": recorded["id"]})
     return int(recorded["id"])

@@ -146,14 +146,30 @@ def _not_too_many_ranges(spec: UncheckedSpec) -> Iterator[Problem]:
         )
 
 
-@_reads("source.type", "source.termsAccepted")
+@_reads("source.type", "source.termsAccepted", "source.spotify")
 def _terms_accepted(spec: UncheckedSpec) -> Iterator[Problem]:
-    if spec.source.type == "Spotify" and not spec.source.terms_accepted:
-        yield Problem(
-            "spec.source.termsAccepted",
-            False,
-            messages.SPOTIFY_TERMS,
-        )
+    if spec.source.type == "Spotify" and not spec.source.terms_are_accepted:
+        yield Problem("spec.source.spotify.termsAccepted", False, messages.SPOTIFY_TERMS)
+
+
+@_reads("source.type", "source.spotify")
+def _member_of_the_type(spec: UncheckedSpec) -> Iterator[Problem]:
+    member = spec.source.spotify
+    if spec.source.type != "Spotify" and member is not None:
+        yield Problem("spec.source.spotify", member.model_dump(exclude_none=True), messages.SPOTIFY_ONLY)
+
+
+@_reads("source.market", "source.termsAccepted", "source.spotify")
+def _nothing_said_twice(spec: UncheckedSpec) -> Iterator[Problem]:
+    source, member = spec.source, spec.source.spotify
+    if member is None:
+        return
+    for name, flat, stated in (
+        ("market", source.market, member.market),
+        ("termsAccepted", source.terms_accepted, member.terms_accepted),
+    ):
+        if None not in (flat, stated) and flat != stated:
+            yield Problem(f"spec.source.{name}", flat, messages.said_twice(name))
 
 
 @_reads("source.type", "source.credentialsSecretRef")

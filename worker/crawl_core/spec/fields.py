@@ -188,6 +188,12 @@ QueryTemplate = Annotated[
     StringConstraints(min_length=2, max_length=200, pattern=r"^[^{}\x00-\x1f\x7f]*\{\}[^{}\x00-\x1f\x7f]*$"),
     Says('one line of text with {} exactly once, where the string goes, such as "{}" or \'artist:"{}"\''),
 ]
+# As long as a host and its port: where none is written, the dataset is that of the baseURL.
+Dataset = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=260, pattern=r"^[A-Za-z0-9._:\[\]-]+$"),
+    Says("a name of letters, digits, ., _, - and :, such as spotify or api.example.com:8443"),
+]
 Market = Annotated[
     str,
     StringConstraints(min_length=2, max_length=2, pattern="^[A-Z]{2}$"),

@@ -15,3 +15,9 @@ SPOTIFY_CREDENTIALS = (
 )
 EXISTS_VALUE = "Exists takes any value; leave it out, or write operator: Equal"
 NO_EXECUTE_ONLY = "only means something for NoExecute; leave it out, or write effect: NoExecute"
+SPOTIFY_ONLY = "only means something for type: Spotify; leave it out, or write type: Spotify"
+
+
+def said_twice(name: str) -> str:
+    """Of a deprecated field of the source that differs from the member's."""
+    return f"spotify.{name} says otherwise; leave this one out, or write the same in both"

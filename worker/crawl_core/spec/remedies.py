@@ -19,6 +19,7 @@ from crawl_core import durations
 from crawl_core.errors import Problem
 from crawl_core.spec.crawljob import CrawlJob
 from crawl_core.spec.fields import ABSENT
+from crawl_core.spec.sections import DEPRECATED
 
 Location = tuple[str | int, ...]
 Written = Mapping[Location, str]
@@ -193,15 +194,19 @@ def _instead_of_null(location: Location) -> str:
 def _unknown_field(location: Location) -> str:
     """Where else a field belongs, or which one was meant."""
     name, parent = str(location[-1]), location[:-1]
-    known = list(_node(parent).get("properties", {}))
+    known = [field for field in _node(parent).get("properties", {}) if not _is_deprecated((*parent, field))]
     if meant := _closest(name, known, cutoff=0.65):
         return f"no such field; write {meant}"
     every = list(_paths())
     meant = _closest(name, [str(path[-1]) for path in every], cutoff=0.75)
-    elsewhere = [path for path in every if path[-1] == meant]
+    elsewhere = [path for path in every if path[-1] == meant and not _is_deprecated(path)]
     if elsewhere:
         return f"no such field here; write it as {path_of(min(elsewhere, key=len))}"
     return f"no such field; leave it out, or write one of {', '.join(known)}"
+
+
+def _is_deprecated(location: Sequence[str | int]) -> bool:
+    return path_of(location).removeprefix("spec.") in DEPRECATED
 
 
 def _closest(name: str, known: Sequence[str], *, cutoff: float) -> str | None:

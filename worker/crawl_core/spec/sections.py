@@ -5,7 +5,9 @@ Their docstrings become the CRD's descriptions. Field rules only; what relates t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -16,6 +18,7 @@ from crawl_core.spec.fields import (
     BaseUrl,
     Between,
     BucketName,
+    Dataset,
     DnsSubdomain,
     Market,
     Maybe,
@@ -67,11 +70,24 @@ class KeyspaceSpec(Section):
         )
 
 
+class SpotifyMember(Section):
+    """What only the Spotify Web API has."""
+
+    market: Maybe[Market] = None
+    """The country whose catalogue is searched, as two capital letters."""
+
+    terms_accepted: Maybe[bool] = None
+    """Says that the user may crawl Spotify under its terms. Must be true."""
+
+
 class Source(Section):
-    """What is searched."""
+    """What is searched. What one type alone has stands in a member of its name."""
 
     type: Literal["Sandbox", "Spotify"] = "Sandbox"
     """Sandbox is the local stand-in for the Spotify Web API; Spotify is the real one, by explicit opt-in."""
+
+    dataset: Maybe[Dataset] = None
+    """A name for what the source has. By default sandbox or spotify, or the host of a baseURL elsewhere."""
 
     base_url: Maybe[BaseUrl] = Field(default=None, alias="baseURL")
     """The API's address, without /v1. By default the source's own; a local run starts a sandbox when it is absent."""
@@ -82,24 +98,62 @@ class Source(Section):
     query_template: QueryTemplate = "{}"
     """The query; {} is the string. For instance artist:"{}" searches in names only."""
 
-    market: Maybe[Market] = None
-    """The country whose catalogue is searched, as two capital letters."""
-
     page_size: Annotated[int, Field(ge=1, le=50)] = 50
     """Items a page: 50 with extended quota; apps in development mode get 10, and the worker falls back to it."""
 
     request_timeout: Annotated[Duration, Between("1s", "120s")] = Duration.parse("10s")
     """For the whole request: pool wait, connect, send, answer. A lost request occupies its slot so long."""
 
-    # Absent by default: workers of the release before refuse a recorded spec that has a field which they do not know.
     proxy: Maybe[Literal["None", "FromEnvironment"]] = None
     """FromEnvironment: requests go through the proxy in the workers' HTTPS_PROXY or HTTP_PROXY, but for NO_PROXY."""
 
     credentials_secret_ref: Maybe[SecretRef] = None
     """The Secret with the keys client-id and client-secret. Needed for Spotify."""
 
-    terms_accepted: bool = False
-    """Says that the user may crawl the source under its terms. Must be true for Spotify."""
+    spotify: Maybe[SpotifyMember] = None
+    """What only type Spotify has."""
+
+    market: Maybe[Market] = None
+    """Deprecated: write spotify.market."""
+
+    terms_accepted: Maybe[bool] = None
+    """Deprecated: write spotify.termsAccepted."""
+
+    @property
+    def market_in_force(self) -> str | None:
+        """The market, wherever it is written."""
+        return self.market if self.spotify is None or self.spotify.market is None else self.spotify.market
+
+    @property
+    def terms_are_accepted(self) -> bool:
+        """Whether the user says so, wherever it is written."""
+        stated = None if self.spotify is None else self.spotify.terms_accepted
+        return bool(self.terms_accepted if stated is None else stated)
+
+    @property
+    def dataset_in_force(self) -> str:
+        """The name of what the source has: as it is written, else by type and address."""
+        return self.dataset or default_dataset(self.type, self.base_url)
+
+
+DEPRECATED: Mapping[str, str] = {
+    "source.market": "source.spotify.market",
+    "source.termsAccepted": "source.spotify.termsAccepted",
+}
+"""Fields that are read, and where else they are written now."""
+
+_SPOTIFY_HOST = "api.spotify.com"
+_PORTS = {"http": 80, "https": 443}
+
+
+def default_dataset(source_type: str, base_url: str | None) -> str:
+    """The dataset of a source that names none: sandbox, spotify, or host[:port] of an address that is not Spotify's."""
+    if source_type != "Spotify":
+        return source_type.lower()
+    address = urlsplit(base_url or f"https://{_SPOTIFY_HOST}")
+    if address.hostname == _SPOTIFY_HOST:
+        return "spotify"
+    return address.netloc.lower().removesuffix(f":{_PORTS[address.scheme]}")
 
 
 class RateLimit(Section):

@@ -16,6 +16,9 @@ ConditionType = Literal["Seeded", "Progressing", "RateLimited", "Suspended", "De
 
 Instant = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 Count = Annotated[int, Field(ge=0)]
+RunNumber = Annotated[int, Field(ge=1)]
+RUNS_KEPT = 5
+"""Runs that the status shows."""
 
 
 class Condition(Section):
@@ -46,8 +49,36 @@ class WorkerCounts(Section):
     desired: Count = 0
     """How many there should be."""
 
+    current: Count = 0
+    """How many there are, ready or not."""
+
     ready: Count = 0
     """How many are up and reach what they need."""
+
+
+class RunRecord(Section):
+    """One run of the crawl, and what came of it."""
+
+    number: RunNumber
+    """Which one."""
+
+    start_time: Instant
+    """When the ledger recorded it."""
+
+    completion_time: Maybe[Instant] = None
+    """When all was covered."""
+
+    requests: Count = 0
+    """Requests whose answers are in the ledger."""
+
+    artists: Count = 0
+    """Distinct artists returned to it."""
+
+    new: Count = 0
+    """Of those, the ones that were new to the ledger."""
+
+    gone: Count = 0
+    """Artists of the run before that were not returned to it. Counted when it has ended."""
 
 
 class Handled(Section):
@@ -78,6 +109,12 @@ class Status(Section):
 
     progress: Annotated[str, Field(max_length=8)] = "0.00%"
     """The share of the keyspace covered."""
+
+    covered: Count = 0
+    """Strings of the keyspace that are answered for."""
+
+    total: Count = 0
+    """Strings of the keyspace."""
 
     searches: Count = 0
     """Strings searched."""
@@ -120,6 +157,21 @@ class Status(Section):
 
     workers: WorkerCounts = WorkerCounts()
     """The workers' pods."""
+
+    run: Maybe[RunNumber] = None
+    """The number of the current run."""
+
+    runs: Annotated[tuple[RunRecord, ...], Field(max_length=RUNS_KEPT, strict=False)] = ()
+    """The last runs, the newest first."""
+
+    page_size: Maybe[Annotated[int, Field(ge=1)]] = None
+    """Items a page, where the API was found to allow fewer than source.pageSize."""
+
+    page_size_tried_at: Maybe[Instant] = None
+    """When source.pageSize was tried last, then."""
+
+    limited_by: Maybe[Annotated[str, Field(max_length=320)]] = None
+    """NAMESPACE/NAME of the CrawlJob whose stricter limit is in force in the bucket."""
 
     selector: Maybe[Annotated[str, Field(max_length=1024)]] = None
     """Selects the workers' pods, for the scale subresource."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from crawl_core.durations import Duration
 from crawl_core.spec.fields import Between, Maybe, Section
 from crawl_core.spec.sections import KeyspaceSpec, RateLimit, Retry, SecretRef, Source
@@ -34,11 +36,17 @@ class UncheckedSpec(Section):
     backends_secret_ref: SecretRef = SecretRef(name="artistcrawl-backends")
     """The Secret with the keys postgres-url and redis-url. A local run does not read it."""
 
+    run: Maybe[Annotated[int, Field(ge=1, le=2_147_483_647)]] = None
+    """The number of the run that is wanted. One above the current run's begins once that has ended."""
+
     suspend: bool = False
     """Whether the crawl pauses. Nothing is lost, and no request repeated, by a pause."""
 
     deadline: Maybe[Annotated[Duration, Between("1m", "87600h")]] = None
-    """When the crawl should be done, from its start: passing it sets a condition and an alert, and ends nothing."""
+    """When the run should be done, from its start. Passing it sets a condition and an alert; see deadlinePolicy."""
+
+    deadline_policy: Literal["Alert", "Suspend"] = "Alert"
+    """What else passing the deadline does: Alert, nothing; Suspend, the crawl pauses until the deadline is raised."""
 
     ttl_after_finished: Maybe[Annotated[Duration, Between("0s", "87600h")]] = None
     """How long a finished CrawlJob is kept. Absent, for ever."""

@@ -33,7 +33,7 @@ from crawl_worker.local.waits import Waits
 
 TERMS_WARNING = (
     "NOTE: this crawls the real Spotify Web API. Spotify's Developer Terms forbid building databases of its content "
-    "without permission; by termsAccepted: true you say that you have it."
+    "without permission; by spotify.termsAccepted: true you say that you have it."
 )
 
 

@@ -132,7 +132,7 @@ def _source(job: JobRow, options: argparse.Namespace) -> SearchSource:
             token_url=options.token_url or source.token_url,
             credentials=read_credentials(options.credentials, default=kind.default_credentials),
             query_template=source.query_template,
-            market=source.market,
+            market=source.market_in_force,
         )
     )
 

@@ -199,6 +199,28 @@ def test_a_suspended_job_says_so_and_sends_nothing(folder: Path, api: SandboxPro
     assert api.stats()["arrivals"] == 0
 
 
+def test_a_run_whose_deadline_passes_drains_and_goes_on_when_the_deadline_is_raised(
+    folder: Path, api: SandboxProcess
+) -> None:
+    data, due = folder / "data", {"deadline": "1m", "deadlinePolicy": "Suspend"}
+    file = job(folder, api, **due)
+    a_minute_ago = "UPDATE crawl_job SET started_at = started_at - interval '1 minute'"
+    with run(file, data, "--json") as crawl:
+        crawl.wait_for_searches(100)
+        psql = [sys.executable, "-m", "crawl_worker.cli", "psql", "--data", str(data), "-c", a_minute_ago]
+        subprocess.run(psql, check=True, timeout=60)
+        assert crawl.wait() == 130, crawl.stderr
+        assert crawl.summary()["state"] == "Suspended"
+        assert "Raise spec.deadline, or write spec.deadlinePolicy: Alert" in crawl.stderr
+    arrived = api.stats()["arrivals"]
+    with run(file, data, "--json") as crawl:
+        assert crawl.wait() == 130, crawl.stderr
+    assert api.stats()["arrivals"] == arrived
+    with run(job(folder, api, **{**due, "deadline": "1h"}), data, "--json") as crawl:
+        assert_complete(crawl)
+    assert repeated(api) == 0
+
+
 def test_in_a_terminal_the_view_is_redrawn_in_place(folder: Path) -> None:
     supervisor, terminal = pty.openpty()
     file = job(folder, keyspace={"minLength": 1, "maxLength": 1})

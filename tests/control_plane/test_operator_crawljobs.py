@@ -104,10 +104,30 @@ def test_suspended_it_has_no_workers_and_resumed_it_has_them_again(crawling: Sce
     crawling.until(lambda: replicas(crawling) == 1, "a worker")
 
 
+def test_a_deadline_that_passes_suspends_it_and_a_raised_one_lets_it_go_on(crawling: Scene) -> None:
+    crawling.value("UPDATE crawl_job SET started_at = now() - interval '1 hour' RETURNING id")
+    patch = ("patch", "crawljob", "artists", "--type=merge", "-p")
+    crawling.kubectl(*patch, '{"spec":{"deadline":"30m","deadlinePolicy":"Suspend"}}')
+    crawling.until(lambda: replicas(crawling) == 0, "no workers")
+    crawling.until(lambda: conditions(crawling)["Suspended"]["reason"] == "DeadlinePassed", "the condition")
+    assert conditions(crawling)["Suspended"]["status"] == "True"
+    crawling.kubectl(*patch, '{"spec":{"deadline":"2h"}}')
+    crawling.until(lambda: replicas(crawling) == 1, "workers")
+    crawling.wait("condition=Suspended=False")
+
+
 def test_kubectl_scale_wins(crawling: Scene) -> None:
     crawling.kubectl("scale", "crawljob/artists", "--replicas=3")
     crawling.until(lambda: replicas(crawling) == 3, "3 workers")
     crawling.wait("jsonpath={.status.workers.desired}=3")
+
+
+def test_scale_counts_the_pods_that_exist_as_a_deployment_does(crawling: Scene) -> None:
+    # No pod is ever ready here: there are no nodes. With the ready ones counted it would wait for ever.
+    crawling.kubectl("scale", "crawljob/artists", "--replicas=3", "--timeout=60s")
+    scale = json.loads(crawling.kubectl("get", "crawljob", "artists", "--subresource=scale", "-o", "json"))
+    assert (scale["spec"]["replicas"], scale["status"]["replicas"]) == (3, 3)
+    assert crawling.get("crawljob", "artists")["status"]["workers"] == {"desired": 3, "current": 3, "ready": 0}
 
 
 def test_a_live_edit_reaches_the_ledger_and_no_pod(crawling: Scene) -> None:

@@ -27,12 +27,16 @@ def text(outcome: Outcome, urls: Urls = LOCAL, where: str = "--data '/data/my cr
     [
         ("Succeeded", "has succeeded: every string of the keyspace is covered"),
         ("Interrupted", "To go on:\n  artistcrawl run job.yaml"),
-        ("Suspended", "set it to false and run again"),
+        ("Suspended", "is suspended: the password is wrong; everything received is kept. Raise spec.deadline"),
         ("Stalled", "has stalled: the password is wrong"),
     ],
 )
 def test_the_headline_says_how_it_ended_and_what_to_do(state: State, said: str) -> None:
     assert said in text(Outcome(state, SEEN, message="the password is wrong"))
+
+
+def test_a_job_that_is_suspended_by_its_spec_says_what_to_set() -> None:
+    assert "set it to false and run again" in text(Outcome("Suspended", SEEN))
 
 
 def test_commands_can_be_pasted_into_a_shell() -> None:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 from support.fakes.observations import (
+    NOW,
     actions_of,
     crawling,
     event_reasons,
     fresh,
+    later,
     planned,
     respec,
     said,
@@ -81,6 +83,56 @@ def test_numbers_and_start_stay() -> None:
     before, status = status_of(crawling()), status_of(settled(suspended()))
     assert (status.searches, status.progress, status.start_time) == (420, "25.00%", before.start_time)
     assert status.estimated_completion_time is None
+
+
+# --- a deadline that suspends
+
+# The jobs of these tests started an hour ago.
+PAST = {"deadline": "30m", "deadlinePolicy": "Suspend"}
+
+
+def test_a_deadline_that_suspends_takes_all_workers_away_and_says_how_to_go_on() -> None:
+    seen = respec(told(crawling()), PAST)
+    assert planned(seen).actions[-1] == ScaleDeployment(0)
+    assert (status_of(seen).state, event_reasons(seen)) == ("Suspended", ["Suspended", "DeadlineExceeded"])
+    drained = replace(settled(seen), frontier=FrontierView(True, pending=100))
+    found = said(drained, "Suspended")
+    assert (found.status, found.reason) == ("True", "DeadlinePassed")
+    assert "raise spec.deadline, or write spec.deadlinePolicy: Alert" in found.message
+    assert said(drained, "Progressing").reason == "DeadlinePassed"
+    assert "It suspends the crawl" in said(drained, "DeadlineExceeded").message
+
+
+@pytest.mark.parametrize("spec", [{**PAST, "deadline": "8h"}, {**PAST, "deadlinePolicy": "Alert"}])
+def test_a_raised_deadline_or_another_policy_brings_them_back(spec: dict[str, str]) -> None:
+    seen = respec(settled(respec(told(crawling()), PAST)), spec)
+    assert planned(seen).actions[-1] == ScaleDeployment(1)
+    assert event_reasons(seen) == ["Resumed"]
+
+
+def test_it_is_looked_at_when_its_deadline_passes() -> None:
+    seen = settled(crawling({**PAST, "deadline": "60m2s"}))
+    assert planned(seen).requeue_after_s == 2.0
+    assert planned(later(seen, 3)).actions == (ScaleDeployment(0),)
+
+
+def test_its_deadline_holds_while_the_ledger_is_away() -> None:
+    away = Trouble("LedgerUnavailable", "connection refused", permanent=False)
+    seen = replace(settled(respec(told(crawling()), PAST)), trouble=away, row=None, progress=None, frontier=None)
+    assert status_of(seen).state == "Suspended"
+
+
+def test_a_user_who_suspended_it_as_well_is_told_both() -> None:
+    seen = settled(respec(told(crawling()), {**PAST, "suspend": True}))
+    found = said(replace(seen, frontier=FrontierView(True, pending=100)), "Suspended")
+    assert found.reason == "Suspended"
+    assert "write spec.suspend: false, and raise spec.deadline" in found.message
+
+
+def test_a_finished_job_is_not_suspended_by_its_deadline() -> None:
+    seen = crawling(PAST, row={"finished_at": NOW})
+    assert status_of(seen).state == "Succeeded"
+    assert "Nothing is ended by it" in said(seen, "DeadlineExceeded").message
 
 
 # --- the annotation artistcrawl.dev/paused

@@ -60,8 +60,8 @@ CONDITIONS: Mapping[ConditionType, str] = {
     "Seeded": "the ledger has the job and all its ranges, and Redis has those that are open",
     "Progressing": "work is being done",
     "RateLimited": "the source told us to pause, until `status.frozenUntil`",
-    "Suspended": "no request is under way, and none begins, because of `spec.suspend`",
-    "DeadlineExceeded": "`spec.deadline` has passed. Only there with a deadline; the crawl goes on",
+    "Suspended": "no request is under way, and none begins, because of `spec.suspend` or of a deadline",
+    "DeadlineExceeded": "`spec.deadline` has passed. Only there with a deadline",
     "Succeeded": "every string is covered or given up: the summary",
 }
 

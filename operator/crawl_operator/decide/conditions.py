@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from crawl_core.job import verdicts
+from crawl_core.job.deadline import due_at
 from crawl_core.job.verdicts import Truth, Verdict
 from crawl_core.values.capacity import limits_of
 from crawl_core.values.limits import BucketLimits
@@ -19,7 +20,7 @@ from crawl_operator.decide.misconfiguration import MisconfigurationRetry
 from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until, is_moving
 from crawl_operator.decide.workers import chosen, limits_in_force, ready
 from crawl_operator.values import reasons
-from crawl_operator.values.instants import instant_of, instant_text
+from crawl_operator.values.instants import instant_text
 
 _LIKELY = 0.02
 """Share of a deadline by which an estimate must pass it, or keep it again, before that is said: estimates waver."""
@@ -98,7 +99,7 @@ def progressing(crawl: PhasedCrawl, *, wanted: int | None, retry: Misconfigurati
             done = ConditionValue("False", reasons.COMPLETED, "All is done.")
             return _before(crawl, "Progressing") if crawl.is_unread else done
         case Phase.SUSPENDED:
-            return ConditionValue("False", reasons.SUSPENDED, "spec.suspend is true.")
+            return ConditionValue("False", _suspension(crawl), _why_suspended(crawl))
         case Phase.MOVING:
             return ConditionValue("False", reasons.BACKENDS_CHANGED, stalls.moving_message(crawl))
         case Phase.BLOCKED | Phase.OUT_OF_REACH if crawl.trouble is not None:
@@ -226,7 +227,29 @@ def suspended(crawl: PhasedCrawl) -> ConditionValue:
         return ConditionValue("False", reasons.NOT_SUSPENDED, why)
     if is_draining(crawl):
         return ConditionValue("False", reasons.DRAINING, "Workers finish the requests that are under way.")
-    return ConditionValue("True", reasons.SUSPENDED, "No request is under way. Write spec.suspend: false to go on.")
+    message = f"{_why_suspended(crawl)} No request is under way. To go on, {_to_go_on(crawl)}."
+    return ConditionValue("True", _suspension(crawl), message)
+
+
+def _suspension(crawl: PhasedCrawl) -> str:
+    return reasons.SUSPENDED if crawl.job.spec.suspend else reasons.DEADLINE_PASSED
+
+
+def _why_suspended(crawl: PhasedCrawl) -> str:
+    if crawl.job.spec.suspend:
+        return "spec.suspend is true."
+    return f"The deadline has passed ({_instants(crawl)}), and spec.deadlinePolicy is Suspend."
+
+
+def _to_go_on(crawl: PhasedCrawl) -> str:
+    raised = "raise spec.deadline, or write spec.deadlinePolicy: Alert"
+    if not crawl.job.spec.suspend:
+        return raised
+    return f"write spec.suspend: false, and {raised}" if crawl.is_past_deadline else "write spec.suspend: false"
+
+
+def _instants(crawl: PhasedCrawl) -> str:
+    return f"{crawl.job.spec.deadline} from {instant_text(crawl.started_at)}" if crawl.started_at else ""
 
 
 def is_draining(crawl: PhasedCrawl) -> bool:
@@ -242,26 +265,23 @@ def deadline_exceeded(crawl: PhasedCrawl, *, estimated: datetime | None) -> Cond
     """Whether the deadline passed before the end; None where there is none."""
     if crawl.phase is Phase.INVALID:
         return condition_value(crawl.stored.conditions, "DeadlineExceeded")
-    deadline = crawl.job.spec.deadline
-    if deadline is None:
+    length = crawl.job.spec.deadline
+    if length is None:
         return None
-    started = started_at(crawl)
-    if started is None:
+    if crawl.started_at is None:
         return ConditionValue("Unknown", reasons.PENDING, "The job has not started.")
-    length = timedelta(seconds=deadline.seconds)
-    try:
-        due = started + length
-    except OverflowError:
+    due = due_at(crawl.job.spec, crawl.started_at)
+    if due is None:
         return ConditionValue("False", reasons.ON_TRACK, "The deadline is beyond any calendar.")
     ended = crawl.finished_at or crawl.now
     if ended > due:
-        message = (
-            f"The deadline was {instant_text(due)}. Nothing is ended by it; write a longer spec.deadline, or none."
-        )
+        suspends = crawl.phase is Phase.SUSPENDED and crawl.is_past_deadline
+        does = "It suspends the crawl" if suspends else "Nothing is ended by it"
+        message = f"The deadline was {instant_text(due)}. {does}; write a longer spec.deadline, or none."
         return ConditionValue("True", reasons.DEADLINE_EXCEEDED, message)
     if crawl.finished_at is not None:
         return ConditionValue("False", reasons.MET, f"Done before the deadline, {instant_text(due)}.")
-    return _likely(crawl, due=due, margin=length * _LIKELY, estimated=estimated)
+    return _likely(crawl, due=due, margin=timedelta(seconds=length.seconds) * _LIKELY, estimated=estimated)
 
 
 def _likely(crawl: PhasedCrawl, *, due: datetime, margin: timedelta, estimated: datetime | None) -> ConditionValue:
@@ -273,11 +293,6 @@ def _likely(crawl: PhasedCrawl, *, due: datetime, margin: timedelta, estimated: 
         message = f"As it goes now, the end comes after the deadline, {instant_text(due)}."
         return ConditionValue("False", reasons.LIKELY_EXCEEDED, message)
     return ConditionValue("False", reasons.ON_TRACK, f"The deadline is {instant_text(due)}.")
-
-
-def started_at(crawl: PhasedCrawl) -> datetime | None:
-    """When the ledger recorded the job."""
-    return crawl.row.started_at if crawl.row is not None else instant_of(crawl.stored.start_time)
 
 
 def succeeded(crawl: PhasedCrawl) -> ConditionValue:

@@ -12,6 +12,7 @@ from crawl_operator.values import reasons
 from crawl_operator.values.model import Event
 
 _NOTHING = Condition(type="", status="Unknown", reason=reasons.PENDING, message="", last_transition_time="")
+_DRAINING = "Workers drain; nothing is lost and no request is repeated."
 _QUIET_STATES = frozenset({"Suspended", "Succeeded"})
 
 
@@ -41,7 +42,7 @@ def _state(old: Status, new: Status) -> tuple[Event, ...]:
     if old.state == "Suspended" != new.state and new.state != "Succeeded":
         events.append(Event("Normal", reasons.RESUMED, "The crawl goes on where it stopped."))
     if new.state == "Suspended" != old.state:
-        events.append(Event("Normal", reasons.SUSPENDED, "Workers drain; nothing is lost and no request is repeated."))
+        events.append(Event("Normal", reasons.SUSPENDED, f"{now.message} {_DRAINING}"))
     elif _keeps(new, now) and (before.reason != now.reason or not _keeps(old, before)):
         events.append(Event("Warning", now.reason, _why(new, now)))
     elif _keeps(old, before) and not _keeps(new, now) and new.state not in _QUIET_STATES:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from crawl_core.job import deadline
 from crawl_core.job.verdicts import misconfigured
 from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
@@ -52,6 +53,8 @@ class PhasedCrawl:
     row: JobRow | None
     """The job in the ledger, where it is this one's."""
     finished_at: datetime | None
+    started_at: datetime | None
+    """When the ledger recorded the run."""
 
     @property
     def job(self) -> CrawlJob:
@@ -81,6 +84,11 @@ class PhasedCrawl:
         return None if self.row is None else self.observation.progress
 
     @property
+    def is_past_deadline(self) -> bool:
+        """Whether it is the deadline that suspends it."""
+        return deadline.passed(self.job.spec, started_at=self.started_at, now=self.now)
+
+    @property
     def is_unread(self) -> bool:
         """Whether the ledger has the job, and its counts could not be read."""
         return self.row is not None and self.observation.progress is None
@@ -93,19 +101,33 @@ def with_phase(observation: Observation, *, stored: Status, settings: WorkerSett
     taken = trouble is not None and trouble.reason == reasons.NAME_TAKEN
     row = None if taken else observation.row
     finished_at = _finished_at(row, stored)
-    phase = _phase(observation, trouble=trouble, row=row, finished=finished_at is not None)
+    started_at = row.started_at if row is not None else instant_of(stored.start_time)
+    phase = _phase(observation, trouble=trouble, row=row, finished=finished_at is not None, started_at=started_at)
     return PhasedCrawl(
-        observation=observation, stored=stored, phase=phase, trouble=trouble, row=row, finished_at=finished_at
+        observation=observation,
+        stored=stored,
+        phase=phase,
+        trouble=trouble,
+        row=row,
+        finished_at=finished_at,
+        started_at=started_at,
     )
 
 
-def _phase(observation: Observation, *, trouble: Trouble | None, row: JobRow | None, finished: bool) -> Phase:
+def _phase(
+    observation: Observation,
+    *,
+    trouble: Trouble | None,
+    row: JobRow | None,
+    finished: bool,
+    started_at: datetime | None,
+) -> Phase:
     job = observation.crawljob.job
     if job is None:
         return Phase.INVALID
     if finished:
         return Phase.FINISHED
-    if job.spec.suspend:
+    if deadline.rests(job.spec, started_at=started_at, now=observation.now):
         return Phase.SUSPENDED
     if is_moving(observation):
         return Phase.MOVING

@@ -5,6 +5,9 @@ It asks no clock and no server. Each rule stands in the module of its concern be
 
 from __future__ import annotations
 
+import math
+
+from crawl_core.job.deadline import due_at
 from crawl_core.spec.status import Status
 from crawl_operator.decide import deletion, ledger_actions, stalls, workers
 from crawl_operator.decide.annotations import annotation_actions, has_unhandled_annotation
@@ -144,4 +147,12 @@ def _due_s(crawl: PhasedCrawl, status: Status, retry: MisconfigurationRetry) -> 
     if (until := frozen_until(crawl.observation)) is not None and crawl.phase is Phase.FROZEN:
         ends_s, thaws_s = (until - now).total_seconds(), (until - THAW - now).total_seconds()
         return min(RESTING_S, thaws_s if thaws_s > 0 else ends_s)
-    return RESTING_S if status.state in ("Suspended", "Stalled") else ACTIVE_S
+    return min(RESTING_S if status.state in ("Suspended", "Stalled") else ACTIVE_S, _deadline_s(crawl))
+
+
+def _deadline_s(crawl: PhasedCrawl) -> float:
+    """Seconds until the deadline suspends it."""
+    due = None if crawl.started_at is None else due_at(crawl.job.spec, crawl.started_at)
+    if due is None or due < crawl.now or crawl.job.spec.deadline_policy != "Suspend":
+        return math.inf
+    return (due - crawl.now).total_seconds()

@@ -14,7 +14,7 @@ from crawl_core.job.verdicts import Verdict, running_state
 from crawl_core.spec.status import Handled, State, Status, WorkerCounts
 from crawl_operator.decide import stalls
 from crawl_operator.decide.condition_records import ConditionValue, condition_records
-from crawl_operator.decide.conditions import condition_values, started_at
+from crawl_operator.decide.conditions import condition_values
 from crawl_operator.decide.misconfiguration import MisconfigurationRetry
 from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until
 from crawl_operator.decide.workers import pods, ready
@@ -31,7 +31,7 @@ def status_of(
     conditions = condition_values(crawl, wanted=wanted, retry=retry, estimated=estimated)
     view, deployment = crawl.observation.crawljob, crawl.deployment
     frozen = instant_of(crawl.stored.frozen_until) if crawl.phase is Phase.OUT_OF_REACH else _frozen_until(crawl)
-    start = started_at(crawl)
+    start = crawl.started_at
     # Only what differs from nothing: an absent field is absent, not null.
     whole: dict[str, Any] = {
         **_counts(crawl),

@@ -23,6 +23,7 @@ from crawl_core.errors import (
     SpecError,
     UnavailableError,
 )
+from crawl_core.job.deadline import rests
 from crawl_core.job.look import counted, frontier_view
 from crawl_core.job.throughput import Throughput
 from crawl_core.ledger import buckets, jobs
@@ -213,7 +214,8 @@ class Observer:
 
 def _measure(throughput: Throughput, observation: Observation, progress: Progress) -> None:
     job = observation.crawljob.job
-    if job is not None and job.spec.suspend:
+    started_at = None if observation.row is None else observation.row.started_at
+    if job is not None and rests(job.spec, started_at=started_at, now=observation.now):
         throughput.pause()
     elif observation.trouble is not None or _is_frozen(observation):
         throughput.hold()

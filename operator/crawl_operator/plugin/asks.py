@@ -37,7 +37,9 @@ def resume(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Go on where it stopped."""
     crawljob = jobs.crawljob(server, arguments.name)
     if not crawljob["spec"].get("suspend"):
-        return _said(f"{_full(crawljob)} is not suspended")
+        past = _state(crawljob) == "Suspended" and crawljob["spec"].get("deadlinePolicy") == "Suspend"
+        why = ": its deadline has passed; raise spec.deadline, or write spec.deadlinePolicy: Alert" if past else ""
+        return _said(f"{_full(crawljob)} is not suspended by spec.suspend{why}")
     crawljob = _patch(server, arguments.name, {"spec": {"suspend": False}})
     say(f"{_full(crawljob)} resumed; it goes on where it stopped")
     return _wait(server, arguments, lambda now: _caught_up(crawljob, now) and _state(now) != "Suspended")

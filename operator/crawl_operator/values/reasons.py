@@ -46,6 +46,8 @@ SHARED_BUCKET_STRICTER = shared.SHARED_BUCKET_STRICTER
 WITHIN_LIMIT = shared.WITHIN_LIMIT
 
 # --- Suspended
+DEADLINE_PASSED = "DeadlinePassed"
+"""The deadline suspends the crawl. Also Progressing."""
 DRAINING = "Draining"
 """Workers finish the requests that are under way."""
 NOT_SUSPENDED = "NotSuspended"

@@ -174,7 +174,7 @@ class JobState(LabelValue):
 
     PENDING = "Pending", "not all is there yet"
     CRAWLING = "Crawling", "requests are sent"
-    SUSPENDED = "Suspended", "by its spec"
+    SUSPENDED = "Suspended", "by its spec, or by its deadline"
     FROZEN = "Frozen", "the API asked to pause"
     STALLED = "Stalled", "a person must act"
     SUCCEEDED = "Succeeded", "every string is covered"

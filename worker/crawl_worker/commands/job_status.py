@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from crawl_core.job.deadline import rests
 from crawl_core.job.time_left import seconds_left
 from crawl_core.job.verdicts import misconfigured, problem_stands
 from crawl_core.spec import RateLimit
@@ -147,7 +148,7 @@ def _state(row: JobRow, progress: Progress, *, frozen: bool, idle: bool, now_s: 
     """A CrawlJob's state, or Paused: something was committed once, and nobody seems to go on."""
     if row.finished_at is not None:
         return "Succeeded"
-    if row.spec.get("suspend"):
+    if rests(row.crawl_job.spec, started_at=row.started_at, now=_at(now_s)):
         return "Suspended"
     if frozen:
         return "Frozen"

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, suppress
 
 from crawl_core.clock import SYSTEM_CLOCK, Clock
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError, UnknownJobError
-from crawl_core.job import lifecycle
+from crawl_core.job import deadline, lifecycle
 from crawl_core.job.schedule import RESEED_INTERVAL_S
 from crawl_core.job.snapshot import ShownState
 from crawl_core.ledger import jobs, requests
@@ -40,6 +40,8 @@ _UPKEEP_INTERVAL_S = 5.0
 
 _LAST_SCRAPE_S = 20.0
 """Seconds that a run which was scraped waits at its end for one more: Prometheus commonly comes every 15 s."""
+
+_DEADLINE = "its deadline has passed, and spec.deadlinePolicy is Suspend"
 
 _DRAIN_MARGIN_S = 15.0
 """Seconds beyond the request timeout that a worker gets to commit and give back its range, as a pod does."""
@@ -106,13 +108,15 @@ class LocalCrawl:
                 return self._ended("Succeeded", finished_before=True)
             if self._job.spec.suspend:
                 return self._ended("Suspended")
+            if self._is_past_deadline():
+                return self._ended("Suspended", message=_DEADLINE)
             await self._interrupts.cut_short(self._start_sandbox(stack))
         except StartInterrupted:
             return self._ended("Interrupted", message=f"it was waiting for {self._waits.now}")
         await self._upkeep()
         crew = self._crew(stack)
         state = await self._crawl(crew)
-        return self._ended(state, message=crew.refusal)
+        return self._ended(state, message=_DEADLINE if state == "Suspended" else crew.refusal)
 
     async def _start_sandbox(self, stack: AsyncExitStack) -> None:
         source = self._job.spec.source
@@ -170,7 +174,7 @@ class LocalCrawl:
                 self._show(crew, self._monitor.judgement.state)
                 await self._interrupts.wait(_TICK_S)
         await self._drain(crew, state)
-        if state == "Interrupted" and self._monitor.snapshot.progress >= 1:
+        if state in ("Interrupted", "Suspended") and self._monitor.snapshot.progress >= 1:
             # The last commits came while draining.
             with suppress(UnavailableError):
                 return "Succeeded" if await self._finished() else state
@@ -187,6 +191,8 @@ class LocalCrawl:
             # The ledger alone decides that all is done, and does so without Redis.
             if self._monitor.snapshot.progress >= 1 and await self._finished():
                 return "Succeeded"
+            if self._is_past_deadline():
+                return "Suspended"
             if look.redis_error is not None:
                 raise look.redis_error
             await self._upkeep()
@@ -224,6 +230,10 @@ class LocalCrawl:
         while self._metrics.scrapes == before and self._clock.monotonic() < deadline_s and not self._interrupts.count:
             await self._interrupts.wait(_TICK_S)
 
+    def _is_past_deadline(self) -> bool:
+        look = self._monitor.look
+        return look is not None and deadline.passed(self._job.spec, started_at=look.row.started_at, now=look.now)
+
     async def _finished(self) -> bool:
         """Whether the job is done; another run or an operator on the same ledger may have found so first."""
         if await lifecycle.settle(self._opened.ledger, self._opened.row):
@@ -251,6 +261,8 @@ class LocalCrawl:
 
     async def _drain(self, crew: Crew, state: ShownState) -> None:
         """Let the workers finish their requests in flight and commit; end them where they cannot, or on a second ^C."""
+        if state == "Suspended":
+            self._view.event(f"{_DEADLINE}: requests in flight are finished and committed")
         if state == "Interrupted":
             self._view.event("draining: requests in flight are finished and committed (Ctrl-C again ends at once)")
         crew.drain()

@@ -135,6 +135,9 @@ def _status(outcome: Outcome) -> int:
             return EXIT_CONFIGURATION
         case "Interrupted":
             return EXIT_INTERRUPTED
+        case "Suspended" if outcome.message:
+            # The deadline ended it, and there is more to crawl: as after Ctrl-C, the same command can go on.
+            return EXIT_INTERRUPTED
         case _:
             return 0
 

@@ -102,6 +102,11 @@ def _headline(outcome: Outcome, command: str, *, stored: bool) -> str:
             return f"{job} was finished before; nothing is left to do."
         case "Succeeded":
             return f"{job} has succeeded: every string of the keyspace is covered."
+        case "Suspended" if outcome.message:
+            kept = (
+                "everything received is kept. Raise spec.deadline, or write spec.deadlinePolicy: Alert, and run again"
+            )
+            return f"{job} is suspended: {outcome.message}; {kept}:\n  {command}"
         case "Suspended":
             return f"{job} is suspended (spec.suspend is true); set it to false and run again:\n  {command}"
         case "Stalled":

@@ -46,7 +46,7 @@ def state() -> stat.Panel:
 def progressing() -> stat.Panel:
     """Why, in the reason's own word: a backend out of reach leaves the state as it was."""
     condition = "artistcrawl_job_condition"
-    resting = '"Suspended|Frozen|Completed"'
+    resting = '"Suspended|DeadlinePassed|Frozen|Completed"'
     goes_on = of(condition, 'type="Progressing", status="True"')
     rests = of(condition, f'type="Progressing", status!="True", reason=~{resting}')
     does_not = of(condition, f'type="Progressing", status!="True", reason!~{resting}')

@@ -16,7 +16,16 @@ NOBODY = "No operator reports a CrawlJob."
 _WHOSE = "namespace, crawljob"
 _AGES = ((None, GOOD), (120, WATCH), (300, ACT))
 _COUNTED = f"sum by (state) (max by ({_WHOSE}, state) ({of('artistcrawl_job_state', whose=OPERATOR)}))"
-_AS_MEANT = ("Crawling", "LimitBinds", "WorkersStarting", "Suspended", "Frozen", "Paused", "Completed")
+_AS_MEANT = (
+    "Crawling",
+    "LimitBinds",
+    "WorkersStarting",
+    "Suspended",
+    "DeadlinePassed",
+    "Frozen",
+    "Paused",
+    "Completed",
+)
 """Reasons of Progressing that want nobody's attention."""
 
 _DONE, _LEFT_ALONE = 'state="Succeeded"', 'reason=~"InvalidSpec|Paused"'

@@ -11,10 +11,9 @@ import pytest
 
 from crawl_core.spec import sections
 from crawl_core.spec.changes import Change
-from crawl_core.spec.status import ConditionType
 from crawl_operator.crd import crd
 from crawl_operator.crd.__main__ import main
-from crawl_operator.crd.reference import ANNOTATIONS, CHANGES, CONDITIONS, page
+from crawl_operator.crd.reference import ANNOTATIONS, CHANGES, page
 from crawl_operator.values import names
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "crawljob.md"
@@ -72,11 +71,10 @@ def test_a_default_of_an_object_is_shown_with_its_field() -> None:
     assert row_of("source.credentialsSecretRef.name")[1] == "must be given"
 
 
-def test_each_kind_of_change_condition_and_annotation_is_explained() -> None:
+def test_each_kind_of_change_and_annotation_is_explained() -> None:
     asked = {value for name, value in vars(names).items() if name.startswith("ANNOTATION_")}
     of_deployments = {names.ANNOTATION_TEMPLATE, names.ANNOTATION_BACKENDS}
     assert set(CHANGES) == set(Change)
-    assert set(CONDITIONS) == set(get_args(ConditionType))
     assert set(ANNOTATIONS) == asked - of_deployments
 
 

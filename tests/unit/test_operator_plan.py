@@ -22,6 +22,7 @@ from support.fakes.observations import (
     written_events,
 )
 
+from crawl_core.job.reasons import NOTED_BY_WORKERS
 from crawl_core.job.views import FrontierView
 from crawl_core.spec.status import Status
 from crawl_operator.decide.plan import plan
@@ -59,6 +60,7 @@ SPECS = st.fixed_dictionaries(
         "suspend": st.booleans(),
         "dataPolicy": st.sampled_from(["Retain", "Delete"]),
         "deadline": st.sampled_from(["1m", "2h", "87600h"]),
+        "deadlinePolicy": st.sampled_from(["Alert", "Suspend"]),
         "ttlAfterFinished": st.sampled_from(["0s", "1h", "87600h"]),
         "rateLimit": st.fixed_dictionaries(
             {"requests": st.integers(1, 100_000), "window": st.sampled_from(["1s", "30s", "24h"])},
@@ -66,11 +68,11 @@ SPECS = st.fixed_dictionaries(
         ),
     },
 )
+PROBLEMS = [None, "Misconfigured", "QuotaExceeded", "FieldsUnreadable", *sorted(NOTED_BY_WORKERS)]
 TROUBLES = st.none() | st.builds(
-    Trouble,
+    lambda reason, message: Trouble(reason, message, permanent=not reason.endswith("Unavailable")),
     reason=st.sampled_from(["LedgerUnavailable", "RedisUnavailable", "BackendsSecretMissing", "NameTaken"]),
     message=st.text(max_size=50),
-    permanent=st.booleans(),
 )
 PODS = st.lists(
     st.builds(
@@ -93,7 +95,7 @@ def pictures(draw: st.DrawFn) -> Observation:
         row={
             "uid": draw(st.sampled_from(["uid-1", "uid-0"])),
             "finished_at": draw(MAYBE_MOMENTS),
-            "problem_reason": draw(st.sampled_from([None, "Misconfigured", "Unauthorized", "QuotaExceeded"])),
+            "problem_reason": draw(st.sampled_from(PROBLEMS)),
             "problem_message": draw(st.none() | st.text(max_size=20)),
             "problem_at": draw(MAYBE_MOMENTS),
         },

@@ -66,9 +66,9 @@ def test_a_job_that_is_applied_suspended_is_recorded_and_has_no_workers() -> Non
     assert status_of(settled(fresh({"suspend": True}))).state == "Suspended"
 
 
-@pytest.mark.parametrize("permanent", [True, False])
-def test_it_works_while_a_backend_is_away(permanent: bool) -> None:
-    trouble = Trouble("LedgerUnavailable", "connection refused", permanent=permanent)
+@pytest.mark.parametrize(("reason", "permanent"), [("BackendsSecretMissing", True), ("LedgerUnavailable", False)])
+def test_it_works_while_a_backend_is_away(reason: str, permanent: bool) -> None:
+    trouble = Trouble(reason, "connection refused", permanent=permanent)
     seen = replace(suspended(), trouble=trouble, row=None, progress=None, frontier=None, bucket=None)
     assert planned(seen).actions == (ScaleDeployment(0),)
     assert status_of(seen).state == "Suspended"

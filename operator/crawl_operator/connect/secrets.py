@@ -17,6 +17,7 @@ from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError
 from crawl_core.spec import CrawlJob
 from crawl_operator.kube.api import ForbiddenError, MissingError
+from crawl_operator.values import reasons
 from crawl_operator.values.model import Trouble
 from crawl_operator.values.names import CLIENT_ID, CLIENT_SECRET, POSTGRES_URL, REDIS_URL
 
@@ -91,15 +92,10 @@ class SecretReader:
         backends_secret = await self._read(namespace, backends)
         credentials_secret = None if credentials is None else await self._read(namespace, credentials.name)
         versions = ",".join(secret.version for secret in (backends_secret, credentials_secret) if secret is not None)
-        _check(
-            backends_secret, namespace, backends, wanted=(POSTGRES_URL, REDIS_URL), kind="Backends", versions=versions
-        )
+        _check(backends_secret, namespace, backends, kind=_BACKENDS, versions=versions)
         client_id = NO_CREDENTIALS
         if credentials is not None and credentials_secret is not None:
-            wanted = (CLIENT_ID, CLIENT_SECRET)
-            _check(
-                credentials_secret, namespace, credentials.name, wanted=wanted, kind="Credentials", versions=versions
-            )
+            _check(credentials_secret, namespace, credentials.name, kind=_CREDENTIALS, versions=versions)
             client_id = credentials_secret.values[CLIENT_ID]
         return JobSecrets(backends_secret.values[POSTGRES_URL], backends_secret.values[REDIS_URL], client_id, versions)
 
@@ -117,30 +113,41 @@ class SecretReader:
         except MissingError:
             return _CachedSecret("none", {}, frozenset(), now_s + MISSING_KEPT_S)
         except ForbiddenError as error:
-            raise SecretError(Trouble("Forbidden", str(error), permanent=True), "forbidden") from error
+            raise SecretError(Trouble(reasons.FORBIDDEN, str(error), permanent=True), "forbidden") from error
         metadata, data = raw["metadata"], raw.get("data") or {}
         values = {key: _text(data[key]) for key in (POSTGRES_URL, REDIS_URL, CLIENT_ID) if key in data}
         filled_keys = frozenset(key for key, value in data.items() if value)
         return _CachedSecret(str(metadata["resourceVersion"]), values, filled_keys, now_s + KEPT_S)
 
 
-def _check(
-    secret: _CachedSecret, namespace: str, name: str, *, wanted: Sequence[str], kind: str, versions: str
-) -> None:
-    message = ""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a Secret must have, and the reasons for one that is not there or lacks some of it."""
+
+    wanted: tuple[str, ...]
+    missing: str
+    incomplete: str
+
+
+_BACKENDS = _Kind((POSTGRES_URL, REDIS_URL), reasons.BACKENDS_SECRET_MISSING, reasons.BACKENDS_SECRET_INCOMPLETE)
+_CREDENTIALS = _Kind(
+    (CLIENT_ID, CLIENT_SECRET), reasons.CREDENTIALS_SECRET_MISSING, reasons.CREDENTIALS_SECRET_INCOMPLETE
+)
+
+
+def _check(secret: _CachedSecret, namespace: str, name: str, *, kind: _Kind, versions: str) -> None:
+    message, reason, wanted = "", kind.incomplete, kind.wanted
     missing_keys = [key for key in wanted if key not in secret.keys]
     padded_keys = [key for key in wanted if (value := secret.values.get(key)) is not None and value != value.strip()]
     if secret.version == "none":
-        reason = f"{kind}SecretMissing"
+        reason = kind.missing
         message = f"There is no Secret {name} in namespace {namespace}; run: {_command(namespace, name, wanted)}"
     elif missing_keys:
-        reason = f"{kind}SecretIncomplete"
         message = (
             f"The Secret {name} in namespace {namespace} has no {' and no '.join(missing_keys)}; run: "
             f"{_command(namespace, name, wanted)}{_OVER_THE_OLD}"
         )
     elif padded_keys:
-        reason = f"{kind}SecretIncomplete"
         message = (
             f"In the Secret {name} in namespace {namespace}, {' and '.join(padded_keys)} begins or ends with a space "
             f"or a line break; run: {_command(namespace, name, wanted)}{_OVER_THE_OLD}"

@@ -15,6 +15,7 @@ from crawl_core.spec.status import ConditionType, Status
 from crawl_operator.crd.resource import crd
 from crawl_operator.crd.schema import Node, resolved
 from crawl_operator.values import names
+from crawl_operator.values.condition_list import CONDITIONS, REASONS
 
 HEAD = f"""# Every field of a CrawlJob
 
@@ -56,15 +57,6 @@ ANNOTATIONS: Mapping[str, str] = {
     names.ANNOTATION_UNFREEZE: "a new value: the bucket's freeze is lifted (`kubectl crawl unfreeze`)",
 }
 
-CONDITIONS: Mapping[ConditionType, str] = {
-    "Seeded": "the ledger has the job and all its ranges, and Redis has those that are open",
-    "Progressing": "work is being done",
-    "RateLimited": "the source told us to pause, until `status.frozenUntil`",
-    "Suspended": "no request is under way, and none begins, because of `spec.suspend` or of a deadline",
-    "DeadlineExceeded": "`spec.deadline` has passed. Only there with a deadline",
-    "Succeeded": "every string is covered or given up: the summary",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class _Field:
@@ -87,15 +79,28 @@ def page() -> str:
             _between_fields(),
             _pairs("Annotations", "What a user asks for once, beside the spec.", ("annotation", "does"), ANNOTATIONS),
             _status(status),
-            _pairs("Conditions", _ABOUT_CONDITIONS, ("condition", "True means"), CONDITIONS),
+            _conditions(),
         ]
     )
 
 
 _ABOUT_CONDITIONS = (
-    "For tools, by the conventions of the Kubernetes API: `kubectl wait --for=condition=Succeeded crawl/NAME`. The "
-    "reasons of each, and what to do, are in [k8s/README.md](../k8s/README.md#what-the-state-means)."
+    "For tools, by the conventions of the Kubernetes API: `kubectl wait --for=condition=Succeeded crawl/NAME`. These "
+    "are all reasons that there are; the message of a condition says more, and has the commands to run. A condition "
+    "keeps what it said while the operator cannot look."
 )
+
+
+def _conditions() -> str:
+    """Each condition with its reasons."""
+    tables = [f"### {kind}\n\nTrue: {meaning}.\n\n{_reasons(kind)}" for kind, meaning in CONDITIONS.items()]
+    return "\n".join([f"## Conditions\n\n{_ABOUT_CONDITIONS}\n", *tables])
+
+
+def _reasons(kind: ConditionType) -> str:
+    listed = [each for each in REASONS if kind in each.conditions]
+    rows = [(each.status, f"`{each.reason}`", each.means, each.to_do) for each in listed]
+    return _table(("status", "reason", "means", "what to do"), rows)
 
 
 def _large_sections(spec: Node) -> Iterator[tuple[str, Node]]:

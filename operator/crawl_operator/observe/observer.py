@@ -41,7 +41,7 @@ from crawl_operator.connect.secrets import JobSecrets, SecretError, SecretReader
 from crawl_operator.kube.api import ApiError, ForbiddenError, MissingError
 from crawl_operator.kube.cluster import Cluster
 from crawl_operator.kube.views import deployment_view
-from crawl_operator.values import names
+from crawl_operator.values import names, reasons
 from crawl_operator.values.model import (
     CrawlJobView,
     DeploymentView,
@@ -146,7 +146,7 @@ class Observer:
             remembered.hidden = False
             return observation, None
         except ForbiddenError as error:
-            return observation, Trouble("Forbidden", str(error), permanent=True)
+            return observation, Trouble(reasons.FORBIDDEN, str(error), permanent=True)
         if deployment.owner_uid == observation.crawljob.uid or deployment.labelled:
             return replace(observation, deployment=deployment), None
         remembered.hidden = True
@@ -154,7 +154,7 @@ class Observer:
         remedy = (
             f"delete or rename it: kubectl -n {key.namespace} delete deployment {name}, or name the CrawlJob otherwise"
         )
-        return observation, Trouble("NameConflict", f"{problem}; {remedy}", permanent=True)
+        return observation, Trouble(reasons.NAME_CONFLICT, f"{problem}; {remedy}", permanent=True)
 
     def _remember(self, crawljob: CrawlJobView) -> _Remembered:
         remembered = self._remembered.get(crawljob.key)
@@ -251,11 +251,12 @@ def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:
         told_apart = differences(identity(row.crawl_job.spec), job.spec)
     except SpecError as error:
         problem = f"The ledger's job {full_name} was recorded by another version of artistcrawl ({error})"
-        return Trouble("NameTaken", f"{problem}; upgrade the operator, or write another metadata.name", permanent=True)
+        message = f"{problem}; upgrade the operator, or write another metadata.name"
+        return Trouble(reasons.NAME_TAKEN, message, permanent=True)
     if not told_apart:
         return None
     problem = f"The ledger has a job {full_name} that crawls something else ({in_words(told_apart)})"
-    return Trouble("NameTaken", f"{problem}; {remedy(told_apart)}", permanent=True)
+    return Trouble(reasons.NAME_TAKEN, f"{problem}; {remedy(told_apart)}", permanent=True)
 
 
 @asynccontextmanager
@@ -276,10 +277,12 @@ def trouble_of(error: ArtistcrawlError, job: CrawlJob, key: str) -> Trouble:
     """What went wrong with a backend, in words that name the Secret to correct."""
     namespace, name = job.metadata.namespace, job.spec.backends_secret_ref.name
     where = f"see {key} in the Secret {name} of namespace {namespace}"
-    server = "Ledger" if key == names.POSTGRES_URL else "Redis"
+    of_ledger = key == names.POSTGRES_URL
     problem = f"{str(error)[:1].upper()}{str(error)[1:]}"
     if isinstance(error, SchemaVersionError):
-        return Trouble("VersionMismatch", f"{problem}; {where}", permanent=True)
+        return Trouble(reasons.VERSION_MISMATCH, f"{problem}; {where}", permanent=True)
     if isinstance(error, ConfigurationError):
-        return Trouble(f"{server}Misconfigured", f"{problem}; {where}", permanent=True)
-    return Trouble(f"{server}Unavailable", f"{problem}; it is tried again until it answers; {where}", permanent=False)
+        misconfigured = reasons.LEDGER_MISCONFIGURED if of_ledger else reasons.REDIS_MISCONFIGURED
+        return Trouble(misconfigured, f"{problem}; {where}", permanent=True)
+    unavailable = reasons.LEDGER_UNAVAILABLE if of_ledger else reasons.REDIS_UNAVAILABLE
+    return Trouble(unavailable, f"{problem}; it is tried again until it answers; {where}", permanent=False)

@@ -1,7 +1,6 @@
 """The reasons of conditions and Events. They are API: alerts and scripts compare them, so none is ever renamed.
 
-Those that a local run has as well come from `crawl_core.job.reasons`. What keeps the operator from its backends has
-reasons of its own, which `observe` names; they are passed on as they are.
+Those that a local run has as well come from `crawl_core.job.reasons`. What each means stands in `condition_list`.
 """
 
 from __future__ import annotations
@@ -19,6 +18,20 @@ NAME_TAKEN = "NameTaken"
 RECORD_MISSING = "RecordMissing"
 """The job is finished, and the ledger no longer knows it."""
 
+# --- Seeded and Progressing: what keeps the operator from its work
+NAME_CONFLICT = "NameConflict"
+"""A Deployment of the workers' name is somebody else's."""
+FORBIDDEN = "Forbidden"
+BACKENDS_SECRET_MISSING = "BackendsSecretMissing"  # noqa: S105 -- a reason
+BACKENDS_SECRET_INCOMPLETE = "BackendsSecretIncomplete"  # noqa: S105 -- a reason
+CREDENTIALS_SECRET_MISSING = "CredentialsSecretMissing"  # noqa: S105 -- a reason
+CREDENTIALS_SECRET_INCOMPLETE = "CredentialsSecretIncomplete"  # noqa: S105 -- a reason
+VERSION_MISMATCH = "VersionMismatch"
+LEDGER_MISCONFIGURED = "LedgerMisconfigured"
+REDIS_MISCONFIGURED = "RedisMisconfigured"
+LEDGER_UNAVAILABLE = shared.LEDGER_UNAVAILABLE
+REDIS_UNAVAILABLE = shared.REDIS_UNAVAILABLE
+
 # --- Progressing: work is being done
 CRAWLING = shared.CRAWLING
 LIMIT_BINDS = shared.LIMIT_BINDS
@@ -27,6 +40,11 @@ NO_PROGRESS = shared.NO_PROGRESS
 FROZEN = shared.FROZEN
 SUSPENDED = shared.SUSPENDED
 MISCONFIGURED = shared.MISCONFIGURED
+UNAUTHORIZED = shared.UNAUTHORIZED
+TOKEN_UNAVAILABLE = shared.TOKEN_UNAVAILABLE
+REQUEST_REJECTED = shared.REQUEST_REJECTED
+SOURCE_UNREACHABLE = shared.SOURCE_UNREACHABLE
+SOURCE_FAILING = shared.SOURCE_FAILING
 NOTED_BY_WORKERS = shared.NOTED_BY_WORKERS
 HINTS = shared.HINTS
 COMPLETED = shared.COMPLETED

@@ -20,6 +20,7 @@ from crawl_core.values.progress import Progress
 from crawl_operator.decide.digests import template_digest
 from crawl_operator.decide.plan import plan
 from crawl_operator.values import names
+from crawl_operator.values.condition_list import REASONS
 from crawl_operator.values.model import (
     Action,
     AdoptDeployment,
@@ -45,6 +46,7 @@ from crawl_operator.values.model import (
     Unfreeze,
     WorkerSettings,
 )
+from crawl_operator.values.stored_status import parse_stored_status
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STARTED = NOW - timedelta(hours=1)
@@ -182,8 +184,17 @@ def fresh(spec: Mapping[str, Any] | None = None, **more: Any) -> Observation:
     return Observation(now=NOW, crawljob=view_of(spec, **more), deployment=None, secrets="11", client_id=CLIENT_ID)
 
 
+_LISTED = {(kind, each.status, each.reason) for each in REASONS for kind in each.conditions}
+
+
 def planned(seen: Observation, settings: WorkerSettings = SETTINGS) -> Plan:
-    return plan(seen, settings=settings)
+    """The plan. Whatever its conditions say must stand in the list of all reasons."""
+    made = plan(seen, settings=settings)
+    conditions = () if made.status is None else made.status.conditions
+    before = {(each.type, each.reason) for each in parse_stored_status(seen.crawljob.status).conditions}
+    said = {(each.type, each.status, each.reason) for each in conditions if (each.type, each.reason) not in before}
+    assert said <= _LISTED
+    return made
 
 
 def status_of(seen: Observation) -> Status:

@@ -18,8 +18,8 @@ BEGIN
 END $$;
 
 -- The views for people, and the tables under the boards' own queries. Partitions of api_request need nothing further.
-GRANT SELECT ON artists, progress, requests, searches TO grafana;
-GRANT SELECT ON crawl_job, crawl_range, search, dead_letter, request_bin, api_request TO grafana;
+GRANT SELECT ON artists, incomplete_searches, progress, requests, run_artists, runs, searches, sources TO grafana;
+GRANT SELECT ON crawl_job, crawl_run, source, crawl_range, search, dead_letter, request_bin, api_request TO grafana;
 
 -- A second guard against writing, which the role could lift for itself; the missing rights it cannot.
 ALTER ROLE grafana SET default_transaction_read_only = on;

@@ -38,7 +38,7 @@ async def test_an_adaptive_crawl_descends_into_what_is_truncated_and_nowhere_els
             found = {artist for string, ids in wanted.items() for artist in ids if not _is_null(string, artist, share)}
             assert crawl.stored() == found
             _searched_rightly(crawl, oracle, wanted)
-            assert crawl.value("SELECT sum(covered) = (SELECT total FROM crawl_job) FROM crawl_range")
+            assert crawl.value("SELECT sum(covered) = (SELECT total FROM crawl_run) FROM crawl_range")
 
 
 def _searched_rightly(crawl: Crawl, oracle: Oracle, wanted: dict[str, list[str]]) -> None:

@@ -41,7 +41,7 @@ async def test_jobs_of_one_credential_share_the_strictest_limit_until_its_job_en
 
 
 def searches(crawl: Crawl) -> int:
-    return int(crawl.value(f"SELECT count(*) FROM search WHERE job_id = {crawl.id}"))
+    return int(crawl.value(f"SELECT count(*) FROM search WHERE run_id = {crawl.run_id}"))
 
 
 def assert_within_the_limit(api: SandboxProcess, *, limits: list[str]) -> None:

@@ -44,13 +44,13 @@ DEFAULT: dict[str, Any] = {}
 
 _BUMP = """
 UPDATE crawl_range SET requests = %s, searches = 1, changed_at = now()
-WHERE id IN (SELECT min(id) FROM crawl_range GROUP BY job_id)
+WHERE id IN (SELECT min(id) FROM crawl_range GROUP BY run_id)
 """
 _FINISH = """
-WITH firsts AS (SELECT job_id, min(id) AS id FROM crawl_range GROUP BY job_id)
+WITH firsts AS (SELECT run_id, min(id) AS id FROM crawl_range GROUP BY run_id)
 UPDATE crawl_range r SET state = 'done', cursor = NULL,
-       covered = CASE WHEN r.id = f.id THEN j.total ELSE 0 END
-FROM crawl_job j, firsts f WHERE j.id = r.job_id AND f.job_id = r.job_id
+       covered = CASE WHEN r.id = f.id THEN n.total ELSE 0 END
+FROM crawl_run n, firsts f WHERE n.id = r.run_id AND f.run_id = r.run_id
 """
 
 

@@ -36,9 +36,10 @@ _IMAGES = [
     for size in (640, 320, 160)
 ]
 _UPSERT = """
-INSERT INTO artist AS a (id, name, popularity, followers, genres, images, first_query, first_seen, last_seen)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (id) DO UPDATE SET
+INSERT INTO artist AS a (key, source_id, id, name, popularity, followers, genres, images, first_query, first_seen,
+                         last_seen)
+VALUES (nextval('artist_key'), 1, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (source_id, id) DO UPDATE SET
     name = excluded.name, popularity = coalesce(excluded.popularity, a.popularity),
     followers = coalesce(excluded.followers, a.followers), genres = coalesce(excluded.genres, a.genres),
     images = coalesce(excluded.images, a.images), last_seen = greatest(a.last_seen, excluded.last_seen)
@@ -46,11 +47,15 @@ WHERE a.last_seen < excluded.last_seen - interval '24 hours'
    OR (excluded.name, coalesce(excluded.popularity, a.popularity), coalesce(excluded.followers, a.followers),
        coalesce(excluded.genres, a.genres), coalesce(excluded.images, a.images))
       IS DISTINCT FROM (a.name, a.popularity, a.followers, a.genres, a.images)"""
-_LINK = "INSERT INTO job_artist (job_id, artist_id) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_LINK = """
+INSERT INTO run_artist (run_id, artist_key) SELECT %s, key FROM artist WHERE source_id = 1 AND id = %s
+ON CONFLICT DO NOTHING"""
 _CHECKPOINT = """
 UPDATE crawl_range SET cursor = %s, artists = artists + %s, artists_new = artists_new + %s, changed_at = now()
 WHERE id = %s AND owner = %s AND fence = %s AND cursor = %s::jsonb"""
-_COPY = "COPY artist (id, name, popularity, followers, genres, images, first_query, first_seen, last_seen) FROM STDIN"
+_COPY = """
+COPY artist (key, source_id, id, name, popularity, followers, genres, images, first_query, first_seen, last_seen)
+FROM STDIN"""
 
 
 def run() -> list[Row]:
@@ -116,7 +121,7 @@ class _Writer:
     async def commit(self, **found: Any) -> None:
         before, after = self.advance()
         batch = Batch(
-            job_id=self.row.job_id,
+            run_id=self.row.run_id,
             range_id=self.row.id,
             owner=self.owner,
             fence=self.row.fence,
@@ -149,7 +154,7 @@ async def _executemany(connection: Any, writer: _Writer, rows: list[ArtistRow]) 
             )
             for r in part
         ]
-        links = [(writer.row.job_id, r.id) for r in part]
+        links = [(writer.row.run_id, r.id) for r in part]
         before, after = (msgspec.json.encode(cursor).decode() for cursor in writer.advance())
         async with connection.pipeline(), connection.transaction(), connection.cursor() as cursor:
             await cursor.executemany(_UPSERT, values)
@@ -162,8 +167,8 @@ async def _copy(connection: Any, rows: list[ArtistRow]) -> None:
     seen = "2026-01-01T00:00:00Z"
     images = msgspec.json.encode(_IMAGES).decode()
     async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        for r in rows:
-            row = (r.id, r.name, r.popularity, r.followers, r.genres, images, "aa00", seen, seen)
+        for number, r in enumerate(rows):
+            row = (-number, 1, r.id, r.name, r.popularity, r.followers, r.genres, images, "aa00", seen, seen)
             await copy.write_row(row)
 
 

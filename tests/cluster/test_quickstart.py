@@ -40,14 +40,14 @@ def crawl_here(ledger_url: str, redis_url: str, folder: Path) -> None:
             assert crawl.wait() == 0, crawl.stderr
 
 
-JOB = "SELECT id FROM crawl_job WHERE namespace = %s AND name = 'quickstart' AND deleted_at IS NULL"
+JOB = "SELECT run_id FROM crawl_job WHERE namespace = %s AND name = 'quickstart' AND deleted_at IS NULL"
 
 
 def searches(postgres_url: str, namespace: str) -> list[tuple[Any, ...]]:
     """Every string with its number of artists."""
     return rows(
         postgres_url,
-        f'SELECT string, results::text FROM search WHERE job_id = ({JOB}) ORDER BY string COLLATE "C"',
+        f'SELECT string, results::text FROM search WHERE run_id = ({JOB}) ORDER BY string COLLATE "C"',
         namespace,
     )
 
@@ -57,7 +57,7 @@ def artists(postgres_url: str, namespace: str) -> list[tuple[Any, ...]]:
     return rows(
         postgres_url,
         "SELECT id, name, popularity, followers, genres FROM artist "
-        f"WHERE id IN (SELECT artist_id FROM job_artist WHERE job_id = ({JOB})) ORDER BY id",
+        f"WHERE key IN (SELECT artist_key FROM run_artist WHERE run_id = ({JOB})) ORDER BY id",
         namespace,
     )
 

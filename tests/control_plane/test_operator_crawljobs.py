@@ -43,7 +43,7 @@ def test_a_crawljob_is_recorded_seeded_and_given_workers(crawling: Scene) -> Non
     uid = crawling.get("crawljob", "artists")["metadata"]["uid"]
     with Redis.from_url(crawling.redis_url) as redis:
         seeded = redis.exists(f"artistcrawl:job:{{{uid}}}:pending")
-    recorded = crawling.value("SELECT count(*) FROM crawl_range JOIN crawl_job ON job_id = crawl_job.id")
+    recorded = crawling.value("SELECT count(*) FROM crawl_range JOIN crawl_job USING (run_id)")
     owner = crawling.deployment()["metadata"]["ownerReferences"][0]
     assert (recorded > 0, seeded, owner["uid"], replicas(crawling)) == (True, 1, uid, 1)
 

@@ -24,8 +24,9 @@ Granted = dict[str, set[Use]]
 RBAC_GROUP = "rbac.authorization.k8s.io"
 
 FINISHED = """
-UPDATE crawl_range SET state = 'done', cursor = NULL, covered = total FROM crawl_job
-WHERE crawl_job.id = job_id AND crawl_job.name = 'short'
+UPDATE crawl_range SET state = 'done', cursor = NULL, covered = total
+FROM crawl_run JOIN crawl_job ON run_id = crawl_run.id
+WHERE crawl_run.id = crawl_range.run_id AND crawl_job.name = 'short'
 """
 
 

@@ -21,9 +21,9 @@ SEARCHES = STRINGS - 700
 OTHER_JOBS = 999
 
 _OTHER_JOB = """
-INSERT INTO crawl_job (namespace, name, uid, spec, identity, total, bucket, bucket_scope, limit_requests,
+INSERT INTO crawl_job (namespace, name, uid, spec, identity, source_id, bucket, bucket_scope, limit_requests,
                        limit_window_s, limit_timeout_s, limit_even, retention_s)
-SELECT namespace, 'other-' || %s::int, 'uid', spec, identity, total, bucket, bucket_scope, limit_requests,
+SELECT namespace, 'other-' || %s::int, 'uid', spec, identity, source_id, bucket, bucket_scope, limit_requests,
        limit_window_s, limit_timeout_s, limit_even, retention_s
 FROM crawl_job WHERE name = 'artists' RETURNING id
 """

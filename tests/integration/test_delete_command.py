@@ -52,7 +52,7 @@ def names(url: str) -> list[str]:
 def test_it_deletes_the_jobs_rows_and_no_artist(crawled: str, capsys) -> None:
     assert cli.main(["delete", "artists", "--yes", "--postgres", crawled]) == 0
     counts = in_ledger(crawled, table_counts)
-    assert (counts["search"], counts["job_artist"], counts["artist"], counts["crawl_range"]) == (0, 0, 1, 2)
+    assert (counts["search"], counts["run_artist"], counts["artist"], counts["crawl_range"]) == (0, 0, 1, 2)
     assert names(crawled) == ["slow"]
     assert (
         "what remains: all artists (artistcrawl export artists), and the jobs: default/slow" in capsys.readouterr().out

@@ -109,15 +109,15 @@ async def test_one_job_exports_its_own_artists_and_searches_only(ledger, tmp_pat
     other = await record(ledger, crawljob("other"), uid="uid-2")
     row, owner = await take(ledger, (await ranges.open_ids(ledger, other.id, limit=1))[0], job_uid="uid-2")
     await batches.commit(ledger, batch_of(row, owner, strings=["aa00"], artists=[artist("Z")]))
-    assert await export(ledger, "artists", "jsonl", tmp_path / "a", job_id=other.id) == 1
-    assert await export(ledger, "searches", "jsonl", tmp_path / "s", job_id=other.id) == 1
+    assert await export(ledger, "artists", "jsonl", tmp_path / "a", job=other) == 1
+    assert await export(ledger, "searches", "jsonl", tmp_path / "s", job=other) == 1
     assert await export(ledger, "artists", "jsonl", tmp_path / "a") == 3
 
 
 async def test_nothing_to_export_is_a_file_of_columns(ledger_url, tmp_path):
     async with open_ledger(ledger_url) as ledger:
         assert await export(ledger, "searches", "parquet", tmp_path / "s.parquet") == 0
-    assert parquet.read_schema(tmp_path / "s.parquet").names[:3] == ["namespace", "job", "string"]
+    assert parquet.read_schema(tmp_path / "s.parquet").names[:3] == ["namespace", "job", "run"]
 
 
 async def test_an_export_that_fails_leaves_the_old_file_and_no_other(fresh_postgres, tmp_path, monkeypatch):
@@ -128,10 +128,11 @@ async def test_an_export_that_fails_leaves_the_old_file_and_no_other(fresh_postg
     output = tmp_path / "a.jsonl"
     output.write_text("old")
     async with open_ledger(fresh_postgres.url()) as ledger:
-        rows = "SELECT now(), now(), n::text, 'n', 'q' FROM generate_series(1, 50000) n"
+        await value(ledger, "SELECT source_row('Sandbox', 'sandbox', '')")
+        rows = "SELECT n, 1, now(), now(), n::text, 'n', 'q' FROM generate_series(1, 50000) n"
         await value(
             ledger,
-            "WITH added AS (INSERT INTO artist (first_seen, last_seen, id, name, first_query)"
+            "WITH added AS (INSERT INTO artist (key, source_id, first_seen, last_seen, id, name, first_query)"
             f" {rows} RETURNING 1) SELECT count(*) FROM added",
         )
         original = module._FORMATS["jsonl"]
@@ -189,7 +190,7 @@ def test_a_dash_is_stdout_and_the_count_is_beside_it(ledger_url, capfd, monkeypa
     monkeypatch.setenv("ARTISTCRAWL_POSTGRES_URL", ledger_url)
     assert cli.main(["export", "artists", "--format", "csv", "--output", "-"]) == 0
     out, err = capfd.readouterr()
-    assert out == "id,name,popularity,followers,genres,images,first_query,first_seen,last_seen\n"
+    assert out == "source,id,name,popularity,followers,genres,images,first_query,first_seen,last_seen\n"
     assert err.startswith("0 artists in stdout")
 
 
@@ -203,8 +204,8 @@ def test_a_folder_is_refused_before_anything_is_asked(tmp_path, capsys):
 @pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
 async def test_memory_does_not_grow_with_the_ledger(ledger, tmp_path, monkeypatch, kind):
     monkeypatch.setattr(module, "CHUNK_ROWS", 200)
-    rows = "SELECT now(), now(), 'x' || n, repeat('n', 2000), 'q' FROM generate_series(1, 6000) n"
-    insert = f"INSERT INTO artist (first_seen, last_seen, id, name, first_query) {rows} RETURNING 1"
+    rows = "SELECT -n, 1, now(), now(), 'x' || n, repeat('n', 2000), 'q' FROM generate_series(1, 6000) n"
+    insert = f"INSERT INTO artist (key, source_id, first_seen, last_seen, id, name, first_query) {rows} RETURNING 1"
     await value(ledger, f"WITH added AS ({insert}) SELECT count(*) FROM added")
     await export(ledger, "searches", kind, tmp_path / "warm")
     tracemalloc.start()

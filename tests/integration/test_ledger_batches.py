@@ -52,10 +52,10 @@ async def test_failed_requests_alone_are_no_progress(ledger, claimed):
     failed = RequestRow(NOW_US, row.first, 0, 50, 503, "http_503", 0.04, "w")
     here = replace(row.cursor, batch=row.cursor.batch + 1)
     await batches.commit(ledger, batch_of(row, owner, requests=[failed], cursor=here))
-    assert (await jobs.progress(ledger, row.job_id)).last_commit_at is None
+    assert (await jobs.progress(ledger, row.run_id)).last_commit_at is None
     further = replace(here, offset=50, batch=here.batch + 1)
     await batches.commit(ledger, batch_of(replace(row, cursor=here), owner, cursor=further))
-    assert (await jobs.progress(ledger, row.job_id)).last_commit_at is not None
+    assert (await jobs.progress(ledger, row.run_id)).last_commit_at is not None
 
 
 async def test_a_commit_writes_every_table_and_moves_the_cursor(ledger, claimed):
@@ -65,7 +65,7 @@ async def test_a_commit_writes_every_table_and_moves_the_cursor(ledger, claimed)
     committed = await batches.commit(ledger, batch)
     after = await table_counts(ledger)
     added = {table: after[table] - before[table] for table in after}
-    assert added == {"search": 2, "artist": 2, "job_artist": 2, "dead_letter": 1, "api_request": 2, "crawl_range": 1}
+    assert added == {"search": 2, "artist": 2, "run_artist": 2, "dead_letter": 1, "api_request": 2, "crawl_range": 1}
     assert (committed.artists, committed.artists_new) == (2, 2)
     assert (await ranges.read(ledger, row.id)).cursor == batch.cursor
     child = await ranges.read(ledger, committed.children[0])
@@ -108,7 +108,7 @@ async def test_a_commit_in_flight_is_not_applied_twice(ledger, claimed):
     batch = batch_of(*claimed, strings=["aa00"], artists=[artist("A")])
     results = await asyncio.gather(*(batches.commit(ledger, batch) for _ in range(4)))
     assert sum(result is not None for result in results) == 1
-    assert (await jobs.progress(ledger, batch.job_id)).requests == 1
+    assert (await jobs.progress(ledger, batch.run_id)).requests == 1
 
 
 async def held_commit(ledger, batch):
@@ -118,7 +118,7 @@ async def held_commit(ledger, batch):
 
     async def hold():
         async with ledger.transaction() as connection:
-            await connection.execute(query("batches.commit"), batches.arguments_of(batch))
+            await connection.execute(query("batches.commit", batch.run_id), batches.arguments_of(batch))
             opened.set()
             await end.wait()
 
@@ -187,7 +187,7 @@ async def test_a_hundred_racing_committers_land_one_batch(ledger_url):
         results = await asyncio.gather(*(batches.commit(ledger, batch) for batch in rivals))
         assert sum(result is not None for result in results) == 1
         counts = await table_counts(ledger)
-        assert (counts["search"], counts["artist"], counts["job_artist"]) == (1, 1, 1)
+        assert (counts["search"], counts["artist"], counts["run_artist"]) == (1, 1, 1)
 
 
 async def test_a_hundred_racing_claimers_get_a_range_once(ledger_url):
@@ -309,7 +309,7 @@ async def test_counters_of_a_range_add_up_over_batches(ledger, claimed):
         batch = batch_of(row, owner, searches=found, counters=counters)
         await batches.commit(ledger, batch)
         row = replace(row, cursor=batch.cursor)
-    progress = await jobs.progress(ledger, row.job_id)
+    progress = await jobs.progress(ledger, row.run_id)
     seen = (progress.searches, progress.truncated, progress.requests, progress.retries, progress.rate_limited)
     assert (*seen, progress.covered) == (4, 2, 10, 4, 2, 4)
 
@@ -329,17 +329,17 @@ async def test_a_replay_of_an_incomplete_string_has_one_row_and_counts_once(ledg
     row, owner = claimed
     short = replace(search(row.first), results=20, total=23)
     await batches.commit(ledger, batch_of(row, owner, strings=[row.first], searches=[short], cursor=None))
-    assert (await jobs.progress(ledger, row.job_id)).incomplete == 1
-    [range_id] = await dead_letters.replay_incomplete(ledger, row.job_id)
-    assert await dead_letters.replay_incomplete(ledger, row.job_id) == []
-    assert [(one.string, one.replaying) for one in await dead_letters.incomplete(ledger, row.job_id)] == [
+    assert (await jobs.progress(ledger, row.run_id)).incomplete == 1
+    [range_id] = await dead_letters.replay_incomplete(ledger, row.run_id)
+    assert await dead_letters.replay_incomplete(ledger, row.run_id) == []
+    assert [(one.string, one.replaying) for one in await dead_letters.incomplete(ledger, row.run_id)] == [
         (row.first, True)
     ]
-    before = await jobs.progress(ledger, row.job_id)
+    before = await jobs.progress(ledger, row.run_id)
     replayed, by = await take(ledger, range_id)
     whole = replace(short, results=23)
     await batches.commit(ledger, batch_of(replayed, by, strings=[row.first], searches=[whole], cursor=None))
-    after = await jobs.progress(ledger, row.job_id)
+    after = await jobs.progress(ledger, row.run_id)
     assert (after.searches, after.covered, after.incomplete) == (before.searches, before.covered, 0)
     assert await value(ledger, "SELECT results FROM search") == 23
 
@@ -348,11 +348,11 @@ async def test_a_string_that_is_done_twice_is_refused_where_it_counts(ledger, cl
     row, owner = claimed
     first = batch_of(row, owner, strings=[row.first], searches=[search(row.first)])
     await batches.commit(ledger, first)
-    before = await jobs.progress(ledger, row.job_id)
+    before = await jobs.progress(ledger, row.run_id)
     again = batch_of(replace(row, cursor=first.cursor), owner, strings=[row.first], searches=[search(row.first)])
-    with pytest.raises(BatchRefusedError, match="search_pkey"):
+    with pytest.raises(BatchRefusedError, match="search_small_pkey"):
         await batches.commit(ledger, again)
-    assert await jobs.progress(ledger, row.job_id) == before
+    assert await jobs.progress(ledger, row.run_id) == before
 
 
 async def test_a_replay_stores_what_it_knew_and_what_is_new_to_it(ledger, claimed):
@@ -360,11 +360,11 @@ async def test_a_replay_stores_what_it_knew_and_what_is_new_to_it(ledger, claime
     row, owner = claimed
     short = replace(search(row.first), results=20, total=23)
     await batches.commit(ledger, batch_of(row, owner, strings=[row.first], searches=[short], cursor=None))
-    [range_id] = await dead_letters.replay_incomplete(ledger, row.job_id)
+    [range_id] = await dead_letters.replay_incomplete(ledger, row.run_id)
     replayed, by = await take(ledger, range_id)
     both = [replace(short, truncated=True), search("aa00x")]
     await batches.commit(ledger, batch_of(replayed, by, searches=both, cursor=None))
-    progress = await jobs.progress(ledger, row.job_id)
+    progress = await jobs.progress(ledger, row.run_id)
     assert (progress.searches, progress.truncated) == (2, 1)
 
 
@@ -372,15 +372,15 @@ async def test_a_truncated_string_is_not_incomplete(ledger, claimed):
     row, owner = claimed
     cut = replace(search(row.first), results=1000, total=5000, truncated=True)
     await batches.commit(ledger, batch_of(row, owner, searches=[cut]))
-    assert (await jobs.progress(ledger, row.job_id)).incomplete == 0
-    assert await dead_letters.incomplete(ledger, row.job_id) == []
+    assert (await jobs.progress(ledger, row.run_id)).incomplete == 0
+    assert await dead_letters.incomplete(ledger, row.run_id) == []
 
 
 async def test_a_replayed_string_that_fails_again_is_listed_for_another_replay(ledger, claimed):
     row, owner = claimed
     letter = DeadLetterRow("aa00", "timeout", 8, "no answer", NOW_US)
     await batches.commit(ledger, batch_of(row, owner, dead_letters=[letter]))
-    replayed, by = await take(ledger, (await dead_letters.replay(ledger, row.job_id))[0])
+    replayed, by = await take(ledger, (await dead_letters.replay(ledger, row.run_id))[0])
     again = replace(letter, attempts=16)
     await batches.commit(ledger, batch_of(replayed, by, dead_letters=[again], cursor=None))
-    assert [(one.attempts, one.replaying) for one in await dead_letters.all(ledger, row.job_id)] == [(16, False)]
+    assert [(one.attempts, one.replaying) for one in await dead_letters.all(ledger, row.run_id)] == [(16, False)]

@@ -49,7 +49,7 @@ async def test_two_jobs_of_a_bucket_get_the_strictest_of_each_limit(ledger, rows
 
 
 async def ended_by_finish(ledger, job):
-    await value(ledger, f"UPDATE crawl_job SET finished_at = now() WHERE id = {job.id} RETURNING 1")
+    await value(ledger, f"UPDATE crawl_run SET finished_at = now() WHERE id = {job.run_id} RETURNING 1")
 
 
 async def ended_by_deletion(ledger, job):

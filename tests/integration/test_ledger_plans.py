@@ -13,7 +13,7 @@ PLANNED = [name for group in queries.groups() for name in queries.names(group) i
 async def plan(ledger, name):
     """The plan that a prepared statement keeps."""
     numbers: dict[str, str] = {}
-    sql = queries.query(name).decode()
+    sql = queries.query(name, run_id=1).decode()
     numbered = re.sub(r"%\((\w+)\)s", lambda match: numbers.setdefault(match[1], f"${len(numbers) + 1}"), sql)
     async with ledger.transaction() as connection:
         cursor = await connection.execute(f"EXPLAIN (GENERIC_PLAN) {numbered.replace('%%', '%')}".encode())
@@ -32,11 +32,16 @@ async def test_every_named_query_is_valid_on_the_schema(ledger):
 
 
 async def test_a_commit_planned_while_artists_are_few_reads_no_whole_table(ledger):
-    """The plan is kept when there are millions: artists are met by the unique index of the upsert alone."""
-    rows = "SELECT now(), now(), n::text, 'n', 'q' FROM generate_series(1, 60) n"
+    """The plan is kept when there are millions: artists are met by their unique index alone."""
+    rows = "SELECT n, 1, now(), now(), n::text, 'n', 'q' FROM generate_series(1, 60) n"
     async with ledger.transaction() as connection:
-        await connection.execute(f"INSERT INTO artist (first_seen, last_seen, id, name, first_query) {rows}")
+        columns = "key, source_id, first_seen, last_seen, id, name, first_query"
+        await connection.execute(f"INSERT INTO artist ({columns}) {rows}")
         await connection.execute("ANALYZE artist")
+        await connection.execute("SELECT known_artists(1::smallint, ARRAY['1', '2'])")
+        scans = "SELECT seq_scan, idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'artist'"
+        looked_up = await (await connection.execute(scans)).fetchone()
+    assert looked_up == (0, 1)
     kept = await plan(ledger, "batches.commit")
-    assert "Conflict Arbiter Indexes: artist_pkey" in kept
+    assert "Conflict Arbiter Indexes: artist_of_source" in kept
     assert "Seq Scan on artist" not in kept

@@ -142,7 +142,7 @@ async def test_the_view_shows_requests_within_the_retention_only(ledger):
 async def test_the_rate_is_carried_over_where_the_log_does_not_reach_back_a_minute(ledger, crawl):
     await crawl(30)
     sets = "started_at = now() - interval '1 hour'"
-    await value(ledger, f"UPDATE crawl_job SET {sets} RETURNING 1")
+    await value(ledger, f"UPDATE crawl_run SET {sets} RETURNING 1")
     await value(ledger, "UPDATE request_bin SET opened_at = now() - interval '30 seconds' RETURNING 1")
     assert 55 <= (await jobs.progress(ledger, 1)).requests_last_minute <= 60
 

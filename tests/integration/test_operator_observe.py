@@ -95,7 +95,7 @@ async def test_a_finished_job_is_not_looked_for_in_redis(ledger_url, clock):
     async with opened_round_io(backends(ledger_url), clock) as made:
         await do(made, RecordJob())
         async with made.backends.ledger(ledger_url) as ledger:
-            await value(ledger, "UPDATE crawl_job SET finished_at = now() RETURNING 1")
+            await value(ledger, "UPDATE crawl_run SET finished_at = now() RETURNING 1")
         seen = await look(made)
     assert (seen.trouble, seen.frontier, seen.progress.total) == (None, None, 72)
 

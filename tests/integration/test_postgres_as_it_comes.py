@@ -91,7 +91,7 @@ async def test_an_instant_is_read_whatever_the_session_says_of_dates(ledger_url:
 async def slow_write(ledger: Ledger) -> None:
     async with ledger.transaction() as connection:
         await connection.execute("SELECT pg_sleep(0.1)")
-        await connection.execute("UPDATE crawl_job SET total = total")
+        await connection.execute("UPDATE crawl_job SET name = name")
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class GoodKeeper(LosingKeeper):
 
 def crawl_with(keeper: LosingKeeper, switch: StopSwitch) -> RangeCrawl:
     row = RangeRow(
-        id=1, job_id=1, length=2, first="aa", last="az", cursor=Cursor(string="aa"), fence=1, state="open",
+        id=1, run_id=1, length=2, first="aa", last="az", cursor=Cursor(string="aa"), fence=1, state="open",
         counts_coverage=True,
     )  # fmt: skip
     keyspace = Keyspace(alphabet="abcz", min_length=2, max_length=2, first="", last="", range_size=0)

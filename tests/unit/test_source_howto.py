@@ -297,7 +297,7 @@ async def crawled(server: StampServer) -> tuple[CollectedSteps, InstantLimiter]:
         SourceSettings(server.url, None, Credentials("me", "secret"), query_template="{}", market=None)
     )
     row = RangeRow(
-        id=1, job_id=1, length=2, first="aa", last="bb", cursor=Cursor(string="aa"), fence=1, state="open",
+        id=1, run_id=1, length=2, first="aa", last="bb", cursor=Cursor(string="aa"), fence=1, state="open",
         counts_coverage=True,
     )  # fmt: skip
     strings = RangeStrings(Keyspace(alphabet="ab", min_length=2, max_length=2, first="", last="", range_size=0), row)

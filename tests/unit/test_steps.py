@@ -7,7 +7,7 @@ from crawl_worker.crawl.steps import RangeStep, artist_rows, batch_of, buried, m
 from crawl_worker.sources.outcomes import FoundArtist
 
 ROW = RangeRow(
-    id=3, job_id=1, length=2, first="aa", last="az", cursor=Cursor("aa"), fence=5, state="open", counts_coverage=True
+    id=3, run_id=1, length=2, first="aa", last="az", cursor=Cursor("aa"), fence=5, state="open", counts_coverage=True
 )
 REQUEST = RequestRow(
     at_us=1, string="aa", page_offset=0, page_size=50, status=200, outcome="ok", duration_s=0.1, worker="w"

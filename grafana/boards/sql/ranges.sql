@@ -13,9 +13,9 @@ SELECT r.id AS range_id, r.first, r.last, r.cursor ->> 'string' AS cursor,
 FROM crawl_job j
 CROSS JOIN LATERAL (
     SELECT j.identity #>> '{keyspace,alphabet}' AS alphabet, max(changed_at) AS changed_at
-    FROM crawl_range WHERE job_id = j.id
+    FROM crawl_range WHERE run_id = j.run_id
 ) k
-JOIN crawl_range r ON r.job_id = j.id AND r.state = 'open' AND r.owner IS NOT NULL
+JOIN crawl_range r ON r.run_id = j.run_id AND r.state = 'open' AND r.owner IS NOT NULL
                   AND r.changed_at > k.changed_at - interval '10 minutes'
 WHERE j.namespace IN (${namespace:sqlstring}) AND j.name IN (${crawljob:sqlstring}) AND j.deleted_at IS NULL
 ORDER BY r.changed_at DESC, r.id

@@ -6,7 +6,7 @@
 --         newest first, at most 200
 -- TIME    the workers'
 SELECT s.finished_at AS time, s.string AS query, s.total, s.results, s.pages, s.new_artists, s.truncated
-FROM crawl_job j, newest_searches(j.id, $__timeFrom(), $__timeTo(), 200) s
+FROM crawl_job j, newest_searches(j.run_id, $__timeFrom(), $__timeTo(), 200) s
 WHERE j.namespace IN (${namespace:sqlstring}) AND j.name IN (${crawljob:sqlstring}) AND j.deleted_at IS NULL
 ORDER BY s.finished_at DESC
 LIMIT 200

@@ -7,7 +7,7 @@
 -- TIME    the workers'
 SELECT s.string AS query, s.total, s.results,
        length(s.string) < (j.spec #>> '{keyspace,maxLength}')::integer AS refined, s.new_artists, s.finished_at AS time
-FROM crawl_job j JOIN search s ON s.job_id = j.id AND s.truncated
+FROM crawl_job j, largest_truncated(j.run_id, 100) s
 WHERE j.namespace IN (${namespace:sqlstring}) AND j.name IN (${crawljob:sqlstring}) AND j.deleted_at IS NULL
 ORDER BY s.total DESC, s.string
 LIMIT 100

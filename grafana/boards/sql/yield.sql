@@ -5,20 +5,11 @@
 -- ARGS    ${namespace}, ${crawljob}, the board's time range, $__interval_ms: the width of a point
 -- RESULT  rows (time, found_per_hour, new_artists_per_hour), in order of time, none for an hour that brought nothing
 -- TIME    the workers'
---
--- OFFSET 0 keeps the planner from taking every instant for a point of its own, and so from sorting them all.
 SELECT y.time, sum(y.found)::float8 * 3600000 / $__interval_ms AS found_per_hour,
        sum(y.new_artists)::float8 * 3600000 / $__interval_ms AS new_artists_per_hour
 FROM crawl_job j
 CROSS JOIN LATERAL (
-    SELECT s.time, count(*) AS found, sum(s.new_artists) AS new_artists
-    FROM (
-        SELECT date_bin(make_interval(secs => $__interval_ms / 1000.0), finished_at, 'epoch') AS time, new_artists
-        FROM search
-        WHERE job_id = j.id AND total > 0 AND $__timeFilter(finished_at)
-        OFFSET 0
-    ) s
-    GROUP BY s.time
+    SELECT * FROM yield_over_time(j.run_id, $__timeFrom(), $__timeTo(), make_interval(secs => $__interval_ms / 1000.0))
 ) y
 WHERE j.namespace IN (${namespace:sqlstring}) AND j.name IN (${crawljob:sqlstring}) AND j.deleted_at IS NULL
 GROUP BY y.time

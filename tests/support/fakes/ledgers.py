@@ -74,7 +74,7 @@ def batch_of(row: RangeRow, owner: str, *, strings: Sequence[str] = (), **fields
     assert row.cursor is not None
     after = Cursor(string=strings[-1] + "+" if strings else row.cursor.string, batch=row.cursor.batch + 1)
     values: Mapping[str, Any] = {
-        "job_id": row.job_id,
+        "run_id": row.run_id,
         "range_id": row.id,
         "owner": owner,
         "fence": row.fence,
@@ -89,7 +89,7 @@ def batch_of(row: RangeRow, owner: str, *, strings: Sequence[str] = (), **fields
 
 async def table_counts(ledger: Ledger) -> dict[str, int]:
     """Rows of every table that a commit writes."""
-    tables = ("search", "artist", "job_artist", "dead_letter", "api_request", "crawl_range")
+    tables = ("search", "artist", "run_artist", "dead_letter", "api_request", "crawl_range")
     async with ledger.transaction() as connection:
         counts = {}
         for table in tables:

@@ -24,8 +24,8 @@ _WHEN = "now() - (%(searches)s - 1 - {}) * interval '3 seconds'"
 
 # The n-th search has the string of the digits n / 46656 and n % 36, which name its range, and of n / 1296 and n / 36.
 _SEARCHES = f"""
-INSERT INTO search (job_id, finished_at, total, results, new_artists, pages, truncated, string)
-SELECT %(job)s, {_WHEN.format("n")}, t.total, least(t.total, 1000), least(t.total, 1000) / 10,
+INSERT INTO search (run_id, finished_at, total, results, new_artists, pages, truncated, string)
+SELECT %(run)s, {_WHEN.format("n")}, t.total, least(t.total, 1000), least(t.total, 1000) / 10,
        greatest(least(t.total, 1000) + 49, 50) / 50, t.total >= 1000,
        {_digit("n / 46656")} || {_digit("n")} || {_digit("n / 1296")} || {_digit("n / 36")}
 FROM generate_series(0, %(searches)s - 1) n,
@@ -43,9 +43,21 @@ UPDATE crawl_range r SET
 FROM (SELECT id, n, least((%(searches)s - n + 35) / 36, 1296) AS done
       FROM (SELECT id, (place / 36 * 46656 + place % 36)::integer AS n
             FROM (SELECT id, row_number() OVER (ORDER BY first) - 1 AS place
-                  FROM crawl_range WHERE job_id = %(job)s) placed) begun
+                  FROM crawl_range WHERE run_id = %(run)s) placed) begun
       WHERE n < %(searches)s) d
 WHERE r.id = d.id
+"""
+
+_COUNTED = """
+UPDATE crawl_range r SET truncated = s.strings[7], by_results = s.strings
+FROM (
+    SELECT array_agg(coalesce(counted.strings, 0) ORDER BY place)::integer[] AS strings
+    FROM generate_series(1, 7) place
+    LEFT JOIN (
+        SELECT results_bucket(total) AS place, count(*) AS strings FROM search WHERE run_id = %(run)s GROUP BY 1
+    ) counted USING (place)
+) s
+WHERE r.id = (SELECT min(id) FROM crawl_range WHERE run_id = %(run)s)
 """
 
 _REQUESTS = """
@@ -59,8 +71,8 @@ FROM (SELECT array_agg(id ORDER BY id) AS bins FROM request_bin WHERE job_id = %
 """
 
 _DEAD_LETTERS = """
-INSERT INTO dead_letter (job_id, at, attempts, string, reason, last_error)
-SELECT %(job)s, now() - n * interval '1 hour', 8, 'z' || n, 'http_503', 'the API answered 503'
+INSERT INTO dead_letter (run_id, at, attempts, string, reason, last_error)
+SELECT %(run)s, now() - n * interval '1 hour', 8, 'z' || n, 'http_503', 'the API answered 503'
 FROM generate_series(1, %(dead_letters)s) n
 """
 
@@ -68,12 +80,18 @@ FROM generate_series(1, %(dead_letters)s) n
 async def crawl(url: str, *, searches: int = STRINGS) -> int:
     """Record the job default/artists in a migrated ledger, and all that so many searches leave there; its id."""
     async with open_ledger(url) as ledger:
-        job = (await record(ledger, crawljob(keyspace={"minLength": 4, "maxLength": 4}, requestLogRetention="720h"))).id
-    counts = {"job": job, "searches": searches, "requests": REQUESTS, "dead_letters": DEAD_LETTERS}
+        row = await record(ledger, crawljob(keyspace={"minLength": 4, "maxLength": 4}, requestLogRetention="720h"))
+    counts = {
+        "job": row.id,
+        "run": row.run_id,
+        "searches": searches,
+        "requests": REQUESTS,
+        "dead_letters": DEAD_LETTERS,
+    }
     async with await AsyncConnection.connect(url, autocommit=True) as connection:
         await connection.execute("SELECT open_request_bin(%(job)s) FROM generate_series(1, 3)", counts)
-        for filling in (_SEARCHES, _RANGES, _REQUESTS, _DEAD_LETTERS):
+        for filling in (_SEARCHES, _RANGES, _COUNTED, _REQUESTS, _DEAD_LETTERS):
             await connection.execute(filling.replace(" % ", " %% ").encode(), counts)
         # As autovacuum does in time: the indexes know what everybody sees, the planner what there is.
         await connection.execute("VACUUM ANALYZE search, crawl_range, dead_letter, request_bin, crawl_job")
-    return job
+    return row.id

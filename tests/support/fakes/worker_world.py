@@ -53,7 +53,7 @@ class MemoryLedger:
         for number, strings in enumerate(job.crawl_job.spec.keyspace.to_keyspace().root_ranges(), 1):
             cursor = Cursor(string=strings.first)
             row = RangeRow(
-                id=number, job_id=job.id, length=strings.length, first=strings.first, last=strings.last, cursor=cursor,
+                id=number, run_id=job.id, length=strings.length, first=strings.first, last=strings.last, cursor=cursor,
                 fence=0, state="open", counts_coverage=True,
             )  # fmt: skip
             self.ranges[number] = MemoryRange(row)

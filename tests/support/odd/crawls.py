@@ -143,7 +143,7 @@ class Crawls:
     def rows(self, statement: str, row: JobRow) -> list[dict[str, Any]]:
         """What a query of one job returns."""
         with psycopg.connect(self._postgres_url, autocommit=True, row_factory=dict_row) as connection:
-            return connection.execute(statement.encode(), {"job": row.id}).fetchall()
+            return connection.execute(statement.encode(), {"job": row.id, "run": row.run_id}).fetchall()
 
     def told(self, row: JobRow) -> bool:
         """Whether the ledger has something of the job to tell people."""
@@ -208,21 +208,21 @@ def _tally(seen: Seen) -> str:
 
 def differences(shape: Shape, seen: Seen, row: JobRow, crawls: Crawls) -> Iterator[str]:
     """What is otherwise than the shape says, each as a sentence."""
-    artists = {r["artist_id"] for r in crawls.rows("SELECT artist_id FROM job_artist WHERE job_id = %(job)s", row)}
+    artists = {r["id"] for r in crawls.rows("SELECT id FROM run_artists WHERE job_id = %(job)s", row)}
     if lost := shape.must_have() - artists:
         yield f"{len(lost)} artists of {len(shape.must_have())} are missing, such as {min(lost)}"
     if more := artists - shape.may_have():
         yield f"{len(more)} artists that nobody has, such as {min(more)}"
     dead = {
         r["string"]: r["reason"]
-        for r in crawls.rows("SELECT string, reason FROM dead_letter WHERE job_id = %(job)s", row)
+        for r in crawls.rows("SELECT string, reason FROM dead_letter WHERE run_id = %(run)s", row)
     }
     if dead.keys() != shape.dead.keys():
         yield f"given up: {dead or 'none'}, expected: {dict(shape.dead) or 'none'}"
     for string, reason in dead.items():
         if not re.search(shape.dead.get(string, ""), reason):
             yield f"{string} is given up for {reason!r}"
-    searches = crawls.rows("SELECT string, total, results FROM search WHERE job_id = %(job)s", row)
+    searches = crawls.rows("SELECT string, total, results FROM search WHERE run_id = %(run)s", row)
     if {r["string"] for r in searches} != SIZES.keys() - dead.keys():
         yield f"searched: {sorted(r['string'] for r in searches)}"
     for string, total in shape.short.items():
@@ -238,7 +238,7 @@ def differences(shape: Shape, seen: Seen, row: JobRow, crawls: Crawls) -> Iterat
     (job,) = crawls.rows("SELECT page_size, problem_message FROM crawl_job WHERE id = %(job)s", row)
     if shape.page_size is not None and job["page_size"] != shape.page_size:
         yield f"the page size is {job['page_size']}, expected {shape.page_size}"
-    counted = crawls.rows("SELECT sum(requests) AS n FROM crawl_range WHERE job_id = %(job)s", row)[0]["n"]
+    counted = crawls.rows("SELECT sum(requests) AS n FROM crawl_range WHERE run_id = %(run)s", row)[0]["n"]
     if counted > len(seen.searches):
         yield f"the ledger counts {counted} requests, {len(seen.searches)} arrived"
 
@@ -262,6 +262,6 @@ async def stand_still(shape: Standstill, api: OddApi, crawls: Crawls) -> list[st
         wrong.append(f"{shown['dead_letters']} strings are given up")
     if not re.search(shape.tells, str(shown["problem"])):
         wrong.append(f"told: {shown['state']}: {shown['problem']!r}")
-    if crawls.rows("SELECT string FROM search WHERE job_id = %(job)s", row):
+    if crawls.rows("SELECT string FROM search WHERE run_id = %(run)s", row):
         wrong.append("strings were taken for searched")
     return [f"{shape.name}: {sentence}" for sentence in wrong]

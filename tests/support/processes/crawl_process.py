@@ -116,6 +116,12 @@ class Crawl:
     connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     @property
+    def run_id(self) -> int:
+        """Of the job's first run; there is no other."""
+        assert self.row is not None
+        return self.row.run_id
+
+    @property
     def id(self) -> int:
         """The job's, in the ledger."""
         assert self.row is not None
@@ -152,13 +158,13 @@ class Crawl:
     async def finished(self, *, timeout_s: float = 90) -> None:
         """Wait until the ledger has the job finished."""
         await self.until(
-            lambda: self.value(f"SELECT finished_at IS NOT NULL FROM crawl_job WHERE id = {self.id}"), timeout_s
+            lambda: self.value(f"SELECT finished_at IS NOT NULL FROM crawl_run WHERE id = {self.run_id}"), timeout_s
         )
 
     async def searched(self, count: int, *, timeout_s: float = 60) -> None:
         """Wait until that many searches are committed."""
         await self.until(
-            lambda: self.value(f"SELECT count(*) FROM search WHERE job_id = {self.id}") >= count, timeout_s
+            lambda: self.value(f"SELECT count(*) FROM search WHERE run_id = {self.run_id}") >= count, timeout_s
         )
 
     async def ended(self, worker: WorkerProcess, *, timeout_s: float = 30) -> int:
@@ -206,8 +212,8 @@ class Crawl:
         keyspace = self.job.spec.keyspace.to_keyspace()
         wanted = {string for strings in keyspace.root_ranges() for string in strings_in(keyspace, strings)}
         answered = self.rows(
-            f"SELECT string FROM search WHERE job_id = {self.id} UNION "
-            f"SELECT string FROM dead_letter WHERE job_id = {self.id}"
+            f"SELECT string FROM search WHERE run_id = {self.run_id} UNION "
+            f"SELECT string FROM dead_letter WHERE run_id = {self.run_id}"
         )
         return wanted - {row[0] for row in answered}
 

@@ -51,8 +51,8 @@ def prove_ledger(crawl: Crawl, oracle: Oracle, *, dead: Iterable[str] = ()) -> i
 
     Returns how many requests the ledger counts.
     """
-    strings, of_job = strings_to_search(crawl) - set(dead), f"WHERE job_id = {crawl.id}"
-    searches = crawl.rows(f"SELECT string, results FROM search {of_job}")
+    strings, of_run = strings_to_search(crawl) - set(dead), f"WHERE run_id = {crawl.run_id}"
+    searches = crawl.rows(f"SELECT string, results FROM search {of_run}")
     assert {string for string, _ in searches} == strings
     assert len(searches) == len(strings)
     assert dead_letters(crawl).keys() == set(dead)
@@ -60,9 +60,9 @@ def prove_ledger(crawl: Crawl, oracle: Oracle, *, dead: Iterable[str] = ()) -> i
         string: min(CAP, len(ids)) for string in strings if (ids := oracle.matching(string))
     }
     artists = oracle.exhaustive(strings)
-    names = dict(crawl.rows(f"SELECT id, name FROM artist WHERE id IN (SELECT artist_id FROM job_artist {of_job})"))
+    names = dict(crawl.rows(f"SELECT id, name FROM run_artists {of_run}"))
     assert names == {artist: oracle.names[artist] for artist in artists}
-    counted = crawl.rows(f"SELECT sum(searches), sum(artists), sum(requests) FROM crawl_range {of_job}")[0]
+    counted = crawl.rows(f"SELECT sum(searches), sum(artists), sum(requests) FROM crawl_range {of_run}")[0]
     assert counted[:2] == (len(strings), len(artists))
     requests = int(counted[2])
     if not dead:
@@ -101,7 +101,7 @@ def requests_agree(crawl: Crawl) -> None:
 
 def dead_letters(crawl: Crawl) -> dict[str, tuple[Any, ...]]:
     """{string: (reason, attempts)} of what was given up."""
-    rows = crawl.rows(f"SELECT string, reason, attempts FROM dead_letter WHERE job_id = {crawl.id}")
+    rows = crawl.rows(f"SELECT string, reason, attempts FROM dead_letter WHERE run_id = {crawl.run_id}")
     return {string: (reason, attempts) for string, reason, attempts in rows}
 
 

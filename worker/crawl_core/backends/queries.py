@@ -1,7 +1,8 @@
 """Finds named SQL. Each file in `sql/` is one group; in it `-- name: NAME` begins a query, and comments its contract.
 
 What runs is what stands in the file, without comments and indentation. Several queries of a file that return the same
-columns share their list: `-- fragment: NAME` begins it, and `-- include: NAME` stands where it goes.
+columns share their list: `-- fragment: NAME` begins it, and `-- include: NAME` stands where it goes. `{search}` and
+`{run_artist}` stand for the tables that hold a run's rows (migration 0007).
 """
 
 from __future__ import annotations
@@ -13,15 +14,32 @@ _MARK = "-- name: "
 _FRAGMENT = "-- fragment: "
 _INCLUDE = "-- include: "
 
+_TABLES_OF_A_RUN = (b"search", b"run_artist")
+
+FIRST_LARGE_RUN = 1_000_000_000
+"""Runs from this id on have tables of their own."""
+
 
 @cache
-def query(name: str) -> bytes:
-    """The query NAME of `sql/GROUP.sql`, asked for as `GROUP.NAME`. Raises KeyError when there is none."""
+def query(name: str, run_id: int | None = None) -> bytes:
+    """The query NAME of `sql/GROUP.sql`, asked for as `GROUP.NAME`. Raises KeyError when there is none.
+
+    `run_id`: of the run whose tables it reads or writes, so that no other run's are planned or locked.
+    """
+    if run_id is not None:
+        return _with_tables(query(name), run_id)
     group, _, wanted = name.partition(".")
     try:
         return _queries(group)[wanted]
     except (FileNotFoundError, KeyError):
         raise KeyError(f"no query {name!r}: sql/{group}.sql needs a line '{_MARK}{wanted}'") from None
+
+
+def _with_tables(text: bytes, run_id: int) -> bytes:
+    part = b"%d" % run_id if run_id >= FIRST_LARGE_RUN else b"small"
+    for table in _TABLES_OF_A_RUN:
+        text = text.replace(b"{%s}" % table, b"%s_%s" % (table, part))
+    return text
 
 
 def groups() -> list[str]:

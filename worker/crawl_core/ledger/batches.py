@@ -32,7 +32,7 @@ async def commit(ledger: Ledger, batch: Batch) -> Committed | None:
     Raises BatchRefusedError for data that PostgreSQL does not take, and LedgerUnavailableError when it is not known
     whether the batch landed.
     """
-    return await ledger.row("batches.commit", arguments_of(batch), into=_committed)
+    return await ledger.row("batches.commit", arguments_of(batch), into=_committed, run_id=batch.run_id)
 
 
 def _committed(*, children: list[int] | None, artists: int, artists_new: int, artists_written: int) -> Committed:
@@ -59,6 +59,7 @@ def _arguments_of(batch: Batch) -> dict[str, object]:
         "cursor": cursor_text(batch.cursor),
         "searches": _rows(batch.searches),
         "artists": _rows(batch.artists),
+        "artist_ids": [artist.id for artist in batch.artists],
         "requests": _rows(batch.requests),
         "dead_letters": _rows(batch.dead_letters),
         "children": _rows(batch.children),

@@ -14,14 +14,12 @@ from psycopg.rows import TupleRow, dict_row, scalar_row
 
 from crawl_core.backends.queries import query
 from crawl_core.errors import NameTakenError
-from crawl_core.ledger import requests
+from crawl_core.ledger import requests, runs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import CrawlJob, Spec, differences, identity, in_words, remedy
 from crawl_core.text import storable
-from crawl_core.values.cursors import cursor_text
 from crawl_core.values.jobs import BucketScope, JobRow, as_recorded
 from crawl_core.values.progress import Progress
-from crawl_core.values.rows import Cursor
 
 
 async def record(
@@ -50,7 +48,7 @@ def _columns(job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: str) 
         "uid": uid,
         "spec": msgspec.json.encode(as_recorded(spec)).decode(),
         "identity": msgspec.json.encode(identity(spec)).decode(),
-        "total": spec.keyspace.to_keyspace().total,
+        **_source(spec),
         "bucket": bucket,
         "bucket_scope": bucket_scope,
         "limit_requests": limit.requests,
@@ -61,15 +59,21 @@ def _columns(job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: str) 
     }
 
 
+def _source(spec: Spec) -> dict[str, str]:
+    source = spec.source
+    return {
+        "source_type": source.type,
+        "dataset": source.dataset_in_force,
+        "market": source.market_in_force or "",
+    }
+
+
 async def _insert(connection: AsyncConnection[TupleRow], spec: Spec, arguments: dict[str, Any]) -> int | None:
     cursor = connection.cursor(row_factory=scalar_row)
     job_id: int | None = await (await cursor.execute(query("jobs.insert"), arguments)).fetchone()
     if job_id is None:
         return None
-    async with connection.cursor().copy(query("jobs.copy_ranges")) as copy:
-        for strings in spec.keyspace.to_keyspace().root_ranges():
-            start = cursor_text(Cursor(string=strings.first))
-            await copy.write_row((job_id, strings.length, strings.first, strings.last, start))
+    await runs.open_run(connection, job_id, spec.run or 1, spec)
     await connection.execute(query("jobs.open_bin"), {"job_id": job_id})
     return job_id
 
@@ -145,13 +149,25 @@ async def mark_deleted(ledger: Ledger, job_id: int) -> None:
 
 
 async def reap(ledger: Ledger, *, chunk: int = 5_000) -> bool:
-    """Delete some rows of one deleted job; artists stay. False: nothing is left to delete."""
-    job_id: int | None = await ledger.value("reaper.pick")
+    """Delete some rows of one run, or of one job, that is to go; artists stay. False: nothing is left to delete."""
+    run_id: int | None = await ledger.value("reaper.pick")
+    if run_id is not None:
+        await _empty(ledger, run_id, chunk)
+        return True
+    job_id: int | None = await ledger.value("reaper.pick_job")
     if job_id is None:
         return False
-    for table in ("ranges", "searches", "artists", "dead_letters"):
-        if await ledger.run(f"reaper.{table}", {"job_id": job_id, "max_rows": chunk}):
-            return True
     if await ledger.value("reaper.bins", {"job_id": job_id}) == 0:
         await ledger.run("reaper.job", {"job_id": job_id})
     return True
+
+
+async def _empty(ledger: Ledger, run_id: int, chunk: int) -> None:
+    if await ledger.run("reaper.ranges", {"run_id": run_id, "max_rows": chunk}):
+        return
+    if not await ledger.value("reaper.own_tables", {"run_id": run_id}):
+        return
+    for table in ("searches", "artists", "dead_letters"):
+        if await ledger.run(f"reaper.{table}", {"run_id": run_id, "max_rows": chunk}):
+            return
+    await ledger.run("reaper.emptied", {"run_id": run_id})

@@ -93,28 +93,39 @@ class Ledger:
 
                 yield chunks()
 
-    async def rows(self, name: str, arguments: Arguments = None, *, into: Callable[..., T]) -> list[T]:
-        """All rows of the query GROUP.NAME, autocommitted; `into` is called with each one's columns by name."""
-        async with self._pool.connection(name) as connection:
-            cursor = connection.cursor(row_factory=kwargs_row(into), binary=True)
-            return await (await cursor.execute(query(name), arguments)).fetchall()
+    async def rows(
+        self, name: str, arguments: Arguments = None, *, into: Callable[..., T], run_id: int | None = None
+    ) -> list[T]:
+        """All rows of the query GROUP.NAME, autocommitted; `into` is called with each one's columns by name.
 
-    async def row(
-        self, name: str, arguments: Arguments = None, *, into: Callable[..., T], prepare: bool | None = None
-    ) -> T | None:
-        """The only row of the query GROUP.NAME, or None; `into` is called with its columns by name.
-
-        prepare=False: planned each time, for its very arguments.
+        `run_id`: of the run whose tables it names.
         """
         async with self._pool.connection(name) as connection:
             cursor = connection.cursor(row_factory=kwargs_row(into), binary=True)
-            return await (await cursor.execute(query(name), arguments, prepare=prepare)).fetchone()
+            return await (await cursor.execute(query(name, run_id), arguments)).fetchall()
 
-    async def values(self, name: str, arguments: Arguments = None) -> list[Any]:
-        """The query GROUP.NAME's only column, of all rows."""
+    async def row(
+        self,
+        name: str,
+        arguments: Arguments = None,
+        *,
+        into: Callable[..., T],
+        prepare: bool | None = None,
+        run_id: int | None = None,
+    ) -> T | None:
+        """The only row of the query GROUP.NAME, or None; `into` is called with its columns by name.
+
+        prepare=False: planned each time, for its very arguments. `run_id`: of the run whose tables it names.
+        """
+        async with self._pool.connection(name) as connection:
+            cursor = connection.cursor(row_factory=kwargs_row(into), binary=True)
+            return await (await cursor.execute(query(name, run_id), arguments, prepare=prepare)).fetchone()
+
+    async def values(self, name: str, arguments: Arguments = None, *, run_id: int | None = None) -> list[Any]:
+        """The query GROUP.NAME's only column, of all rows. `run_id`: of the run whose tables it names."""
         async with self._pool.connection(name) as connection:
             cursor = connection.cursor(row_factory=scalar_row, binary=True)
-            return await (await cursor.execute(query(name), arguments)).fetchall()
+            return await (await cursor.execute(query(name, run_id), arguments)).fetchall()
 
     async def value(self, name: str, arguments: Arguments = None) -> Any:
         """The query GROUP.NAME's only column, of its only row; None without a row."""

@@ -73,8 +73,10 @@ FROM bucket ORDER BY name;
 -- RESULT  one row (namespace/name) or none: its own limit is in force
 -- TIME    none
 SELECT other.namespace || '/' || other.name
-FROM crawl_job j JOIN crawl_job other ON other.bucket = j.bucket AND other.id <> j.id
-WHERE j.id = %(job_id)s AND other.finished_at IS NULL AND other.deleted_at IS NULL
+FROM crawl_job j
+JOIN crawl_job other ON other.bucket = j.bucket AND other.id <> j.id
+JOIN crawl_run n ON n.id = other.run_id
+WHERE j.id = %(job_id)s AND n.finished_at IS NULL AND other.deleted_at IS NULL
   AND (other.limit_requests < j.limit_requests OR other.limit_window_s > j.limit_window_s
        OR (other.limit_even AND NOT j.limit_even))
 ORDER BY other.limit_requests, other.limit_window_s DESC, other.id LIMIT 1;

@@ -8,26 +8,43 @@ SELECT id, identity FROM crawl_job
 WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_at IS NULL FOR UPDATE;
 
 -- name: insert
--- A new job, without ranges yet: in a transaction with those only.
+-- A new job, without a run yet: in a transaction with that only.
 --
 -- ARGS    as the columns
 -- RESULT  one row (id), or none: another transaction has just recorded the name
 -- TIME    now()
-INSERT INTO crawl_job (namespace, name, uid, spec, identity, total, bucket, bucket_scope,
+INSERT INTO crawl_job (namespace, name, uid, spec, identity, source_id, bucket, bucket_scope,
                        limit_requests, limit_window_s, limit_timeout_s, limit_even, retention_s)
-VALUES (%(namespace)s, %(name)s, %(uid)s, %(spec)s::jsonb, %(identity)s::jsonb, %(total)s, %(bucket)s,
-        %(bucket_scope)s, %(limit_requests)s, %(limit_window_s)s, %(limit_timeout_s)s, %(limit_even)s,
-        %(retention_s)s)
+VALUES (%(namespace)s, %(name)s, %(uid)s, %(spec)s::jsonb, %(identity)s::jsonb,
+        source_row(%(source_type)s, %(dataset)s, %(market)s), %(bucket)s, %(bucket_scope)s, %(limit_requests)s,
+        %(limit_window_s)s, %(limit_timeout_s)s, %(limit_even)s, %(retention_s)s)
 ON CONFLICT (namespace, name) WHERE deleted_at IS NULL DO NOTHING
 RETURNING id;
 
--- name: copy_ranges
--- All root ranges of a new job; more than 100,000 never come.
+-- name: lock_ended
+-- A living job whose current run has ended, locked for the rest of the transaction.
 --
--- ARGS    COPY rows (job_id, length, first, last, cursor)
+-- ARGS    job_id
+-- RESULT  one row (number: the current run's, spec), or none
+-- TIME    none
+SELECT n.number, j.spec FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id
+WHERE j.id = %(job_id)s AND j.deleted_at IS NULL AND n.finished_at IS NOT NULL FOR UPDATE;
+
+-- name: open_run
+-- The job's next run, without ranges yet: in a transaction with those only.
+--
+-- ARGS    job_id, number, total: strings of the keyspace
+-- RESULT  one row (run_id)
+-- TIME    now()
+UPDATE crawl_job SET run_id = open_run(id, %(number)s, %(total)s) WHERE id = %(job_id)s RETURNING run_id;
+
+-- name: copy_ranges
+-- All root ranges of a new run; more than 100,000 never come.
+--
+-- ARGS    COPY rows (run_id, length, first, last, cursor)
 -- RESULT  none
 -- TIME    none
-COPY crawl_range (job_id, length, first, last, cursor) FROM STDIN;
+COPY crawl_range (run_id, length, first, last, cursor) FROM STDIN;
 
 -- name: open_bin
 -- Where the job's commits write their requests. Last in the transaction, since it locks the table's list of bins.
@@ -44,15 +61,16 @@ UPDATE crawl_job SET request_bin = open_request_bin(id) WHERE id = %(job_id)s;
 -- RESULT  none
 -- TIME    none
 UPDATE crawl_job SET
-    uid = %(uid)s, spec = %(spec)s::jsonb, bucket = %(bucket)s, bucket_scope = %(bucket_scope)s,
+    uid = %(uid)s, spec = %(spec)s::jsonb, identity = %(identity)s::jsonb, released_at = NULL, bucket = %(bucket)s, bucket_scope = %(bucket_scope)s,
     limit_requests = %(limit_requests)s, limit_window_s = %(limit_window_s)s, limit_timeout_s = %(limit_timeout_s)s,
     limit_even = %(limit_even)s, retention_s = %(retention_s)s
 WHERE id = %(job_id)s;
 
 -- fragment: job_row
--- The fields of JobRow.
-id, namespace, name, uid, spec, total, bucket, bucket_scope, page_size, problem_reason, problem_message,
-started_at, finished_at, deleted_at, problem_at
+-- The fields of JobRow, of `crawl_job j JOIN crawl_run n`.
+j.id, j.namespace, j.name, j.uid, j.spec, j.run_id, j.source_id, n.number AS run, n.total, j.bucket, j.bucket_scope,
+j.page_size, j.page_size_tried_at, j.problem_reason, j.problem_message, j.problem_at, n.started_at, n.finished_at,
+j.released_at, j.deleted_at
 
 -- name: get
 -- One job, deleted ones too.
@@ -62,7 +80,7 @@ started_at, finished_at, deleted_at, problem_at
 -- TIME    none
 SELECT
 -- include: job_row
-FROM crawl_job WHERE id = %(job_id)s;
+FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id WHERE j.id = %(job_id)s;
 
 -- name: find
 -- The living job of a name.
@@ -72,7 +90,8 @@ FROM crawl_job WHERE id = %(job_id)s;
 -- TIME    none
 SELECT
 -- include: job_row
-FROM crawl_job WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_at IS NULL;
+FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id
+WHERE j.namespace = %(namespace)s AND j.name = %(name)s AND j.deleted_at IS NULL;
 
 -- name: all
 -- All living jobs, in the order they were recorded.
@@ -82,7 +101,7 @@ FROM crawl_job WHERE namespace = %(namespace)s AND name = %(name)s AND deleted_a
 -- TIME    none
 SELECT
 -- include: job_row
-FROM crawl_job WHERE deleted_at IS NULL ORDER BY id;
+FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id WHERE j.deleted_at IS NULL ORDER BY j.id;
 
 -- name: note_page_size
 -- Note the page size that the API turned out to allow.
@@ -109,7 +128,7 @@ WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(
   AND (NOT %(gives_way)s OR problem_reason IS NULL);
 
 -- name: progress
--- All of a job's counts, as of one instant.
+-- All counts of a job's current run, as of one instant.
 --
 -- ARGS    job_id, bins as requests.bins says
 -- RESULT  one row, the fields of Progress, or none
@@ -117,24 +136,24 @@ WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(
 --
 -- Not to be prepared: see requests.bins.
 -- The request log is bounded: where it does not reach back a minute, its rate is carried over the minute.
-SELECT j.total, r.open_ranges, r.done_ranges, r.last_commit_at,
+SELECT n.total, r.open_ranges, r.done_ranges, r.last_commit_at,
        coalesce(r.covered, 0)::bigint AS covered, coalesce(r.searches, 0)::bigint AS searches,
        coalesce(r.requests, 0)::bigint AS requests, coalesce(r.artists, 0)::bigint AS artists,
        coalesce(r.artists_new, 0)::bigint AS artists_new, coalesce(r.truncated, 0)::bigint AS truncated,
        coalesce(r.retries, 0)::bigint AS retries, coalesce(r.rate_limited, 0)::bigint AS rate_limited,
-       (SELECT count(*) FROM dead_letter WHERE job_id = j.id) AS dead_letters,
-       (SELECT count(*) FROM search WHERE job_id = j.id AND results < total AND NOT truncated) AS incomplete,
-       round(CASE WHEN bins.oldest > j.started_at + interval '1 second' AND bins.oldest > now() - interval '1 minute'
+       coalesce(r.incomplete, 0)::bigint AS incomplete,
+       (SELECT count(*) FROM dead_letter WHERE run_id = n.id) AS dead_letters,
+       round(CASE WHEN bins.oldest > n.started_at + interval '1 second' AND bins.oldest > now() - interval '1 minute'
                   THEN bins.requests * 60 / greatest(extract(epoch FROM clock_timestamp() - bins.oldest), 1)
                   ELSE bins.requests END)::bigint AS requests_last_minute,
        bins.latency_s
-FROM crawl_job j, LATERAL (
+FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id, LATERAL (
     SELECT sum(covered) AS covered, count(*) FILTER (WHERE state = 'open') AS open_ranges,
            count(*) FILTER (WHERE state = 'done') AS done_ranges, sum(searches) AS searches,
            sum(requests) AS requests, sum(artists) AS artists, sum(artists_new) AS artists_new,
-           sum(truncated) AS truncated, sum(retries) AS retries, sum(rate_limited) AS rate_limited,
-           max(changed_at) AS last_commit_at
-    FROM crawl_range WHERE job_id = j.id
+           sum(truncated) AS truncated, sum(incomplete) AS incomplete, sum(retries) AS retries,
+           sum(rate_limited) AS rate_limited, max(changed_at) AS last_commit_at
+    FROM crawl_range WHERE run_id = n.id
 ) r, LATERAL (
     SELECT coalesce(sum(recent.requests), 0) AS requests, min(b.opened_at) AS oldest,
            (sum(recent.seconds) / nullif(sum(recent.timed), 0))::float8 AS latency_s
@@ -150,23 +169,32 @@ FROM crawl_job j, LATERAL (
 WHERE j.id = %(job_id)s;
 
 -- name: finish
--- Declare the job finished if it is. May be called at any time, any number of times.
+-- Declare a job's current run finished if it is, and keep its counts. May be called at any time, any number of times.
 --
 -- ARGS    job_id
--- RESULT  one row (id) when this call finished it, none when it is not finished, or was
+-- RESULT  one row (run_id) when this call finished it, none when it is not finished, or was
 -- TIME    now()
 --
 -- No open range alone is not the end: ranges that were lost with a restore would count as done
 -- (test_a_job_whose_ranges_are_done_but_do_not_cover_the_keyspace_is_not_finished).
--- `replays` guards against a replay that commits while this statement waits for the job's row. The row is then read
+-- `replays` guards against a replay that commits while this statement waits for the run's row. The row is then read
 -- again, but the ranges are still those of the statement's snapshot
 -- (test_finishing_while_a_replay_commits_does_not_close_the_reopened_job).
-UPDATE crawl_job j SET finished_at = now()
-WHERE j.id = %(job_id)s AND j.finished_at IS NULL AND j.deleted_at IS NULL
-  AND j.replays = (SELECT replays FROM crawl_job WHERE id = %(job_id)s)
-  AND NOT EXISTS (SELECT FROM crawl_range WHERE job_id = %(job_id)s AND state = 'open')
-  AND j.total = (SELECT coalesce(sum(covered), 0) FROM crawl_range WHERE job_id = %(job_id)s)
-RETURNING j.id;
+UPDATE crawl_run n SET
+    finished_at = now(), covered = r.covered, searches = r.searches, requests = r.requests, artists = r.artists,
+    artists_new = r.artists_new, truncated = r.truncated, incomplete = r.incomplete, retries = r.retries,
+    rate_limited = r.rate_limited, dead_letters = r.dead_letters
+FROM crawl_job j JOIN crawl_run before ON before.id = j.run_id, LATERAL (
+    SELECT coalesce(sum(covered), 0) AS covered, sum(searches) AS searches, sum(requests) AS requests,
+           sum(artists) AS artists, sum(artists_new) AS artists_new, sum(truncated) AS truncated,
+           sum(incomplete) AS incomplete, sum(retries) AS retries, sum(rate_limited) AS rate_limited,
+           count(*) FILTER (WHERE state = 'open') AS open_ranges,
+           (SELECT count(*) FROM dead_letter WHERE run_id = j.run_id) AS dead_letters
+    FROM crawl_range WHERE run_id = j.run_id
+) r
+WHERE j.id = %(job_id)s AND n.id = j.run_id AND n.finished_at IS NULL AND j.deleted_at IS NULL
+  AND n.replays = before.replays AND r.open_ranges = 0 AND n.total = r.covered
+RETURNING n.id;
 
 -- name: mark_deleted
 -- Free the name. Nothing is seeded or claimed any more; the reaper deletes the rows.
@@ -174,4 +202,7 @@ RETURNING j.id;
 -- ARGS    job_id
 -- RESULT  none
 -- TIME    now()
+WITH runs AS (
+    UPDATE crawl_run SET deleted_at = now() WHERE job_id = %(job_id)s AND deleted_at IS NULL
+)
 UPDATE crawl_job SET deleted_at = now() WHERE id = %(job_id)s AND deleted_at IS NULL;

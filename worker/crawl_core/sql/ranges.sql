@@ -1,23 +1,25 @@
 -- name: open_ids
--- The next ids of a job's open ranges, to seed the frontier with.
+-- The next ids of the open ranges of a job's current run, to seed the frontier with.
 --
 -- ARGS    job_id, after (0 at first), max_rows
 -- RESULT  rows (id), in order
 -- TIME    none
-SELECT id FROM crawl_range WHERE job_id = %(job_id)s AND state = 'open' AND id > %(after)s
+SELECT id FROM crawl_range
+WHERE run_id = (SELECT run_id FROM crawl_job WHERE id = %(job_id)s) AND state = 'open' AND id > %(after)s
 ORDER BY id LIMIT %(max_rows)s;
 
 -- name: count_open
--- How many of a job's ranges are open.
+-- How many ranges of a job's current run are open.
 --
 -- ARGS    job_id
 -- RESULT  one row (count)
 -- TIME    none
-SELECT count(*) FROM crawl_range WHERE job_id = %(job_id)s AND state = 'open';
+SELECT count(*) FROM crawl_range
+WHERE run_id = (SELECT run_id FROM crawl_job WHERE id = %(job_id)s) AND state = 'open';
 
 -- fragment: range_row
 -- The fields of RangeRow.
-id, job_id, length, first, last, cursor, fence, state, counts_coverage
+id, run_id, length, first, last, cursor, fence, state, counts_coverage
 
 -- name: read
 -- One range as it stands.
@@ -40,10 +42,10 @@ FROM crawl_range WHERE id = %(range_id)s;
 --
 -- ARGS    range_id, fence, owner, job_uid: of the frontier that the lease came from
 -- RESULT  one row, the fields of RangeRow with the new fence, or none: another took it meanwhile, it is done, or the
---         job is deleted or was applied again under another uid
+--         job is deleted, was applied again under another uid, or is at its next run
 -- TIME    none
 UPDATE crawl_range r SET fence = r.fence + 1, owner = %(owner)s
 WHERE r.id = %(range_id)s AND r.fence = %(fence)s AND r.state = 'open'
-  AND EXISTS (SELECT FROM crawl_job j WHERE j.id = r.job_id AND j.uid = %(job_uid)s AND j.deleted_at IS NULL)
+  AND EXISTS (SELECT FROM crawl_job j WHERE j.run_id = r.run_id AND j.uid = %(job_uid)s AND j.deleted_at IS NULL)
 RETURNING
 -- include: range_row

@@ -1,48 +1,74 @@
 -- name: pick
--- A deleted job whose rows are still here.
+-- A run whose rows are to go and are still here.
 --
 -- ARGS    none
 -- RESULT  one row (id) or none
 -- TIME    none
-SELECT id FROM crawl_job WHERE deleted_at IS NOT NULL ORDER BY id LIMIT 1;
+SELECT id FROM crawl_run WHERE deleted_at IS NOT NULL AND NOT emptied ORDER BY id LIMIT 1;
 
 -- name: ranges
 -- Some of its ranges. They go first: without its range no commit adds anything.
 --
--- ARGS    job_id, max_rows
+-- ARGS    run_id, max_rows
 -- RESULT  none
 -- TIME    none
-DELETE FROM crawl_range WHERE id IN (SELECT id FROM crawl_range WHERE job_id = %(job_id)s LIMIT %(max_rows)s);
+DELETE FROM crawl_range WHERE id IN (SELECT id FROM crawl_range WHERE run_id = %(run_id)s LIMIT %(max_rows)s);
+
+-- name: own_tables
+-- Its partitions, where it has its own. False: somebody reads them now; ask again.
+--
+-- ARGS    run_id
+-- RESULT  one row (whether it has none any more)
+-- TIME    none
+SELECT drop_run_tables(%(run_id)s);
 
 -- name: searches
--- Some of its searches.
+-- Some of its searches, of the partition that small runs share.
 --
--- ARGS    job_id, max_rows
+-- ARGS    run_id, max_rows
 -- RESULT  none
 -- TIME    none
-DELETE FROM search WHERE (job_id, string) IN (
-    SELECT job_id, string FROM search WHERE job_id = %(job_id)s ORDER BY string LIMIT %(max_rows)s);
+DELETE FROM search_small WHERE (run_id, string) IN (
+    SELECT run_id, string FROM search_small WHERE run_id = %(run_id)s ORDER BY string LIMIT %(max_rows)s);
 
 -- name: artists
--- Some of its links to artists. The artists stay.
+-- Some of its links to artists, as `searches`. The artists stay.
 --
--- ARGS    job_id, max_rows
+-- ARGS    run_id, max_rows
 -- RESULT  none
 -- TIME    none
-DELETE FROM job_artist WHERE (job_id, artist_id) IN (
-    SELECT job_id, artist_id FROM job_artist WHERE job_id = %(job_id)s ORDER BY artist_id LIMIT %(max_rows)s);
+DELETE FROM run_artist_small WHERE (run_id, artist_key) IN (
+    SELECT run_id, artist_key FROM run_artist_small WHERE run_id = %(run_id)s ORDER BY artist_key LIMIT %(max_rows)s);
 
 -- name: dead_letters
 -- Some of its dead letters.
 --
--- ARGS    job_id, max_rows
+-- ARGS    run_id, max_rows
 -- RESULT  none
 -- TIME    none
-DELETE FROM dead_letter WHERE (job_id, string) IN (
-    SELECT job_id, string FROM dead_letter WHERE job_id = %(job_id)s ORDER BY string LIMIT %(max_rows)s);
+DELETE FROM dead_letter WHERE (run_id, string) IN (
+    SELECT run_id, string FROM dead_letter WHERE run_id = %(run_id)s ORDER BY string LIMIT %(max_rows)s);
+
+-- name: emptied
+-- Nothing of the run is left but its row, which says when it was and what it counted.
+--
+-- ARGS    run_id
+-- RESULT  none
+-- TIME    none
+UPDATE crawl_run SET emptied = true WHERE id = %(run_id)s;
+
+-- name: pick_job
+-- A deleted job all of whose runs are empty.
+--
+-- ARGS    none
+-- RESULT  one row (id) or none
+-- TIME    none
+SELECT id FROM crawl_job j
+WHERE deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM crawl_run WHERE job_id = j.id AND NOT emptied)
+ORDER BY id LIMIT 1;
 
 -- name: bins
--- Its request log, bin by bin; a bin that a commit holds stays for the next call.
+-- A job's request log, bin by bin; a bin that a commit holds stays for the next call.
 --
 -- ARGS    job_id
 -- RESULT  one row (how many stayed)
@@ -51,9 +77,12 @@ SELECT count(*) FILTER (WHERE NOT dropped)
 FROM (SELECT drop_request_bin(id) AS dropped FROM request_bin WHERE job_id = %(job_id)s) d;
 
 -- name: job
--- The job's own row, last: until then the reaper finds it again.
+-- The job's own row and those of its runs, last: until then the reaper finds it again.
 --
 -- ARGS    job_id
 -- RESULT  none
 -- TIME    none
+WITH runs AS (
+    DELETE FROM crawl_run WHERE job_id = %(job_id)s
+)
 DELETE FROM crawl_job WHERE id = %(job_id)s AND deleted_at IS NOT NULL;

@@ -23,7 +23,7 @@ class JobRow:
     spec: dict[str, Any]
     """As it was applied last, in the CrawlJob's own words."""
     total: int
-    """Strings of the keyspace."""
+    """Strings of the current run's keyspace."""
     bucket: str | None
     """None: each worker names its node's."""
     bucket_scope: str
@@ -32,10 +32,19 @@ class JobRow:
     problem_reason: str | None
     problem_message: str | None
     started_at: datetime
+    """Of the current run, as `finished_at`."""
     finished_at: datetime | None
     deleted_at: datetime | None
     problem_at: datetime | None = None
     """Since when the problem's reason stands."""
+    run_id: int = 1
+    run: int = 1
+    """The current run's number."""
+    source_id: int = 1
+    page_size_tried_at: datetime | None = None
+    """When the spec's page size was asked for last, where the API was found to allow less."""
+    released_at: datetime | None = None
+    """From when on no request of the job can arrive; None: it counts on its bucket."""
 
     @cached_property
     def crawl_job(self) -> CrawlJob:
@@ -43,6 +52,12 @@ class JobRow:
         metadata = {"namespace": self.namespace, "name": self.name, "uid": self.uid}
         data = {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": self.spec}
         return crawljob_of(data, origin=f"the ledger's job {self.namespace}/{self.name}")
+
+
+def spec_of(recorded: dict[str, Any]) -> Spec:
+    """A recorded spec, as a type."""
+    data = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": "recorded"}, "spec": recorded}
+    return crawljob_of(data, origin="a recorded spec").spec
 
 
 def as_recorded(spec: Spec) -> dict[str, Any]:

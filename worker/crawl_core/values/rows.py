@@ -31,7 +31,7 @@ class RangeRow(msgspec.Struct, frozen=True, kw_only=True):
     """One range, as it stands in the ledger."""
 
     id: int
-    job_id: int
+    run_id: int
     length: int
     first: str
     last: str
@@ -112,7 +112,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     `expected` is where the range stood then, `cursor` where it stands now; None: it is done.
     """
 
-    job_id: int
+    run_id: int
     range_id: int
     owner: str
     fence: int
@@ -127,8 +127,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a commit did: ids of the child ranges it made; artists not returned to this job before, those not in the
-    ledger before, and how many of the ledger's artists it wrote."""
+    """What a commit did: ids of the child ranges it made; artists not returned to this run before, those not known
+    of this source before, and how many of the ledger's artists it wrote."""
 
     children: list[int]
     artists: int

@@ -53,7 +53,7 @@ async def _export(url: str, arguments: argparse.Namespace) -> int:
     with answering(url):
         ledger = await Ledger.open(url, application_name="artistcrawl-export")
     try:
-        job_id = None if arguments.job is None else (await named(ledger, arguments.job)).id
-        return await export(ledger, arguments.what, arguments.format, arguments.output, job_id=job_id)
+        job = None if arguments.job is None else await named(ledger, arguments.job)
+        return await export(ledger, arguments.what, arguments.format, arguments.output, job=job)
     finally:
         await ledger.close()

@@ -50,7 +50,7 @@ def batch_of(steps: Sequence[RangeStep], *, row: RangeRow, owner: str, fence: in
     """One batch of consecutive steps of a range that stands at `expected`."""
     last = steps[-1].cursor
     return Batch(
-        job_id=row.job_id,
+        run_id=row.run_id,
         range_id=row.id,
         owner=owner,
         fence=fence,

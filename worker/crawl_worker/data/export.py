@@ -19,6 +19,7 @@ import msgspec
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger.ledger import Ledger
+from crawl_core.values.jobs import JobRow
 
 What = Literal["artists", "searches", "requests"]
 Format = Literal["parquet", "csv", "jsonl"]
@@ -32,6 +33,7 @@ STDOUT = (Path("-"), Path("/dev/stdout"))
 _TIME = "timestamp"
 _COLUMNS: dict[What, dict[str, str]] = {
     "artists": {
+        "source": "string",
         "id": "string",
         "name": "string",
         "popularity": "int16",
@@ -45,6 +47,7 @@ _COLUMNS: dict[What, dict[str, str]] = {
     "searches": {
         "namespace": "string",
         "job": "string",
+        "run": "int32",
         "string": "string",
         "pages": "int16",
         "total": "int32",
@@ -68,15 +71,21 @@ _COLUMNS: dict[What, dict[str, str]] = {
 }
 
 
+def _selected(job: JobRow | None) -> dict[str, int | None]:
+    if job is None:
+        return {"job_id": None, "run_id": None, "source_id": None}
+    return {"job_id": job.id, "run_id": job.run_id, "source_id": job.source_id}
+
+
 class _WriteRows(Protocol):
     def __call__(self, rows: Sequence[tuple[Any, ...]], /) -> None: ...
 
 
-async def export(ledger: Ledger, what: What, format: Format, output: Path, *, job_id: int | None = None) -> int:
+async def export(ledger: Ledger, what: What, format: Format, output: Path, *, job: JobRow | None = None) -> int:
     """Write all rows, or those of one job; how many. The file appears, or is replaced, when it is complete."""
     count = 0
     with _opened(output) as file, _FORMATS[format](file, _COLUMNS[what]) as write:
-        async with ledger.stream(f"export.{what}", {"job_id": job_id}, chunk=CHUNK_ROWS) as chunks:
+        async with ledger.stream(f"export.{what}", _selected(job), chunk=CHUNK_ROWS) as chunks:
             async for rows in chunks:
                 write(rows)
                 count += len(rows)

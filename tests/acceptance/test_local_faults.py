@@ -204,7 +204,7 @@ def test_a_run_whose_deadline_passes_drains_and_goes_on_when_the_deadline_is_rai
 ) -> None:
     data, due = folder / "data", {"deadline": "1m", "deadlinePolicy": "Suspend"}
     file = job(folder, api, **due)
-    a_minute_ago = "UPDATE crawl_job SET started_at = started_at - interval '1 minute'"
+    a_minute_ago = "UPDATE crawl_run SET started_at = started_at - interval '1 minute'"
     with run(file, data, "--json") as crawl:
         crawl.wait_for_searches(100)
         psql = [sys.executable, "-m", "crawl_worker.cli", "psql", "--data", str(data), "-c", a_minute_ago]

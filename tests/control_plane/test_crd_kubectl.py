@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
+from support import former
 from support.processes.api_server import ApiServer, Done
+
+from crawl_core.spec import canonical, crawljob_of, identity
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "k8s" / "samples").glob("*.yaml"))
@@ -148,39 +151,67 @@ def renamed(crd: dict[str, Any]) -> dict[str, Any]:
     return crd
 
 
-def former() -> dict[str, Any]:
-    """A CRD of before: without rules, columns and the later fields."""
-    crd = renamed(CRD)
-    version = crd["spec"]["versions"][0]
-    version["additionalPrinterColumns"], version["selectableFields"] = [], []
-    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    version["schema"]["openAPIV3Schema"] = {
-        "type": "object",
-        "properties": {
-            "spec": {
-                "type": "object",
-                "x-kubernetes-preserve-unknown-fields": True,
-                "description": spec["description"],
-            },
-            "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-        },
-    }
-    return crd
+def of_group(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "apiVersion": f"{FORMER_GROUP}/v1alpha1"}
 
 
-def test_a_crawljob_of_the_former_crd_lives_on_under_the_new_one(
+@pytest.fixture
+def stored(
     install_crd: Callable[[dict[str, Any]], None], bare_kube: client.ApiClient, namespace: str
-) -> None:
-    install_crd(former())
+) -> Callable[[str], Any]:
+    """CrawlJobs that the CRD of before has stored, and the present one serves."""
+    install_crd(renamed(former.CRD))
     api, where = client.CustomObjectsApi(bare_kube), (FORMER_GROUP, "v1alpha1", namespace, "crawljobs")
-    job = {"apiVersion": f"{FORMER_GROUP}/v1alpha1", "kind": "CrawlJob", "metadata": {"name": "artists"}}
-    api.create_namespaced_custom_object(*where, {**job, "spec": {"keyspace": {"first": "th00"}, "suspend": True}})
+    for each in former.CRAWLJOBS:
+        made = api.create_namespaced_custom_object(*where, of_group({**each.stored, "spec": each.applied}))
+        assert made["spec"] == each.stored["spec"]
     install_crd(renamed(CRD))
+
+    def read(name: str) -> Any:
+        return api.get_namespaced_custom_object(*where, name)
+
     give_up = time.monotonic() + 30
-    while "retry" not in (read := api.get_namespaced_custom_object(*where, "artists"))["spec"]:
+    while "deadlinePolicy" not in read("nothing")["spec"]:
         assert time.monotonic() < give_up
         time.sleep(0.1)
-    assert (read["spec"]["suspend"], read["spec"]["keyspace"]["first"]) == (True, "th00")
-    api.patch_namespaced_custom_object(
-        *where, "artists", {"spec": {"suspend": False}}, _content_type="application/merge-patch+json"
+    return read
+
+
+def contained(part: Any, whole: Any) -> bool:
+    """Whether all that a part says stands in the whole as well."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(contained(value, whole.get(name)) for name, value in part.items())
+    return bool(part == whole)
+
+
+def test_crawljobs_of_before_are_served_as_they_were_and_can_be_written_back(
+    stored: Callable[[str], Any], bare_kube: client.ApiClient, namespace: str
+) -> None:
+    api, where = client.CustomObjectsApi(bare_kube), (FORMER_GROUP, "v1alpha1", namespace, "crawljobs")
+    for each in former.CRAWLJOBS:
+        read = stored(each.name)
+        assert contained(each.stored["spec"], read["spec"])
+        spec = crawljob_of({**each.stored, "spec": read["spec"]}, origin="the API server").spec
+        assert identity(spec) == canonical(each.identity)
+        read["spec"]["suspend"] = not read["spec"]["suspend"]
+        written = api.replace_namespaced_custom_object(*where, each.name, read)
+        assert written["spec"] == read["spec"]
+
+
+def test_what_was_flat_is_moved_to_the_member_by_an_apply(
+    stored: Callable[[str], Any], bare_kube: client.ApiClient, namespace: str
+) -> None:
+    source = stored("imitation")["spec"]["source"]
+    flat: dict[str, Any] = {name: source[name] for name in ("market", "termsAccepted")}
+    patch = {"spec": {"source": {**dict.fromkeys(flat), "spotify": flat}}}
+    client.CustomObjectsApi(bare_kube).patch_namespaced_custom_object(
+        FORMER_GROUP,
+        "v1alpha1",
+        namespace,
+        "crawljobs",
+        "imitation",
+        patch,
+        _content_type="application/merge-patch+json",
     )
+    source = stored("imitation")["spec"]["source"]
+    assert (source["spotify"], flat.keys() & source.keys()) == (flat, set())

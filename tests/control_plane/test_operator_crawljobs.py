@@ -105,7 +105,7 @@ def test_suspended_it_has_no_workers_and_resumed_it_has_them_again(crawling: Sce
 
 
 def test_a_deadline_that_passes_suspends_it_and_a_raised_one_lets_it_go_on(crawling: Scene) -> None:
-    crawling.value("UPDATE crawl_job SET started_at = now() - interval '1 hour' RETURNING id")
+    crawling.value("UPDATE crawl_run SET started_at = now() - interval '1 hour' RETURNING id")
     patch = ("patch", "crawljob", "artists", "--type=merge", "-p")
     crawling.kubectl(*patch, '{"spec":{"deadline":"30m","deadlinePolicy":"Suspend"}}')
     crawling.until(lambda: replicas(crawling) == 0, "no workers")

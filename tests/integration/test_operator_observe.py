@@ -109,6 +109,23 @@ async def test_a_job_of_this_name_that_crawls_something_else_is_told_with_its_re
     assert "another metadata.name, or with the recorded values" in seen.trouble.message
 
 
+def imitation(**source):
+    spotify = {"type": "Spotify", "termsAccepted": True, "credentialsSecretRef": {"name": "spotify"}}
+    return view(keyspace={"first": "aa00", "last": "aa1z"}, source={**spotify, **source})
+
+
+async def test_another_address_is_another_crawl_unless_the_dataset_is_said_to_be_the_same(ledger_url, redis_url, clock):
+    cluster = backends(ledger_url, redis_url)
+    cluster.secrets["spotify"] = {"client-id": "me", "client-secret": "secret"}
+    async with opened_round_io(cluster, clock) as made:
+        await do(made, RecordJob(), crawljob=imitation(baseURL="http://127.0.0.1:9"))
+        moved = await look(made, imitation(baseURL="https://elsewhere.example"))
+        assert moved.trouble.reason == "NameTaken"
+        assert 'write source.dataset: "127.0.0.1:9"' in moved.trouble.message
+        stated = imitation(baseURL="https://elsewhere.example", dataset="127.0.0.1:9")
+        assert (await look(made, stated)).trouble is None
+
+
 async def freeze(ledger, redis_url: str, bucket: str, seconds: float) -> None:
     """As a worker does on a 429."""
     async with connect_redis(redis_url) as redis:

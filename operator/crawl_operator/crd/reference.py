@@ -12,6 +12,7 @@ from typing import Any
 from crawl_core.spec import API_VERSION, Spec
 from crawl_core.spec.changes import Change, change_of
 from crawl_core.spec.status import ConditionType, Status
+from crawl_operator.crd import decisions
 from crawl_operator.crd.resource import crd
 from crawl_operator.crd.schema import Node, resolved
 from crawl_operator.values import names
@@ -80,6 +81,8 @@ def page() -> str:
             _pairs("Annotations", "What a user asks for once, beside the spec.", ("annotation", "does"), ANNOTATIONS),
             _status(status),
             _conditions(),
+            f"## Why it is so\n\n{_table(('decision', 'reason'), decisions.DECISIONS)}",
+            f"{decisions.POLICY}{decisions.conversion()}{decisions.STEPS}",
         ]
     )
 
@@ -163,7 +166,9 @@ def _between_fields() -> str:
         for rule in node.get("x-kubernetes-validations", [])
         if "fieldPath" in rule and "oldSelf" not in rule["rule"]
     ]
-    return f"## Between fields\n\n{_table(('field', 'where it is wrong'), rows)}"
+    operator = _table(("field", "reason", "where it is wrong"), decisions.OF_THE_OPERATOR)
+    rules = _table(("field", "where it is wrong"), rows)
+    return f"## Between fields\n\n{decisions.CHECKED}\n\n{operator}\nThe rules of the CRD:\n\n{rules}"
 
 
 def _objects(node: Node, place: str) -> Iterator[tuple[str, Node]]:

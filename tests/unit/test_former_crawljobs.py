@@ -1,0 +1,37 @@
+"""CrawlJobs that exist since before `source.dataset` and `source.spotify` are read, and are the same crawls."""
+
+from __future__ import annotations
+
+import pytest
+from support.former import CRAWLJOBS, Former
+
+from crawl_core.spec import crawljob_of, differences, identity
+from crawl_core.spec.changes import canonical
+
+EACH = pytest.mark.parametrize("former", CRAWLJOBS, ids=lambda former: former.name)
+
+
+@EACH
+def test_a_stored_crawljob_is_read_as_it_was_applied(former: Former) -> None:
+    stored = crawljob_of(former.stored, origin="the API server").spec
+    applied = crawljob_of({**former.stored, "spec": former.applied}, origin="a file").spec
+    assert stored.model_copy(update={"source": applied.source}) == applied
+    # Before, the API server wrote the default false; now absent says the same.
+    assert stored.source.terms_are_accepted == applied.source.terms_are_accepted
+    assert identity(stored) == identity(applied)
+
+
+@EACH
+def test_its_identity_in_the_ledger_is_the_same_crawls(former: Former) -> None:
+    spec = crawljob_of(former.stored, origin="the API server").spec
+    assert canonical(former.identity) == identity(spec)
+    assert differences(former.identity, spec) == {}
+
+
+def test_what_was_flat_is_in_force() -> None:
+    everything = next(former for former in CRAWLJOBS if former.name == "everything")
+    imitation = next(former for former in CRAWLJOBS if former.name == "imitation")
+    assert crawljob_of(everything.stored, origin="it").spec.source.market_in_force == "SE"
+    source = crawljob_of(imitation.stored, origin="it").spec.source
+    assert (source.market_in_force, source.terms_are_accepted) == ("NO", True)
+    assert source.dataset_in_force == "imitation.example"

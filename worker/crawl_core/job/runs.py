@@ -1,0 +1,96 @@
+"""Runs of a job: which one is to begin, and what each brought, in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from crawl_core.spec import Spec
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.runs import RunRow
+from crawl_core.wording import duration, instant, number
+
+_HEADS = ("RUN", "BEGAN", "TOOK", "REQUESTS", "ARTISTS", "NEW", "GONE")
+
+
+def to_begin(spec: Spec, row: JobRow) -> int | None:
+    """The number of the run that is to begin now; None: the current one goes on, or no later one is wanted."""
+    return spec.run if spec.run is not None and spec.run > row.run and row.finished_at is not None else None
+
+
+def waiting(wanted: int | None, *, current: int) -> str:
+    """What is said of a later run that is wanted while the current one goes on; empty where none is."""
+    return "" if wanted is None or wanted <= current else f"Run {wanted} begins when run {current} has ended."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """What people see of a run. Instants are seconds since 1970."""
+
+    number: int
+    began_s: float | None
+    ended_s: float | None
+    """None: it goes on."""
+    requests: int
+    artists: int
+    new: int
+    """Artists that the run before had not returned; while that is not known, those new to the source."""
+    gone: int | None
+    """Artists that only the run before had returned; None: not known."""
+    deleted: bool = False
+    """Whether only its counts are left."""
+
+
+def new_artists(run: RunRow) -> int:
+    """What a run brought in: against the run before where both could be compared, else what its source had not had."""
+    return run.artists_new if run.added is None else run.added
+
+
+def view_of(run: RunRow) -> RunView:
+    """A run of the ledger."""
+    return RunView(
+        number=run.number,
+        began_s=_epoch_s(run.started_at),
+        ended_s=_epoch_s(run.finished_at),
+        requests=run.requests,
+        artists=run.artists,
+        new=new_artists(run),
+        gone=run.gone,
+        deleted=run.data_deleted_at is not None,
+    )
+
+
+def line(run: RunView, *, now_s: float) -> str:
+    """One run in a line: run 2: 812 artists (12 new, 3 gone) by 1,300 requests in 3 min, ended Nov 29 14:02."""
+    gone = "" if run.gone is None else f", {number(run.gone)} gone"
+    found = f"{number(run.artists)} artists ({number(run.new)} new{gone}) by {number(run.requests)} requests"
+    ended = "goes on" if run.ended_s is None else f"ended {instant(run.ended_s, now_s=now_s)}"
+    return f"run {run.number}: {found} in {_took(run, now_s)}, {ended}{', data deleted' if run.deleted else ''}"
+
+
+def table(runs: Sequence[RunView], *, now_s: float) -> str:
+    """Runs, one a line below the names of the columns."""
+    rows = [_HEADS, *(_cells(run, now_s) for run in runs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+
+
+def _cells(run: RunView, now_s: float) -> tuple[str, ...]:
+    return (
+        str(run.number),
+        "-" if run.began_s is None else instant(run.began_s, now_s=now_s),
+        f"{_took(run, now_s)}{'' if run.ended_s else ', goes on'}",
+        number(run.requests),
+        number(run.artists),
+        number(run.new),
+        "-" if run.gone is None else number(run.gone),
+    )
+
+
+def _took(run: RunView, now_s: float) -> str:
+    return "?" if run.began_s is None else duration(max(0.0, (run.ended_s or now_s) - run.began_s))
+
+
+def _epoch_s(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()

@@ -90,14 +90,14 @@ async def test_an_instant_is_read_whatever_the_session_says_of_dates(ledger_url:
 
 async def slow_write(ledger: Ledger) -> None:
     async with ledger.transaction() as connection:
-        await connection.execute("SELECT pg_sleep(0.1)")
+        await connection.execute("SELECT pg_sleep(1)")
         await connection.execute("UPDATE crawl_job SET name = name")
 
 
 @pytest.mark.parametrize(
     ("setting", "value", "words"),
     [
-        ("statement_timeout", "1ms", "raise the statement_timeout"),
+        ("statement_timeout", "300ms", "raise the statement_timeout"),
         ("default_transaction_read_only", "on", "it takes no writes"),
     ],
 )

@@ -17,14 +17,14 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO grafana', current_schema());
 END $$;
 
--- The views for people, and the tables under the boards' own queries. Partitions of api_request need nothing further.
+-- The views for people, and the tables under the boards' own queries.
 GRANT SELECT ON artists, incomplete_searches, progress, requests, run_artists, runs, searches, sources TO grafana;
-GRANT SELECT ON crawl_job, crawl_run, source, crawl_range, search, dead_letter, request_bin, api_request TO grafana;
+GRANT SELECT ON crawl_job, crawl_run, source, crawl_range, search, dead_letter, api_request TO grafana;
 
 -- A second guard against writing, which the role could lift for itself; the missing rights it cannot.
 ALTER ROLE grafana SET default_transaction_read_only = on;
--- No query of a board takes a second. One that somebody writes may, but it must not hold up the crawl: a bin of the
--- request log is not dropped while it is read.
+-- No query of a board takes a second. One that somebody writes may, but a deleted run's tables are not
+-- dropped while they are read, nor are rows cleaned away.
 ALTER ROLE grafana SET statement_timeout = '15s';
 ALTER ROLE grafana SET idle_in_transaction_session_timeout = '30s';
 -- Compiling a query takes longer than any of the boards' runs.

@@ -17,7 +17,7 @@ from support.fakes.ledgers import artist, batch_of, crawljob, open_ledger, recor
 from support.fakes.long_crawl import crawl
 from support.proofs.board_sql import FOLDER, NAMES, Board, admit_reader, as_reader
 
-from crawl_core.ledger import batches, dead_letters, jobs, ranges, requests
+from crawl_core.ledger import batches, dead_letters, jobs, ranges
 from crawl_core.values.rows import Counters, Cursor, DeadLetterRow, RequestRow
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -114,9 +114,7 @@ async def test_requests_are_shown_newest_first(ledger_url, job):
     ]
 
 
-async def test_requests_of_all_bins_are_shown_but_none_beyond_the_retention(ledger, ledger_url, job):
-    await requests.rotate(ledger, full_bin_bytes=1, spare_age_s=0)
-    await requests.rotate(ledger, full_bin_bytes=1, spare_age_s=0)
+async def test_no_requests_beyond_the_retention_are_shown(ledger, ledger_url, job):
     _, second = await ranges.open_ids(ledger, job.id, limit=2)
     log = [RequestRow(ago_us(hours=hours), f"aa1{hours}", 0, 50, 200, "ok", 0.1, "worker-1") for hours in (1, 2)]
     await batches.commit(ledger, batch_of(*await take(ledger, second), requests=log))
@@ -297,8 +295,6 @@ WRITING = (
     "TRUNCATE artist",
     "DROP VIEW searches",
     "CREATE TABLE mine (id integer)",
-    "SELECT open_request_bin(1)",
-    "SELECT drop_request_bin(1)",
     "SELECT * FROM crawl_job FOR UPDATE",
 )
 
@@ -325,19 +321,6 @@ async def test_the_role_reads_the_views_for_people(ledger_url, job, view):
 
 
 # --- The way to it ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", ["requests", "workers"])
-async def test_only_the_jobs_own_bins_are_locked(ledger, ledger_url, job, name):
-    """Locks of all bins would be more than a server has, with a thousand jobs."""
-    own = await requests.bins(ledger, job.id)
-    with as_reader(ledger_url) as connection, connection.transaction():
-        connection.execute(BOARD.sql(name).encode())
-        locked = connection.execute(
-            "SELECT relation::regclass::text FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation'"
-        )
-        bins = {name for (name,) in locked if re.fullmatch(r"api_request_\d+", name)}
-    assert bins == {f"api_request_{each}" for each in own}
 
 
 def scans(connection: psycopg.Connection) -> set[str]:

@@ -300,7 +300,7 @@ async def test_the_reaper_deletes_a_deleted_jobs_rows_in_chunks_and_no_artist(le
         calls += 1
     left = {"search": 0, "artist": 1, "run_artist": 0, "dead_letter": 0, "api_request": 0, "crawl_range": 2}
     assert await table_counts(ledger) == left
-    assert calls == 8  # 2 ranges, 2 searches, 1 link, 1 dead letter, the run, then bins and the job
+    assert calls == 9  # 2 ranges, 2 searches, 1 link, 1 dead letter, the run, 1 request, the job
     assert await jobs.get(ledger, job.id) is None
     assert await ranges.count_open(ledger, other.id) == 2
 

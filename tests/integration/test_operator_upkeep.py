@@ -38,17 +38,17 @@ async def test_the_rows_of_a_deleted_job_are_deleted(made, upkeep, ledger_url):
         assert await value(ledger, "SELECT count(*) FROM crawl_job") == 0
 
 
-async def test_a_full_request_log_gets_a_bin_more(made, upkeep, ledger_url):
+async def test_requests_older_than_the_retention_are_deleted(made, upkeep, ledger_url):
     await do(made, RecordJob())
     async with made.backends.ledger(ledger_url) as ledger:
         await value(
             ledger,
-            "INSERT INTO api_request (at, bin, duration_s, page_offset, page_size, status, string, outcome, worker)"
-            " SELECT now(), request_bin, 0.1, 0, 50, 200, 'aa00', 'ok', 'w'"
-            " FROM crawl_job, generate_series(1, 20000) RETURNING 1",
+            "INSERT INTO api_request (at, job_id, duration_s, page_offset, page_size, status, string, outcome, worker)"
+            " SELECT now() - age * interval '20 hours', id, 0.1, 0, 50, 200, 'aa00', 'ok', 'w'"
+            " FROM crawl_job, generate_series(0, 3) age RETURNING 1",
         )
         await upkeep.turn()
-        assert await value(ledger, "SELECT count(*) FROM request_bin") == 2
+        assert await value(ledger, "SELECT count(*) FROM api_request") == 2
 
 
 async def test_a_freeze_in_redis_alone_reaches_the_ledger(made, upkeep, clock, ledger_url, redis_url):

@@ -67,7 +67,7 @@ class Upkeep:
 
     async def _look_after(self, url: str) -> None:
         async with self._backends.ledger(url, keeps_open=False) as ledger:
-            await requests.rotate(ledger)
+            await requests.trim(ledger)
         now_s = self._clock.monotonic()
         if now_s - self._reaped_s.get(url, -REAP_EVERY_S) < REAP_EVERY_S:
             return

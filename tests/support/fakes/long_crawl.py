@@ -1,7 +1,7 @@
 """A ledger as a crawl of any length leaves it, written by SQL within seconds.
 
 36 ranges are in work at a time, a search ends every three seconds and the last one now; one string in 25 is found, one
-in 500 truncated. The request log is full: four bins of 25,000. It refuses to fill what no board reads.
+in 500 truncated. The request log is full: 100,000. It refuses to fill what no board reads.
 """
 
 from __future__ import annotations
@@ -61,11 +61,10 @@ WHERE r.id = (SELECT min(id) FROM crawl_range WHERE run_id = %(run)s)
 """
 
 _REQUESTS = """
-INSERT INTO api_request (at, bin, duration_s, page_offset, page_size, status, string, outcome, worker)
-SELECT now() - (%(requests)s - 1 - n) * interval '3 seconds', bins[n / 25000 + 1], 0.1, 0, 50, status, 'abcd', outcome,
+INSERT INTO api_request (at, job_id, duration_s, page_offset, page_size, status, string, outcome, worker)
+SELECT now() - (%(requests)s - 1 - n) * interval '3 seconds', %(job)s, 0.1, 0, 50, status, 'abcd', outcome,
        'artists-7d9f8b6c5-' || n % 8
-FROM (SELECT array_agg(id ORDER BY id) AS bins FROM request_bin WHERE job_id = %(job)s) b,
-     generate_series(0, %(requests)s - 1) n,
+FROM generate_series(0, %(requests)s - 1) n,
      LATERAL (SELECT CASE WHEN n % 1000 = 1 THEN 429 WHEN n % 500 = 2 THEN 503 ELSE 200 END AS status) s,
      LATERAL (SELECT CASE status WHEN 429 THEN 'rate_limited' WHEN 503 THEN 'http_503' ELSE 'ok' END AS outcome) o
 """
@@ -89,9 +88,8 @@ async def crawl(url: str, *, searches: int = STRINGS) -> int:
         "dead_letters": DEAD_LETTERS,
     }
     async with await AsyncConnection.connect(url, autocommit=True) as connection:
-        await connection.execute("SELECT open_request_bin(%(job)s) FROM generate_series(1, 3)", counts)
         for filling in (_SEARCHES, _RANGES, _COUNTED, _REQUESTS, _DEAD_LETTERS):
             await connection.execute(filling.replace(" % ", " %% ").encode(), counts)
         # As autovacuum does in time: the indexes know what everybody sees, the planner what there is.
-        await connection.execute("VACUUM ANALYZE search, crawl_range, dead_letter, request_bin, crawl_job")
+        await connection.execute("VACUUM ANALYZE search, crawl_range, dead_letter, api_request, crawl_job")
     return row.id

@@ -14,8 +14,9 @@ from psycopg.rows import TupleRow, dict_row, scalar_row
 
 from crawl_core.backends.queries import query
 from crawl_core.errors import NameTakenError
-from crawl_core.ledger import requests, runs
+from crawl_core.ledger import runs
 from crawl_core.ledger.ledger import Ledger
+from crawl_core.ledger.requests import KEPT_ROWS
 from crawl_core.spec import CrawlJob, Spec, differences, identity, in_words, remedy
 from crawl_core.text import storable
 from crawl_core.values.jobs import BucketScope, JobRow, as_recorded
@@ -74,7 +75,6 @@ async def _insert(connection: AsyncConnection[TupleRow], spec: Spec, arguments: 
     if job_id is None:
         return None
     await runs.open_run(connection, job_id, spec.run or 1, spec)
-    await connection.execute(query("jobs.open_bin"), {"job_id": job_id})
     return job_id
 
 
@@ -130,8 +130,8 @@ async def clear_problem(ledger: Ledger, job_id: int) -> None:
 
 async def progress(ledger: Ledger, job_id: int) -> Progress:
     """The job's counts. Raises KeyError when there is no such job."""
-    arguments = {"job_id": job_id, "bins": await requests.bins(ledger, job_id)}
-    counts = await ledger.row("jobs.progress", arguments, into=Progress, prepare=False)
+    arguments = {"job_id": job_id, "kept_rows": KEPT_ROWS}
+    counts = await ledger.row("jobs.progress", arguments, into=Progress)
     if counts is None:
         raise KeyError(f"no job {job_id}")
     return counts
@@ -157,7 +157,7 @@ async def reap(ledger: Ledger, *, chunk: int = 5_000) -> bool:
     job_id: int | None = await ledger.value("reaper.pick_job")
     if job_id is None:
         return False
-    if await ledger.value("reaper.bins", {"job_id": job_id}) == 0:
+    if not await ledger.run("reaper.requests", {"job_id": job_id, "max_rows": chunk}):
         await ledger.run("reaper.job", {"job_id": job_id})
     return True
 

@@ -110,7 +110,6 @@ class Ledger:
         arguments: Arguments = None,
         *,
         into: Callable[..., T],
-        prepare: bool | None = None,
         run_id: int | None = None,
     ) -> T | None:
         """The only row of the query GROUP.NAME, or None; `into` is called with its columns by name.
@@ -119,7 +118,7 @@ class Ledger:
         """
         async with self._pool.connection(name) as connection:
             cursor = connection.cursor(row_factory=kwargs_row(into), binary=True)
-            return await (await cursor.execute(query(name, run_id), arguments, prepare=prepare)).fetchone()
+            return await (await cursor.execute(query(name, run_id), arguments)).fetchone()
 
     async def values(self, name: str, arguments: Arguments = None, *, run_id: int | None = None) -> list[Any]:
         """The query GROUP.NAME's only column, of all rows. `run_id`: of the run whose tables it names."""

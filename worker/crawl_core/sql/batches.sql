@@ -38,7 +38,7 @@
 -- meanwhile is updated, so that its key comes back. The flat arrays come as json, which is read once; artists as jsonb,
 -- since json would be read again for each nested value.
 WITH checkpoint AS MATERIALIZED (
-    SELECT r.id, r.run_id, r.counts_coverage, r.string_new, r.cursor ->> 'string' AS string, j.source_id, j.request_bin
+    SELECT r.id, r.run_id, r.counts_coverage, r.string_new, r.cursor ->> 'string' AS string, j.id AS job_id, j.source_id
     FROM crawl_range r JOIN crawl_run n ON n.id = r.run_id JOIN crawl_job j ON j.id = n.job_id
     WHERE r.id = %(range_id)s AND r.owner = %(owner)s AND r.fence = %(fence)s AND r.state = 'open'
       AND r.cursor = %(expected)s::jsonb
@@ -117,8 +117,8 @@ WITH checkpoint AS MATERIALIZED (
         reason = excluded.reason, attempts = excluded.attempts, last_error = excluded.last_error,
         at = excluded.at, replay_range = NULL
 ), logged AS (
-    INSERT INTO api_request (at, bin, duration_s, page_offset, page_size, status, string, outcome, worker)
-    SELECT to_timestamp(q.at_us::float8 / 1000000), c.request_bin, q.duration_s, q.page_offset, q.page_size, q.status,
+    INSERT INTO api_request (at, job_id, duration_s, page_offset, page_size, status, string, outcome, worker)
+    SELECT to_timestamp(q.at_us::float8 / 1000000), c.job_id, q.duration_s, q.page_offset, q.page_size, q.status,
            q.string, q.outcome, q.worker
     FROM checkpoint c, json_to_recordset(%(requests)s::json) AS q(
         at_us bigint, duration_s real, page_offset smallint, page_size smallint, status smallint,

@@ -46,14 +46,6 @@ UPDATE crawl_job SET run_id = open_run(id, %(number)s, %(total)s) WHERE id = %(j
 -- TIME    none
 COPY crawl_range (run_id, length, first, last, cursor) FROM STDIN;
 
--- name: open_bin
--- Where the job's commits write their requests. Last in the transaction, since it locks the table's list of bins.
---
--- ARGS    job_id
--- RESULT  none
--- TIME    now()
-UPDATE crawl_job SET request_bin = open_request_bin(id) WHERE id = %(job_id)s;
-
 -- name: adopt
 -- The job goes on where it was, under a new uid and with a new spec of the same identity.
 --
@@ -130,12 +122,11 @@ WHERE id = %(job_id)s AND (problem_reason, problem_message) IS DISTINCT FROM (%(
 -- name: progress
 -- All counts of a job's current run, as of one instant.
 --
--- ARGS    job_id, bins as requests.bins says
+-- ARGS    job_id, kept_rows: requests that the log keeps of a job
 -- RESULT  one row, the fields of Progress, or none
 -- TIME    now() for the last minutes; the request log's times are the workers'
 --
--- Not to be prepared: see requests.bins.
--- The request log is bounded: where it does not reach back a minute, its rate is carried over the minute.
+-- Where the log is full and does not reach back a minute, its rate is carried over the minute.
 SELECT n.total, r.open_ranges, r.done_ranges, r.last_commit_at,
        coalesce(r.covered, 0)::bigint AS covered, coalesce(r.searches, 0)::bigint AS searches,
        coalesce(r.requests, 0)::bigint AS requests, coalesce(r.artists, 0)::bigint AS artists,
@@ -143,10 +134,10 @@ SELECT n.total, r.open_ranges, r.done_ranges, r.last_commit_at,
        coalesce(r.retries, 0)::bigint AS retries, coalesce(r.rate_limited, 0)::bigint AS rate_limited,
        coalesce(r.incomplete, 0)::bigint AS incomplete,
        (SELECT count(*) FROM dead_letter WHERE run_id = n.id) AS dead_letters,
-       round(CASE WHEN bins.oldest > n.started_at + interval '1 second' AND bins.oldest > now() - interval '1 minute'
-                  THEN bins.requests * 60 / greatest(extract(epoch FROM clock_timestamp() - bins.oldest), 1)
-                  ELSE bins.requests END)::bigint AS requests_last_minute,
-       bins.latency_s
+       round(CASE WHEN l.requests < %(kept_rows)s THEN l.requests
+                  ELSE l.requests * 60 / greatest(extract(epoch FROM clock_timestamp() - l.oldest), 1) END)::bigint
+           AS requests_last_minute,
+       l.latency_s
 FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id, LATERAL (
     SELECT sum(covered) AS covered, count(*) FILTER (WHERE state = 'open') AS open_ranges,
            count(*) FILTER (WHERE state = 'done') AS done_ranges, sum(searches) AS searches,
@@ -155,17 +146,11 @@ FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id, LATERAL (
            sum(rate_limited) AS rate_limited, max(changed_at) AS last_commit_at
     FROM crawl_range WHERE run_id = n.id
 ) r, LATERAL (
-    SELECT coalesce(sum(recent.requests), 0) AS requests, min(b.opened_at) AS oldest,
-           (sum(recent.seconds) / nullif(sum(recent.timed), 0))::float8 AS latency_s
-    FROM request_bin b, LATERAL (
-        SELECT count(*) FILTER (WHERE q.at > now() - interval '1 minute') AS requests, count(*) AS timed,
-               sum(q.duration_s::float8) AS seconds
-        FROM api_request q
-        WHERE q.bin = b.id AND q.bin = ANY(%(bins)s::bigint[]) AND q.at > now() - interval '5 minutes'
-          AND (b.closed_at IS NULL OR b.closed_at > now() - interval '5 minutes')
-    ) recent
-    WHERE b.job_id = j.id
-) bins
+    SELECT count(*) FILTER (WHERE at > now() - interval '1 minute') AS requests,
+           min(at) FILTER (WHERE at > now() - interval '1 minute') AS oldest,
+           avg(duration_s) AS latency_s
+    FROM api_request WHERE job_id = j.id AND at > now() - interval '5 minutes'
+) l
 WHERE j.id = %(job_id)s;
 
 -- name: finish

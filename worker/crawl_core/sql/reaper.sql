@@ -67,14 +67,14 @@ SELECT id FROM crawl_job j
 WHERE deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM crawl_run WHERE job_id = j.id AND NOT emptied)
 ORDER BY id LIMIT 1;
 
--- name: bins
--- A job's request log, bin by bin; a bin that a commit holds stays for the next call.
+-- name: requests
+-- Some of a job's request log.
 --
--- ARGS    job_id
--- RESULT  one row (how many stayed)
+-- ARGS    job_id, max_rows
+-- RESULT  none
 -- TIME    none
-SELECT count(*) FILTER (WHERE NOT dropped)
-FROM (SELECT drop_request_bin(id) AS dropped FROM request_bin WHERE job_id = %(job_id)s) d;
+DELETE FROM api_request WHERE ctid = ANY (
+    ARRAY(SELECT ctid FROM api_request WHERE job_id = %(job_id)s ORDER BY at LIMIT %(max_rows)s));
 
 -- name: job
 -- The job's own row and those of its runs, last: until then the reaper finds it again.

@@ -1,19 +1,23 @@
--- name: rotate
--- Keep the request log bounded: see migration 0002.
+-- name: trim
+-- Delete what is older than its job's retention, or beyond its newest rows, of some jobs.
 --
--- ARGS    full_bytes, keep_closed, spare_s
--- RESULT  one row (how many bins were opened, taken into use or dropped)
--- TIME    now()
-SELECT rotate_request_bins(%(full_bytes)s, %(keep_closed)s, %(spare_s)s);
-
--- name: bins
--- The bins of a job, for a query that reads its part of the request log.
+-- ARGS    kept_rows: of a job; max_jobs
+-- RESULT  none
+-- TIME    now(); the rows' times are the workers'
 --
--- ARGS    job_id
--- RESULT  one row (their ids)
--- TIME    none
---
--- Such a query must have them as values when it is planned, so also not be prepared: its plan, its memory and its locks
--- are then those of these few bins. Found by a join they would be those of the bins of all jobs: with 1,000 jobs half a
--- second, and more locks than a server has.
-SELECT array(SELECT id FROM request_bin WHERE job_id = %(job_id)s);
+-- Each job costs a look at as many entries of the index as it may have rows. So a call takes some jobs, drawn by lot: a
+-- thousand jobs cost it no more than `max_jobs`, and each one's turn comes.
+-- The bounds are found before anything is compared with them: in the comparison they would be found again for each row.
+-- Two calls at once would wait for each other's rows, in any order: the second does nothing.
+WITH bounds AS MATERIALIZED (
+    SELECT j.id AS job_id, greatest(
+        now() - make_interval(secs => j.retention_s),
+        (SELECT at FROM api_request WHERE job_id = j.id ORDER BY at DESC OFFSET %(kept_rows)s LIMIT 1)
+    ) AS oldest
+    FROM (
+        SELECT id, retention_s FROM crawl_job
+        WHERE deleted_at IS NULL AND (SELECT pg_try_advisory_xact_lock(hashtext('artistcrawl.requests.trim')))
+        ORDER BY random() LIMIT %(max_jobs)s
+    ) j
+)
+DELETE FROM api_request q USING bounds b WHERE q.job_id = b.job_id AND q.at <= b.oldest;

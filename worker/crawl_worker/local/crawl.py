@@ -251,7 +251,7 @@ class LocalCrawl:
         await lifecycle.reseed(self._opened.ledger, self._opened.frontier, self._opened.row, force=force)
         if force:
             self._next_forced_s = now_s + RESEED_INTERVAL_S
-        await requests.rotate(self._opened.ledger)
+        await requests.trim(self._opened.ledger)
 
     def _show(self, crew: Crew, state: ShownState) -> None:
         elapsed_s = self._clock.monotonic() - self._started_s

@@ -1,5 +1,6 @@
 """Data out of a real ledger: every row, in every format, whole or not at all, in bounded memory."""
 
+import asyncio
 import csv
 import datetime as dt
 import json
@@ -23,11 +24,11 @@ from support.fakes.ledgers import (
 )
 
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError
-from crawl_core.ledger import batches, ranges
+from crawl_core.ledger import batches, jobs, ranges, runs
 from crawl_core.values.rows import RequestRow
 from crawl_worker import cli
 from crawl_worker.data import export as module
-from crawl_worker.data.export import export
+from crawl_worker.data.export import Selection, export
 
 SEEN = dt.datetime.fromtimestamp(NOW_US // 1_000_000, dt.UTC).replace(microsecond=NOW_US % 1_000_000)
 BEYONCE = artist("B", name='Beyoncé, "Queen"\nB', images=[{"url": "u", "height": 640, "width": 640}])
@@ -109,8 +110,10 @@ async def test_one_job_exports_its_own_artists_and_searches_only(ledger, tmp_pat
     other = await record(ledger, crawljob("other"), uid="uid-2")
     row, owner = await take(ledger, (await ranges.open_ids(ledger, other.id, limit=1))[0], job_uid="uid-2")
     await batches.commit(ledger, batch_of(row, owner, strings=["aa00"], artists=[artist("Z")]))
-    assert await export(ledger, "artists", "jsonl", tmp_path / "a", job=other) == 1
-    assert await export(ledger, "searches", "jsonl", tmp_path / "s", job=other) == 1
+    own = Selection(job_id=other.id, run_id=other.run_id)
+    assert await export(ledger, "artists", "jsonl", tmp_path / "a", selection=own) == 1
+    assert await export(ledger, "searches", "jsonl", tmp_path / "s", selection=own) == 1
+    assert await export(ledger, "requests", "jsonl", tmp_path / "r", selection=own) == 0
     assert await export(ledger, "artists", "jsonl", tmp_path / "a") == 3
 
 
@@ -190,7 +193,7 @@ def test_a_dash_is_stdout_and_the_count_is_beside_it(ledger_url, capfd, monkeypa
     monkeypatch.setenv("ARTISTCRAWL_POSTGRES_URL", ledger_url)
     assert cli.main(["export", "artists", "--format", "csv", "--output", "-"]) == 0
     out, err = capfd.readouterr()
-    assert out == "source,id,name,popularity,followers,genres,images,first_query,first_seen,last_seen\n"
+    assert out == "source,market,id,name,popularity,followers,genres,images,first_query,first_seen,last_seen\n"
     assert err.startswith("0 artists in stdout")
 
 
@@ -213,3 +216,79 @@ async def test_memory_does_not_grow_with_the_ledger(ledger, tmp_path, monkeypatc
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4_000_000  # all rows at once are 12 MB
+
+
+@pytest.fixture
+async def two_sources(ledger):
+    """The ledger with another job beside it, of another source, which has found an artist of its own and one of the
+    same id."""
+    other = await record(ledger, crawljob("other", source={"dataset": "mine"}), uid="uid-2")
+    row, owner = await take(ledger, (await ranges.open_ids(ledger, other.id, limit=1))[0], job_uid="uid-2")
+    await batches.commit(ledger, batch_of(row, owner, strings=["aa00"], artists=[artist("B"), artist("Z")]))
+    return ledger
+
+
+@pytest.fixture
+def exported(ledger_url, capfd, monkeypatch):
+    """Runs the command; (rows, stderr, exit status)."""
+    monkeypatch.setenv("ARTISTCRAWL_POSTGRES_URL", ledger_url)
+
+    async def run(what, *arguments):
+        line = ["export", what, "--format", "jsonl", "--output", "-", *arguments]
+        status = await asyncio.to_thread(cli.main, line)
+        out, err = capfd.readouterr()
+        return [json.loads(line) for line in out.splitlines()], err, status
+
+    return run
+
+
+async def test_artists_of_two_sources_in_one_file_are_told_of(two_sources, exported):
+    rows, err, _ = await exported("artists")
+    assert sorted((row["source"], row["id"]) for row in rows) == [
+        ("mine", "B"),
+        ("mine", "Z"),
+        ("sandbox", "B"),
+        ("sandbox", "C"),
+    ]
+    assert err.startswith("artists of 2 sources: mine, sandbox; the columns source and market tell them apart")
+
+
+async def test_artists_of_one_source_only_are_not_warned_of(ledger, exported):
+    _, err, _ = await exported("artists")
+    assert err.startswith("2 artists in stdout")
+
+
+@pytest.mark.parametrize(("what", "count"), [("artists", 2), ("searches", 1), ("requests", 0)])
+async def test_one_source_is_exported_by_its_name(two_sources, exported, what, count):
+    rows, err, _ = await exported(what, "--source", "mine")
+    assert len(rows) == count
+    assert err.startswith(f"{count} {what} of mine in stdout")
+
+
+async def test_an_unknown_source_names_those_there_are(two_sources, exported):
+    _, err, status = await exported("artists", "--source", "spotify")
+    assert status == 78
+    assert "--source 'spotify' is no source of this ledger; it has: mine, sandbox" in err
+
+
+async def test_a_run_is_exported_by_its_number(ledger, exported):
+    """The second run has found nothing yet; the first one's rows are its own."""
+    (job,) = await jobs.all(ledger)
+    await value(ledger, "UPDATE crawl_run SET finished_at = now() RETURNING 1")
+    assert await runs.begin(ledger, job.id, 2)
+    for what in ("artists", "searches"):
+        rows, err, _ = await exported(what, "--job", "artists", "--run", "1")
+        assert (len(rows), err.splitlines()[0].partition(" in ")[0]) == (2, f"2 {what} of default/artists, run 1,")
+        rows, err, _ = await exported(what, "--job", "artists")
+        assert (rows, err.partition(" in ")[0]) == ([], f"0 {what} of default/artists, run 2 (it goes on),")
+    assert {row["run"] for row in (await exported("searches"))[0]} == {1}
+
+
+async def test_a_run_that_is_not_there_or_whose_data_is_deleted_is_refused(ledger, exported):
+    (job,) = await jobs.all(ledger)
+    await value(ledger, "UPDATE crawl_run SET finished_at = now() RETURNING 1")
+    await runs.begin(ledger, job.id, 2)
+    await runs.delete(ledger, job.id, 1)
+    assert "default/artists has no run 7; it has: 2, 1" in (await exported("artists", "--run", "7"))[1]
+    assert "the data of run 1 of default/artists was deleted on" in (await exported("searches", "--run", "1"))[1]
+    assert "leave --run out" in (await exported("requests", "--run", "2"))[1]

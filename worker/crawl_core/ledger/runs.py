@@ -47,8 +47,8 @@ async def begin(ledger: Ledger, job_id: int, number: int) -> bool:
     return True
 
 
-async def latest(ledger: Ledger, job_id: int, *, limit: int = 5) -> list[RunRow]:
-    """A job's runs, the latest first."""
+async def latest(ledger: Ledger, job_id: int, *, limit: int | None = 5) -> list[RunRow]:
+    """A job's runs, the latest first; all of them where `limit` is None."""
     return await ledger.rows("runs.all", {"job_id": job_id, "max_rows": limit}, into=RunRow)
 
 

@@ -1,11 +1,15 @@
-"""Finds the job that a command is about. Names are `name` or `namespace/name`; of several jobs none is guessed."""
+"""Finds the job and the run that a command is about.
+
+Names are `name` or `namespace/name`; of several jobs none is guessed.
+"""
 
 from __future__ import annotations
 
 from crawl_core.errors import ConfigurationError
-from crawl_core.ledger import jobs
+from crawl_core.ledger import jobs, runs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.jobs import JobRow
+from crawl_core.values.runs import RunRow
 from crawl_worker.commands.job_names import full_name
 
 
@@ -22,3 +26,13 @@ async def named(ledger: Ledger, name: str | None) -> JobRow:
         problem = "is the name of several jobs" if matching else "is no job of this ledger"
         raise ConfigurationError(f"{name!r} {problem}; it has: {known}")
     return matching[0]
+
+
+async def numbered(ledger: Ledger, job: JobRow, number: int) -> RunRow:
+    """The job's run of that number. Raises ConfigurationError with the numbers that there are."""
+    every = await runs.latest(ledger, job.id, limit=None)
+    for run in every:
+        if run.number == number:
+            return run
+    known = ", ".join(str(run.number) for run in every)
+    raise ConfigurationError(f"{full_name(job)} has no run {number}; it has: {known}")

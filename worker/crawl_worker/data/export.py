@@ -12,6 +12,7 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
@@ -19,7 +20,6 @@ import msgspec
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger.ledger import Ledger
-from crawl_core.values.jobs import JobRow
 
 What = Literal["artists", "searches", "requests"]
 Format = Literal["parquet", "csv", "jsonl"]
@@ -34,6 +34,7 @@ _TIME = "timestamp"
 _COLUMNS: dict[What, dict[str, str]] = {
     "artists": {
         "source": "string",
+        "market": "string",
         "id": "string",
         "name": "string",
         "popularity": "int16",
@@ -71,21 +72,45 @@ _COLUMNS: dict[What, dict[str, str]] = {
 }
 
 
-def _selected(job: JobRow | None) -> dict[str, int | None]:
-    if job is None:
-        return {"job_id": None, "run_id": None, "source_id": None}
-    return {"job_id": job.id, "run_id": job.run_id, "source_id": job.source_id}
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows; None: all."""
+
+    job_id: int | None = None
+    run_id: int | None = None
+    source: str | None = None
+    """A dataset's name."""
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A source of the ledger."""
+
+    source: str
+    market: str | None
+    has_artists: bool
+
+    def __str__(self) -> str:
+        return self.source if self.market is None else f"{self.source} (market {self.market})"
+
+
+async def sources(ledger: Ledger) -> list[SourceRow]:
+    """The sources that the ledger has."""
+    return await ledger.rows("export.sources", into=SourceRow)
 
 
 class _WriteRows(Protocol):
     def __call__(self, rows: Sequence[tuple[Any, ...]], /) -> None: ...
 
 
-async def export(ledger: Ledger, what: What, format: Format, output: Path, *, job: JobRow | None = None) -> int:
-    """Write all rows, or those of one job; how many. The file appears, or is replaced, when it is complete."""
+async def export(ledger: Ledger, what: What, format: Format, output: Path, *, selection: Selection = EVERYTHING) -> int:
+    """Write the rows; how many. The file appears, or is replaced, when it is complete."""
     count = 0
     with _opened(output) as file, _FORMATS[format](file, _COLUMNS[what]) as write:
-        async with ledger.stream(f"export.{what}", _selected(job), chunk=CHUNK_ROWS) as chunks:
+        async with ledger.stream(f"export.{what}", asdict(selection), chunk=CHUNK_ROWS) as chunks:
             async for rows in chunks:
                 write(rows)
                 count += len(rows)

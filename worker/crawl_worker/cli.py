@@ -29,11 +29,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("crawl_worker.local.run:main", "crawl a CrawlJob on this machine"),
     "validate": ("crawl_worker.commands.validate:main", "check a CrawlJob file and say what is wrong"),
     "status": ("crawl_worker.commands.status:main", "show the jobs and how far they are"),
+    "runs": ("crawl_worker.commands.runs:main", "show when jobs were crawled, and what each run brought"),
     "export": ("crawl_worker.commands.export:main", "write artists, searches or requests to a file"),
     "psql": ("crawl_worker.commands.psql:main", "query the data with SQL"),
     "retry-dead-letters": ("crawl_worker.commands.dead_letters:main", "search the strings again that were given up"),
     "unfreeze": ("crawl_worker.commands.unfreeze:main", "lift the pause that a 429 put on a rate limit"),
     "delete": ("crawl_worker.commands.delete:main", "end a job for good; the artists stay"),
+    "delete-run": (
+        "crawl_worker.commands.delete_run:main",
+        "delete an earlier run's data; its counts and artists stay",
+    ),
     "migrate": ("crawl_worker.commands.migrate:main", "bring the ledger's schema up to date"),
     "worker": ("crawl_worker.process.main:main", "one crawling process (what a pod runs)"),
     "operator": ("crawl_operator.main:main", "turn CrawlJobs into workers in a cluster (what its Deployment runs)"),
@@ -44,7 +49,7 @@ _PASSWORD_IN_URL = re.compile(
     r"(?:--(?:postgres|redis)=)?(?:postgres(?:ql)?|rediss?|unix)://(?:[^:/@]*:[^/?]+@|.*[?&]password=)"
 )
 
-_WITH_JSON = ("run", "status", "retry-dead-letters")
+_WITH_JSON = ("run", "status", "runs", "retry-dead-letters")
 """Where --json is a flag: whoever reads stdout finds one JSON value, however the command ends."""
 
 _WITH_SIGNALS_OF_THEIR_OWN = ("worker", "operator", "sandbox")

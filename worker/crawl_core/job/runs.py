@@ -61,6 +61,13 @@ def view_of(run: RunRow) -> RunView:
     )
 
 
+def compared(new: int | None, gone: int | None) -> str:
+    """How a run differs from the one before, behind its number; empty where it was not compared."""
+    if new is None or gone is None:
+        return ""
+    return f" ({number(new)} artists new and {number(gone)} gone since the run before)"
+
+
 def line(run: RunView, *, now_s: float) -> str:
     """One run in a line: run 2: 812 artists (12 new, 3 gone) by 1,300 requests in 3 min, ended Nov 29 14:02."""
     gone = "" if run.gone is None else f", {number(run.gone)} gone"
@@ -72,6 +79,9 @@ def line(run: RunView, *, now_s: float) -> str:
 def table(runs: Sequence[RunView], *, now_s: float) -> str:
     """Runs, one a line below the names of the columns."""
     rows = [_HEADS, *(_cells(run, now_s) for run in runs)]
+    if any(run.deleted for run in runs):
+        data = ["DATA", *("deleted" if run.deleted else "kept" for run in runs)]
+        rows = [(*row, cell) for row, cell in zip(rows, data, strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
 from collections.abc import Sequence
 
-from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import jobs
 from crawl_core.ledger.ledger import Ledger
-from crawl_core.values.jobs import JobRow
 from crawl_core.values.progress import Progress
 from crawl_core.wording import number
+from crawl_worker.commands.asking import agreed
 from crawl_worker.commands.job_names import full_name
 from crawl_worker.commands.job_status import QUIET_AFTER_S
 from crawl_worker.commands.jobs import named
-from crawl_worker.commands.output import remark, say
+from crawl_worker.commands.output import say
 from crawl_worker.data.backends import add_flags, answering, backends
 
 
@@ -43,8 +41,11 @@ async def _act(url: str, name: str, *, sure: bool) -> int:
         ledger = await Ledger.open(url, application_name="artistcrawl-delete")
     try:
         job = await named(ledger, name)
-        if not sure and not _agreed(job, await jobs.progress(ledger, job.id)):
-            say(f"{full_name(job)} stays as it is")
+        name = full_name(job)
+        asked = question(name, await jobs.progress(ledger, job.id), now_s=time.time())
+        otherwise = f"deleting {name} cannot be undone: write artistcrawl delete --yes {name}"
+        if not sure and not agreed(asked, otherwise=otherwise):
+            say(f"{name} stays as it is")
             return 1
         await jobs.mark_deleted(ledger, job.id)
         # A commit in flight holds the request log for a moment; the statement that waits for it does so in the server.
@@ -53,18 +54,9 @@ async def _act(url: str, name: str, *, sure: bool) -> int:
         left = [full_name(row) for row in await jobs.all(ledger)]
     finally:
         await ledger.close()
-    say(f"{full_name(job)} is deleted, with its ranges, searches, dead letters and request log")
+    say(f"{name} is deleted, with its ranges, searches, dead letters and request log")
     say(f"what remains: all artists (artistcrawl export artists), and the jobs: {', '.join(left) or 'none'}")
     return 0
-
-
-def _agreed(job: JobRow, progress: Progress) -> bool:
-    """Whether the person at the terminal says yes."""
-    name = full_name(job)
-    if not sys.stdin.isatty():
-        raise ConfigurationError(f"deleting {name} cannot be undone: write artistcrawl delete --yes {name}")
-    remark(question(name, progress, now_s=time.time()))
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def question(name: str, progress: Progress, *, now_s: float) -> str:
@@ -75,5 +67,5 @@ def question(name: str, progress: Progress, *, now_s: float) -> str:
         f"{name} has covered {number(progress.covered)} of {number(progress.total)} strings by "
         f"{number(progress.requests)} requests"
         f"{', and is being crawled just now' if busy and progress.open_ranges else ''}.\n"
-        "Deleted, it cannot be gone on with: its file would crawl from the start. Artists stay.\nDelete it? [y/N]"
+        "Deleted, it cannot be gone on with: its file would crawl from the start. Artists stay.\nDelete it?"
     )

@@ -10,6 +10,7 @@ import pytest
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.limits import BucketLimits, BucketRow
 from crawl_core.values.progress import Progress
+from crawl_core.values.runs import RunRow
 from crawl_worker.commands.job_status import status_of
 from crawl_worker.commands.status_text import detail, table
 
@@ -193,6 +194,7 @@ def test_the_table_fits_in_80_columns() -> None:
     assert lines[1].split() == [
         "default/artists",
         "Crawling",
+        "1",
         "50.00%",
         "1,000",
         "840,000",
@@ -207,6 +209,51 @@ def test_the_table_fits_in_80_columns() -> None:
 
 def test_without_jobs_it_says_how_to_start_one() -> None:
     assert "artistcrawl run FILE" in table([])
+
+
+def test_jobs_of_several_sources_have_theirs_in_a_column_and_those_of_one_below() -> None:
+    spotify = {"market": "SE", "termsAccepted": True}
+    source = {"type": "Spotify", "credentialsSecretRef": {"name": "s"}, "spotify": spotify}
+    real = status(replace(JOB, name="real", spec={"source": source}))
+    mirror = status(replace(JOB, spec={"source": {**source, "baseURL": "https://mirror.example.com"}}))
+    head, *rows = table([status(), real, mirror]).splitlines()
+    assert head.endswith("SOURCE")
+    assert [row.partition("min")[2].strip() for row in rows] == [
+        "sandbox",
+        "spotify (market SE)",
+        "mirror.example.com (Spotify, market SE)",
+    ]
+    assert table([real]).splitlines()[-1] == "source: spotify (market SE)"
+    assert "source        spotify (market SE)" in detail(real)
+    assert (real.source, real.source_type, real.market) == ("spotify", "Spotify", "SE")
+
+
+def test_a_run_that_has_ended_says_what_is_new_and_gone() -> None:
+    ended = RunRow(
+        id=2,
+        number=2,
+        started_at=JOB.started_at,
+        finished_at=JOB.started_at,
+        total=2,
+        covered=2,
+        searches=2,
+        requests=2,
+        artists=1_000,
+        artists_new=5,
+        added=12,
+        gone=3,
+        dead_letters=0,
+        incomplete=0,
+        data_deleted_at=None,
+    )
+    job = replace(JOB, run=2, finished_at=JOB.started_at)
+    seen = status_of(job, PROGRESS, buckets=(), now_s=NOW_S, ended=ended)
+    assert (seen.run, seen.new, seen.gone) == (2, 12, 3)
+    assert "run           2 (12 artists new and 3 gone since the run before)" in detail(seen)
+    first = status_of(JOB, PROGRESS, buckets=(), now_s=NOW_S, ended=replace(ended, added=None, gone=None))
+    assert (first.run, first.new, first.gone) == (1, 5, None)
+    assert "run           1\n" in detail(first)
+    assert (status().new, status().gone) == (None, None)
 
 
 def test_one_job_is_shown_in_full() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crawl_core.job.deadline import rests
+from crawl_core.job.runs import new_artists
 from crawl_core.job.time_left import seconds_left
 from crawl_core.job.verdicts import misconfigured, problem_stands
 from crawl_core.spec import RateLimit
@@ -18,6 +19,7 @@ from crawl_core.values.bucket_names import node_bucket
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.limits import BucketRow
 from crawl_core.values.progress import Progress
+from crawl_core.values.runs import RunRow
 from crawl_core.wording import duration, instant
 from crawl_worker.commands.job_names import full_name
 
@@ -34,6 +36,11 @@ class JobStatus:
     """What is shown of one job."""
 
     job: str
+    source: str
+    """The dataset that it crawls."""
+    source_type: str
+    market: str | None
+    run: int
     state: str
     progress: float
     strings: int
@@ -45,6 +52,10 @@ class JobStatus:
     truncated: int
     dead_letters: int
     incomplete: int
+    new: int | None
+    """Of a run that has ended: artists that the run before had not returned; of the first, those new to the ledger."""
+    gone: int | None
+    """Of a run that has ended: artists that only the run before had returned; None: it was not compared."""
     retries: int
     rate_limited: int
     requests_per_minute: int
@@ -68,17 +79,24 @@ def status_of(
     buckets: Sequence[BucketRow],
     now_s: float,
     jobs: Sequence[JobRow] = (),
+    ended: RunRow | None = None,
     to_go_on: str = "",
 ) -> JobStatus:
-    """What a job's rows mean, now; `buckets` and `jobs` are all that the ledger has. `to_go_on` is the command that
-    crawls on, where it is known that nobody crawls.
+    """What a job's rows mean, now; `buckets` and `jobs` are all that the ledger has.
+
+    `ended` is the current run where it has ended, `to_go_on` the command that crawls on where nobody crawls.
     """
+    source = row.crawl_job.spec.source
     idle = bool(to_go_on) and row.finished_at is None
     bucket = _longest_frozen(row, buckets)
     frozen = bucket is not None and bucket.frozen_until_us / 1e6 > now_s and row.finished_at is None
     troubled = bool(row.problem_reason) and row.finished_at is None
     return JobStatus(
         job=full_name(row),
+        source=source.dataset_in_force,
+        source_type=source.type,
+        market=source.market_in_force,
+        run=row.run,
         state=_state(row, progress, frozen=frozen, idle=idle, now_s=now_s),
         progress=round(progress.covered / progress.total, 6) if progress.total else 1.0,
         strings=progress.total,
@@ -90,6 +108,8 @@ def status_of(
         truncated=progress.truncated,
         dead_letters=progress.dead_letters,
         incomplete=progress.incomplete,
+        new=None if ended is None else new_artists(ended),
+        gone=None if ended is None else ended.gone,
         retries=progress.retries,
         rate_limited=progress.rate_limited,
         requests_per_minute=progress.requests_last_minute,

@@ -9,8 +9,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from crawl_core.ledger import buckets, jobs
+from crawl_core.ledger import buckets, jobs, runs
 from crawl_core.ledger.ledger import Ledger
+from crawl_core.values.jobs import JobRow
+from crawl_core.values.runs import RunRow
 from crawl_worker.commands.ends import CommandLine
 from crawl_worker.commands.job_status import JobStatus, status_of
 from crawl_worker.commands.jobs import named
@@ -46,6 +48,13 @@ def _to_go_on(arguments: argparse.Namespace) -> str:
     return "" if is_crawled(data) else f"{program()} run FILE --data {shlex.quote(str(data))}"
 
 
+async def _ended(ledger: Ledger, row: JobRow) -> RunRow | None:
+    if row.finished_at is None:
+        return None
+    current = await runs.latest(ledger, row.id, limit=1)
+    return current[0] if current else None
+
+
 async def _read(url: str, name: str | None, *, to_go_on: str) -> list[JobStatus]:
     with answering(url):
         ledger = await Ledger.open(url, application_name="artistcrawl-status")
@@ -60,6 +69,7 @@ async def _read(url: str, name: str | None, *, to_go_on: str) -> list[JobStatus]
                 buckets=every_bucket,
                 now_s=now_s,
                 jobs=every_job,
+                ended=await _ended(ledger, row),
                 to_go_on=to_go_on,
             )
             for row in asked_for

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from crawl_core.job.runs import compared
 from crawl_core.job.time_left import percentage
 from crawl_core.wording import duration, number
 from crawl_worker.commands.job_status import JobStatus
@@ -14,9 +15,12 @@ def table(statuses: Sequence[JobStatus]) -> str:
     """One line a job, and a line more for what needs attention."""
     if not statuses:
         return "no jobs yet; start one with: artistcrawl run FILE"
-    heads = ("JOB", "STATE", "PROGRESS", "ARTISTS", "REQUESTS", "A MINUTE", "LEFT")
+    heads = ("JOB", "STATE", "RUN", "PROGRESS", "ARTISTS", "REQUESTS", "A MIN", "LEFT")
     rows = [heads, *(_cells(status) for status in statuses)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    sources = {_source(status) for status in statuses}
+    if len(sources) > 1:
+        rows = [(*row, cell) for row, cell in zip(rows, ["SOURCE", *map(_source, statuses)], strict=True)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for number_of_row, row in enumerate(rows):
         cells = [
@@ -26,12 +30,16 @@ def table(statuses: Sequence[JobStatus]) -> str:
         lines.append("  ".join(cells).rstrip())
         if number_of_row:
             lines.extend(f"  {remark}" for remark in _attention(statuses[number_of_row - 1]))
+    if len(sources) == 1:
+        lines.append(f"source: {sources.pop()}")
     return "\n".join(lines)
 
 
 def detail(status: JobStatus) -> str:
     """All about one job."""
     shown: dict[str, Any] = {
+        "source": _source(status),
+        "run": f"{status.run}{compared(status.new, status.gone)}",
         "state": status.state,
         "progress": f"{_percentage(status)} ({number(status.covered)} of {number(status.strings)} strings)",
         "searches": number(status.searches),
@@ -53,12 +61,20 @@ def _cells(status: JobStatus) -> tuple[str, ...]:
     return (
         status.job,
         status.state,
+        str(status.run),
         _percentage(status),
         number(status.artists),
         number(status.requests),
         number(status.requests_per_minute),
         _left(status),
     )
+
+
+def _source(status: JobStatus) -> str:
+    """sandbox, spotify (market SE), or mirror.example.com (Spotify): what the dataset's name does not say by itself."""
+    kind = [status.source_type] if status.source.lower() != status.source_type.lower() else []
+    about = [*kind, *([f"market {status.market}"] if status.market else [])]
+    return f"{status.source} ({', '.join(about)})" if about else status.source
 
 
 def _percentage(status: JobStatus) -> str:

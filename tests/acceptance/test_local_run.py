@@ -71,7 +71,8 @@ def test_the_same_command_again_says_that_it_is_finished_and_starts_no_worker(fi
     before = sorted((path, path.stat().st_mtime_ns) for path in (finished.data / "logs").iterdir())
     again = command("run", finished.job, "--data", finished.data)
     assert again.returncode == 0
-    assert "was finished before; nothing is left to do" in again.stdout
+    assert "was finished before; nothing is left to do. To crawl it again, as run 2:" in again.stdout
+    assert f"artistcrawl run {finished.job} --data {finished.data} --again" in again.stdout
     assert sorted((path, path.stat().st_mtime_ns) for path in (finished.data / "logs").iterdir()) == before
 
 
@@ -98,9 +99,10 @@ def test_status_agrees_with_the_summary(finished: Finished) -> None:
 
 
 def test_status_is_a_table_for_people(finished: Finished) -> None:
-    head, row = command("status", "--data", finished.data).stdout.splitlines()
-    assert head.split() == ["JOB", "STATE", "PROGRESS", "ARTISTS", "REQUESTS", "A", "MINUTE", "LEFT"]
-    assert row.split()[:3] == ["default/tiny", "Succeeded", "100.00%"]
+    head, row, source = command("status", "--data", finished.data).stdout.splitlines()
+    assert head.split() == ["JOB", "STATE", "RUN", "PROGRESS", "ARTISTS", "REQUESTS", "A", "MIN", "LEFT"]
+    assert row.split()[:4] == ["default/tiny", "Succeeded", "1", "100.00%"]
+    assert source == "source: sandbox"
 
 
 def test_status_of_an_unknown_job_names_the_known_ones(finished: Finished) -> None:

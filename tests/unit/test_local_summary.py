@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,19 @@ def test_dead_letters_come_with_the_command_that_retries_them() -> None:
     seen = Snapshot(job="default/artists", dead_letters=2)
     shown = text(Outcome("Succeeded", seen))
     assert "artistcrawl retry-dead-letters --data '/data/my crawl' default/artists" in shown
+
+
+def test_a_finished_job_comes_with_the_command_that_begins_its_next_run() -> None:
+    shown = text(Outcome("Succeeded", replace(SEEN, run=3), finished_before=True))
+    assert "To crawl it again, as run 4:\n  artistcrawl run job.yaml --again" in shown
+
+
+def test_the_run_is_named_with_what_is_new_and_gone_once_it_has_ended() -> None:
+    ended = Outcome("Succeeded", replace(SEEN, run=2, new=12, gone=3))
+    assert "run           2 (12 artists new and 3 gone since the run before)" in text(ended)
+    result = as_object(ended, data=Path("d"), urls=LOCAL, seconds=1)
+    assert (result["run"], result["new"], result["gone"]) == (2, 12, 3)
+    assert "run           1\n" in text(Outcome("Interrupted", replace(SEEN, run=1)))
 
 
 def test_the_object_has_every_number() -> None:

@@ -31,6 +31,8 @@ class Snapshot:
     """One moment of one job, for people: what came from outside is cleaned as it enters."""
 
     job: str
+    run: int = 0
+    """The number of the run; 0: not known."""
     state: ShownState = "Starting"
     elapsed_s: float = 0.0
     failures_counted: bool = True
@@ -47,6 +49,10 @@ class Snapshot:
     dead_letters: int = 0
     incomplete: int = 0
     """Strings that ended with fewer results than their total said."""
+    new: int | None = None
+    """Of a run that has ended: artists that the run before had not returned; of the first, those new to the ledger."""
+    gone: int | None = None
+    """Of a run that has ended: artists that only the run before had returned; None: it was not compared."""
     requests_per_minute: float = 0.0
     limit_per_minute: float = 0.0
     eta_s: float | None = None
@@ -85,6 +91,8 @@ def line(snapshot: Snapshot) -> str:
         f"workers {snapshot.workers_alive}/{snapshot.workers_desired}",
         f"left {left(snapshot)}",
     ]
+    if snapshot.run:
+        parts.append(f"run {snapshot.run}")
     if snapshot.frozen_s > 0:
         parts.append(freeze(snapshot))
     if snapshot.rate_limited:

@@ -50,7 +50,8 @@ def _headline(snapshot: Snapshot) -> RenderableType:
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     grid.add_column(justify="right", no_wrap=True)
     state = Text(snapshot.state, style=_COLOURS.get(snapshot.state, ""))
-    left = Text.assemble(("artistcrawl ", "bold"), snapshot.job, "  ", state)
+    run = f"  run {snapshot.run}" if snapshot.run else ""
+    left = Text.assemble(("artistcrawl ", "bold"), snapshot.job, run, "  ", state)
     grid.add_row(left, Text(duration(snapshot.elapsed_s), style="dim"))
     return grid
 

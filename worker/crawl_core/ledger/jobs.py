@@ -6,6 +6,7 @@ finished or troubled job means for workers is the operator's and the local run's
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -106,6 +107,11 @@ async def find(ledger: Ledger, namespace: str, name: str) -> JobRow | None:
 async def all(ledger: Ledger) -> list[JobRow]:
     """All living jobs, in the order they were recorded."""
     return await ledger.rows("jobs.all", into=JobRow)
+
+
+async def note_source(ledger: Ledger, job_id: int, detail: Mapping[str, Any]) -> None:
+    """Remember what is known of the job's source beside its name, such as {"catalogue": "artists.csv"}."""
+    await ledger.run("jobs.note_source", {"job_id": job_id, "detail": msgspec.json.encode(detail).decode()})
 
 
 async def note_page_size(ledger: Ledger, job_id: int, page_size: int) -> None:

@@ -95,6 +95,15 @@ SELECT
 -- include: job_row
 FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id WHERE j.deleted_at IS NULL ORDER BY j.id;
 
+-- name: note_source
+-- Note what is known of a job's source beside its name.
+--
+-- ARGS    job_id, detail: an object
+-- RESULT  none
+-- TIME    none
+UPDATE source s SET detail = %(detail)s::jsonb
+FROM crawl_job j WHERE j.id = %(job_id)s AND s.id = j.source_id AND s.detail <> %(detail)s::jsonb;
+
 -- name: note_page_size
 -- Note the page size that the API turned out to allow.
 --

@@ -73,7 +73,14 @@ class Ending:
         said = {"state": self.state, "message": self.line}
         if command != "run":
             return said
-        return {"job": "", **dict.fromkeys(RUN_FIGURES, 0), "seconds": 0.0, "data": None} | said
+        return {
+            "job": "",
+            "run": 0,
+            **dict.fromkeys(RUN_FIGURES, 0),
+            **dict.fromkeys(ENDED_RUN),
+            "seconds": 0.0,
+            "data": None,
+        } | said
 
 
 RUN_FIGURES = (
@@ -90,6 +97,9 @@ RUN_FIGURES = (
     "rate_limited",
 )
 """What the object of a run counts."""
+
+ENDED_RUN = ("new", "gone")
+"""What it says of a run that has ended: how it differs from the one before."""
 
 
 def wrong_command_line(error: SystemExit) -> Ending:

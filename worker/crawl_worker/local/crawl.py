@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 
 from crawl_core.clock import SYSTEM_CLOCK, Clock
 from crawl_core.errors import ArtistcrawlError, ConfigurationError, UnavailableError, UnknownJobError
 from crawl_core.job import deadline, lifecycle
 from crawl_core.job.schedule import RESEED_INTERVAL_S
 from crawl_core.job.snapshot import ShownState
-from crawl_core.ledger import jobs, requests
+from crawl_core.ledger import jobs, requests, runs
 from crawl_core.serving.loopback import at, loopback
 from crawl_core.serving.metrics import serving_metrics
 from crawl_core.spec import CrawlJob
@@ -22,6 +23,7 @@ from crawl_worker.crew.mending import Mender
 from crawl_worker.crew.sandbox import SandboxProcess
 from crawl_worker.crew.worker_command import worker_command, worker_environment
 from crawl_worker.data.data_folder import DataFolder
+from crawl_worker.local import next_runs
 from crawl_worker.local.interrupts import Interrupts, StartInterrupted
 from crawl_worker.local.judgement import WorkerCount
 from crawl_worker.local.metrics import LocalMetrics, figures_of, without_counts
@@ -105,6 +107,7 @@ class LocalCrawl:
         try:
             await self._interrupts.cut_short(self._start(stack))
             if await self._finished():
+                await self._compare()
                 return self._ended("Succeeded", finished_before=True)
             if self._job.spec.suspend:
                 return self._ended("Suspended")
@@ -113,10 +116,42 @@ class LocalCrawl:
             await self._interrupts.cut_short(self._start_sandbox(stack))
         except StartInterrupted:
             return self._ended("Interrupted", message=f"it was waiting for {self._waits.now}")
-        await self._upkeep()
-        crew = self._crew(stack)
-        state = await self._crawl(crew)
-        return self._ended(state, message=_DEADLINE if state == "Suspended" else crew.refusal)
+        while True:
+            await self._upkeep(at_once=True)
+            crew = self._crew(stack)
+            state = await self._crawl(crew)
+            if state == "Succeeded":
+                await self._compare()
+                if await self._next_began():
+                    continue
+                await self._be_scraped(crew)
+            return self._ended(state, message=_DEADLINE if state == "Suspended" else crew.refusal)
+
+    async def _compare(self) -> None:
+        """Count how the run that has ended differs from the one before; a later run does it where this one cannot."""
+        ledger, job_id = self._opened.ledger, self._opened.row.id
+
+        async def compare() -> None:
+            while await runs.compare(ledger, job_id):
+                pass
+            for run in await runs.latest(ledger, job_id, limit=1):
+                self._monitor.note_end(run)
+
+        waiting = self._waits.on("the artists of this run and of the one before to be compared")
+        with suppress(UnavailableError, StartInterrupted), waiting:
+            await self._interrupts.cut_short(compare())
+
+    async def _next_began(self) -> bool:
+        """Whether spec.run wants another run after this one, and it has begun."""
+        row, before = self._opened.row, self._opened.row.run
+        if not self._interrupts.count:
+            with suppress(UnavailableError):
+                row = await next_runs.begun(self._opened.ledger, row, again=False, event=self._view.event)
+        if row.run == before:
+            return False
+        self._opened = replace(self._opened, row=row)
+        self._monitor = JobMonitor(self._job, event=self._view.event, clock=self._clock)
+        return True
 
     async def _start_sandbox(self, stack: AsyncExitStack) -> None:
         source = self._job.spec.source
@@ -178,8 +213,6 @@ class LocalCrawl:
             # The last commits came while draining.
             with suppress(UnavailableError):
                 return "Succeeded" if await self._finished() else state
-        elif state == "Succeeded":
-            await self._be_scraped(crew)
         return state
 
     async def _look_and_mend(self, crew: Crew) -> ShownState | None:
@@ -241,9 +274,11 @@ class LocalCrawl:
         row = await jobs.get(self._opened.ledger, self._opened.row.id)
         return row is not None and row.finished_at is not None
 
-    async def _upkeep(self) -> None:
+    async def _upkeep(self, *, at_once: bool = False) -> None:
         """Every few seconds: ranges that the frontier lacks, and the request log's bounds."""
         now_s = self._clock.monotonic()
+        if at_once:
+            self._next_upkeep_s = self._next_forced_s = now_s
         if now_s < self._next_upkeep_s:
             return
         self._next_upkeep_s = now_s + _UPKEEP_INTERVAL_S

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError, LedgerUnavailableError, RedisUnavailableError
 from crawl_core.job.look import BucketLook
+from crawl_core.job.runs import new_artists
 from crawl_core.job.snapshot import ShownState, Snapshot
 from crawl_core.job.throughput import Throughput
 from crawl_core.job.views import BucketStatus
 from crawl_core.spec import CrawlJob
+from crawl_core.values.runs import RunRow
 from crawl_core.wording import instant
 from crawl_worker.local.job_look import JobLook
 from crawl_worker.local.judgement import Judgement, WorkerCount, judge, out_of_reach
@@ -88,12 +90,19 @@ class JobMonitor:
         )
         return self.snapshot
 
+    def note_end(self, run: RunRow) -> None:
+        """The run has ended, and was compared with the one before it."""
+        self.snapshot = replace(self.snapshot, new=new_artists(run), gone=run.gone)
+
     def _shown(self, look: JobLook) -> Snapshot:
         progress, end, bucket = look.progress, self.judgement.estimated_end, self._last_status
         left_s = None if end is None else max(0.0, (end - look.now).total_seconds())
         frozen_s = self._frozen_s(look)
         return replace(
             self.snapshot,
+            run=look.row.run,
+            new=None,
+            gone=None,
             covered=progress.covered,
             strings=progress.total,
             searches=progress.searches,

@@ -27,6 +27,8 @@ from crawl_core.values.jobs import JobRow
 from crawl_worker.crew.blocking import in_thread
 from crawl_worker.data.backends import REDIS_VARIABLE, Urls, masked, reached
 from crawl_worker.data.data_folder import DataFolder
+from crawl_worker.local import next_runs
+from crawl_worker.local.catalogues import detail_of, of_catalogue
 from crawl_worker.local.waits import Waits
 from crawl_worker.sources.credentials import Credentials, read_credentials
 from crawl_worker.sources.registry import source_type
@@ -42,6 +44,8 @@ class Options:
     urls: Urls
     processes: int | None = None
     catalogue: Path | None = None
+    again: bool = False
+    """Whether the next run is wanted."""
     metrics: MetricsAddress = NOWHERE
 
 
@@ -83,8 +87,18 @@ async def open_all(
             await ping(redis)
     who = credentials(job)
     with waits.on("PostgreSQL to record the job and its ranges"):
-        uid = await _uid(ledger, job, shared_redis=bool(options.urls.redis))
-        row = await lifecycle.prepare(ledger, job, uid=uid, client_id=who.client_id)
+        recorded = await jobs.find(ledger, job.metadata.namespace, job.metadata.name)
+        if recorded is not None and options.again:
+            await next_runs.check(ledger, recorded)
+        job = of_catalogue(job, options.catalogue, recorded=recorded)
+        row = await lifecycle.prepare(
+            ledger, job, uid=_uid(recorded, shared_redis=bool(options.urls.redis)), client_id=who.client_id
+        )
+        detail = detail_of(job, options.catalogue)
+        if detail is not None:
+            await jobs.note_source(ledger, row.id, detail)
+        if recorded is not None:
+            row = await next_runs.begun(ledger, row, again=options.again, event=event)
     # Whoever starts a run has seen to what the last one complained about; if not, workers note it again.
     await jobs.clear_problem(ledger, row.id)
     bucket = row.bucket or node_bucket(NODE)
@@ -110,13 +124,12 @@ async def _servers(
     return Urls(postgres=given.postgres or folder.postgres.url(), redis=given.redis or folder.valkey.url)
 
 
-async def _uid(ledger: Ledger, job: CrawlJob, *, shared_redis: bool) -> str:
+def _uid(recorded: JobRow | None, *, shared_redis: bool) -> str:
     """The name of the job's frontier.
 
     A new one where Redis is this run's own: ranges that a killed run had leased are free at once, and not only when
     their leases expire. The ledger's where Redis is shared, so that runs on several machines share their ranges.
     """
-    recorded = await jobs.find(ledger, job.metadata.namespace, job.metadata.name)
     return recorded.uid if recorded is not None and shared_redis else str(uuid.uuid4())
 
 

@@ -67,6 +67,7 @@ def _run(arguments: argparse.Namespace, view: View, interrupts: Interrupts, *, s
         urls=given_urls(arguments),
         processes=arguments.processes,
         catalogue=arguments.catalogue,
+        again=arguments.again,
         metrics=parse_metrics_address(arguments.metrics_port, host=loopback()),
     )
     waits = Waits(view.event)
@@ -151,6 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     add_flags(parser)
     group = parser.add_argument_group("how it runs")
     group.add_argument("--catalogue", type=Path, metavar="FILE", help="the sandbox's artists, Parquet or CSV")
+    group.add_argument("--again", action="store_true", help="begin the job's next run: the last has ended")
     group.add_argument("--processes", type=int, metavar="N", help="worker processes (default: what the limit can use)")
     group.add_argument(
         "--metrics-port",

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from crawl_core.job import snapshot as words
+from crawl_core.job.runs import compared
 from crawl_core.wording import duration, number
-from crawl_worker.commands.ends import RUN_FIGURES
+from crawl_worker.commands.ends import ENDED_RUN, RUN_FIGURES
 from crawl_worker.data.backends import Urls, masked
 from crawl_worker.local.outcome import Outcome
 
@@ -18,7 +19,8 @@ def as_object(outcome: Outcome, *, data: Path, urls: Urls, seconds: float) -> di
     result = {
         "state": outcome.state,
         "job": snapshot.job,
-        **{name: getattr(snapshot, name) for name in RUN_FIGURES},
+        "run": snapshot.run,
+        **{name: getattr(snapshot, name) for name in (*RUN_FIGURES, *ENDED_RUN)},
         "seconds": round(seconds, 3),
         "data": masked(urls.postgres) if urls.postgres else str(data),
     }
@@ -46,6 +48,7 @@ def as_text(
     """
     snapshot = outcome.snapshot
     figures = [
+        ("run", f"{snapshot.run}{compared(snapshot.new, snapshot.gone)}"),
         ("artists", f"{number(snapshot.artists)} ({number(snapshot.artists_new)} that the data did not have yet)"),
         (
             "strings",
@@ -99,7 +102,9 @@ def _headline(outcome: Outcome, command: str, *, stored: bool) -> str:
     job = outcome.snapshot.job
     match outcome.state:
         case "Succeeded" if outcome.finished_before:
-            return f"{job} was finished before; nothing is left to do."
+            following = outcome.snapshot.run + 1
+            left = f"nothing is left to do. To crawl it again, as run {following}:\n  {command} --again"
+            return f"{job} was finished before; {left}"
         case "Succeeded":
             return f"{job} has succeeded: every string of the keyspace is covered."
         case "Suspended" if outcome.message:

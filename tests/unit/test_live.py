@@ -104,3 +104,7 @@ def test_what_is_nearly_done_is_not_called_done() -> None:
     nearly = replace(FULL, covered=1_679_615)
     assert "99.99%" in shown(nearly)
     assert "100.00%" in shown(replace(nearly, state="Succeeded", covered=1_679_616))
+
+
+def test_a_clusters_share_is_shown_as_its_status_says_it() -> None:
+    assert Snapshot(job="default/artists", share=0.4231).percentage == "42.31%"

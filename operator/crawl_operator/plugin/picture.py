@@ -33,7 +33,6 @@ _ORDINARY = {
         reasons.WORKERS_STARTING,
         reasons.FROZEN,
         reasons.SUSPENDED,
-        reasons.DEADLINE_PASSED,
         reasons.PAUSED,
         reasons.COMPLETED,
     },
@@ -65,9 +64,8 @@ def snapshot_of(crawljob: Crawljob, *, now_s: float, trouble: str = "") -> Snaps
         job=f"{metadata['namespace']}/{metadata['name']}",
         state=status.get("state", "Pending"),
         elapsed_s=max(0.0, (ended_s or now_s) - began_s) if began_s is not None else 0.0,
-        failures_counted=False,
-        covered=status.get("covered", 0),
-        strings=status.get("total") or strings,
+        share=_share(status.get("progress", "")),
+        strings=strings,
         searches=status.get("searches", 0),
         requests=status.get("requests", 0),
         artists=status.get("artists", 0),
@@ -147,7 +145,7 @@ def detail(snapshot: Snapshot) -> str:
     size = f" of {number(snapshot.strings)} strings" if snapshot.strings else ""
     shown = {
         "state": snapshot.state,
-        "progress": f"{snapshot.percentage}{size}",
+        "progress": f"{snapshot.progress:.2%}{size}",
         "searches": number(snapshot.searches),
         "requests": number(snapshot.requests),
         "rate": words.rate(snapshot),
@@ -167,7 +165,7 @@ def _cells(snapshot: Snapshot, *, everywhere: bool) -> tuple[str, ...]:
     return (
         snapshot.job if everywhere else snapshot.job.partition("/")[2],
         snapshot.state,
-        snapshot.percentage,
+        f"{snapshot.progress:.2%}",
         number(snapshot.artists),
         number(snapshot.requests),
         number(snapshot.requests_per_minute),
@@ -190,6 +188,12 @@ def _asked_for(crawljob: Crawljob) -> tuple[int, float]:
         limit = crawljob["spec"]["rateLimit"]
         return 0, 60.0 * limit["requests"] / Duration.parse(limit["window"]).seconds
     return 0, 0.0
+
+
+def _share(progress: str) -> float:
+    with suppress(ValueError):
+        return float(progress.removesuffix("%")) / 100.0
+    return 0.0
 
 
 def _epoch_s(text: object) -> float | None:

@@ -67,6 +67,7 @@ _BY_STATE = (
     ("42P01", "the ledger's tables are missing: run artistcrawl migrate, or correct the URL"),
     ("42703", "the ledger's tables are of another version: run artistcrawl migrate"),
     ("42883", "the ledger's functions are of another version: run artistcrawl migrate"),
+    ("2BP01", "a view of your own stands on what a migration makes anew: drop it, migrate, and make it again"),
     ("3F", "the database has no schema to work in: create it, or set the user's search_path"),
 )
 _MAY_PASS = (

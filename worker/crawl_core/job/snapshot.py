@@ -35,8 +35,8 @@ class Snapshot:
     """The number of the run; 0: not known."""
     state: ShownState = "Starting"
     elapsed_s: float = 0.0
-    failures_counted: bool = True
-    """Whether retries and 429s are known: a CrawlJob's status has none."""
+    share: float | None = None
+    """The share covered, 0 to 1, of a CrawlJob's status: that has no counts of covered strings, retries and 429s."""
     covered: int = 0
     strings: int = 0
     searches: int = 0
@@ -71,11 +71,15 @@ class Snapshot:
     @property
     def progress(self) -> float:
         """The share of the keyspace covered, 0 to 1."""
+        if self.share is not None:
+            return self.share
         return self.covered / self.strings if self.strings else 0.0
 
     @property
     def percentage(self) -> str:
         """The same in words, as a CrawlJob's status says it: 100.00% only when the job is done."""
+        if self.share is not None:
+            return f"{self.share:.2%}"
         return percentage(covered=self.covered, total=self.strings, finished=self.state == "Succeeded")
 
 
@@ -107,7 +111,9 @@ def line(snapshot: Snapshot) -> str:
 
 
 def strings(snapshot: Snapshot) -> str:
-    """How much of the keyspace is covered, in strings."""
+    """How much of the keyspace is covered, in strings; its size where that is not counted."""
+    if snapshot.share is not None:
+        return number(snapshot.strings)
     return f"{number(snapshot.covered)} of {number(snapshot.strings)} covered"
 
 

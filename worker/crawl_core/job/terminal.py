@@ -73,7 +73,7 @@ def _figures(snapshot: Snapshot) -> RenderableType:
     grid.add_row("searches", number(snapshot.searches), "artists", words.artists(snapshot))
     grid.add_row("requests", number(snapshot.requests), "truncated", number(snapshot.truncated))
     grid.add_row("rate", words.rate(snapshot), "dead letters", _alarming(snapshot.dead_letters))
-    if not snapshot.failures_counted:
+    if snapshot.share is not None:
         grid.add_row("workers", words.workers(snapshot))
     else:
         retries = f"{number(snapshot.retries)}  "

@@ -56,7 +56,7 @@ class KeyspaceSpec(Section):
 
     # 36^8 strings in 100,000 ranges need 28,211,099 a range.
     range_size: Maybe[Annotated[int, Field(ge=1, le=30_000_000)]] = None
-    """Strings a range, which a worker leases; by default the strings / 256 within 36 to 1296. For ranges to be made."""
+    """Strings a range, the unit of work that a worker leases; by default the strings / 256 within 36 to 1296."""
 
     def to_keyspace(self) -> Keyspace:
         """The keyspace, for counting and cutting."""
@@ -87,7 +87,7 @@ class Source(Section):
     """Sandbox is the local stand-in for the Spotify Web API; Spotify is the real one, by explicit opt-in."""
 
     dataset: Maybe[Dataset] = None
-    """A name for the data: another baseURL with it is the same crawl. By default sandbox, spotify or baseURL's host."""
+    """A name for what the source has. By default sandbox or spotify, or the host of a baseURL elsewhere."""
 
     base_url: Maybe[BaseUrl] = Field(default=None, alias="baseURL")
     """The API's address, without /v1. By default the source's own; a local run starts a sandbox when it is absent."""

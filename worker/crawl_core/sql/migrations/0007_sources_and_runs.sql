@@ -8,6 +8,28 @@
 -- detached from. Whoever writes names the partition, and so plans no other one: see `run_tables` in ledger/runs.py.
 --
 -- Takes the ledger for itself until it ends: it writes every search, artist and link once more. See docs/growth.md.
+-- Processes of the version before cannot go on with what comes out.
+
+-- All tables or none of them: a commit that has locked one and waits for the next would wait for us, and we for it. Who
+-- reads for long, such as an export, is waited for, and commits go on meanwhile.
+DO $$
+BEGIN
+    LOOP
+        BEGIN
+            SET LOCAL lock_timeout = '300ms';
+            LOCK TABLE artists, progress, searches, requests, incomplete_searches, crawl_job, crawl_range, search, artist,
+                job_artist, dead_letter, request_bin, api_request IN ACCESS EXCLUSIVE MODE;
+            SET LOCAL lock_timeout = 0;
+            RETURN;
+        EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+            PERFORM pg_sleep(0.7);
+        END;
+    END LOOP;
+END $$;
+
+-- Of tables that were filled a moment ago the planner knows little, and what EXISTS asks for it expects to find soon: it
+-- compared each artist with each.
+SET LOCAL enable_nestloop = off;
 
 CREATE TABLE source (
     id       smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -48,11 +70,13 @@ CREATE SEQUENCE large_run_id AS integer MINVALUE 1000000000 START 1000000000;
 
 -- Who may read stays who may read: the tables and views that are made anew are granted as the old ones are.
 CREATE TEMP TABLE readers ON COMMIT DROP AS
-SELECT c.relname AS name, acl.grantee::regrole::text AS reader
+SELECT CASE c.relname WHEN 'job_artist' THEN 'run_artist' ELSE c.relname END AS name,
+       CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END AS reader
 FROM pg_class c, aclexplode(c.relacl) acl
-WHERE c.oid IN (to_regclass('search'), to_regclass('artist'), to_regclass('artists'), to_regclass('progress'),
-                to_regclass('searches'), to_regclass('requests'), to_regclass('incomplete_searches'))
-  AND acl.privilege_type = 'SELECT' AND acl.grantee <> 0 AND acl.grantee <> c.relowner;
+WHERE c.oid IN (to_regclass('search'), to_regclass('artist'), to_regclass('job_artist'), to_regclass('artists'),
+                to_regclass('progress'), to_regclass('searches'), to_regclass('requests'),
+                to_regclass('incomplete_searches'))
+  AND acl.privilege_type = 'SELECT' AND acl.grantee <> c.relowner;
 
 ALTER TABLE search RENAME TO search_before;
 ALTER TABLE artist RENAME TO artist_before;
@@ -177,17 +201,19 @@ UPDATE crawl_job SET identity = jsonb_build_object(
 INSERT INTO source (type, dataset, market)
 SELECT DISTINCT identity #>> '{source,type}', identity #>> '{source,dataset}', coalesce(identity #>> '{source,market}', '')
 FROM crawl_job;
-UPDATE crawl_job j SET run_id = open_run(j.id, 1, j.total), source_id = s.id
+-- What a deleted job still has of searches and links goes with the old tables: its run is a small and empty one.
+UPDATE crawl_job j SET
+    run_id = open_run(j.id, 1, CASE WHEN j.deleted_at IS NULL THEN j.total ELSE 0 END), source_id = s.id
 FROM source s
 WHERE (s.type, s.dataset, s.market)
     = (j.identity #>> '{source,type}', j.identity #>> '{source,dataset}', coalesce(j.identity #>> '{source,market}', ''));
 UPDATE crawl_run n SET
-    started_at = j.started_at, finished_at = j.finished_at, deleted_at = j.deleted_at, replays = j.replays
+    total = j.total, started_at = j.started_at, finished_at = j.finished_at, deleted_at = j.deleted_at, replays = j.replays
 FROM crawl_job j WHERE j.run_id = n.id;
 
 INSERT INTO search (finished_at, run_id, total, results, new_artists, pages, truncated, string)
 SELECT s.finished_at, j.run_id, s.total, s.results, s.new_artists, s.pages, s.truncated, s.string
-FROM search_before s JOIN crawl_job j ON j.id = s.job_id;
+FROM search_before s JOIN crawl_job j ON j.id = s.job_id AND j.deleted_at IS NULL;
 
 -- An artist is of the sources of the jobs that returned it. Of two sources it is two, and who found it first is not
 -- known; what no job returned is of an unknown source. A job that alone returned an artist found it first, unless the
@@ -198,6 +224,7 @@ FROM job_artist_before l JOIN crawl_job j ON j.id = l.job_id
 GROUP BY 1, 2;
 CREATE TEMP TABLE artist_ambiguous ON COMMIT DROP AS
 SELECT id FROM artist_origin GROUP BY id HAVING count(*) > 1;
+ANALYZE artist_origin, artist_ambiguous;
 INSERT INTO source (type, dataset)
 SELECT 'Unknown', 'unknown'
 WHERE EXISTS (SELECT FROM artist_before a WHERE NOT EXISTS (SELECT FROM artist_origin o WHERE o.id = a.id));
@@ -213,11 +240,12 @@ LEFT JOIN artist_ambiguous ambiguous ON ambiguous.id = a.id;
 ALTER TABLE artist
     ADD PRIMARY KEY (key),
     ADD CONSTRAINT artist_of_source UNIQUE (source_id, id);
+ANALYZE artist;
 
 INSERT INTO run_artist (run_id, artist_key)
 SELECT j.run_id, a.key
 FROM job_artist_before l
-JOIN crawl_job j ON j.id = l.job_id
+JOIN crawl_job j ON j.id = l.job_id AND j.deleted_at IS NULL
 JOIN artist a ON a.source_id = j.source_id AND a.id = l.artist_id;
 
 -- Ranges and dead letters go to the job's run. The tables are written anew, so that nothing of before stays in them.
@@ -273,7 +301,8 @@ CREATE INDEX search_finished ON search USING brin (finished_at) WITH (pages_per_
 CREATE INDEX search_found ON search (run_id, finished_at) INCLUDE (total, new_artists) WHERE total > 0;
 CREATE INDEX search_truncated ON search (run_id, total) WHERE truncated;
 CREATE INDEX search_incomplete ON search (run_id, string) WHERE results < total AND NOT truncated;
-ANALYZE search, run_artist, artist, crawl_range, crawl_job, crawl_run;
+ANALYZE search, run_artist, crawl_range, crawl_job, crawl_run;
+SET LOCAL enable_nestloop TO DEFAULT;
 
 -- What the runs that have ended had counted.
 UPDATE crawl_run n SET

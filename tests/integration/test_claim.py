@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 from redis.asyncio import Redis
+from support.fakes.ledgers import value
 
 from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.frontier.frontier import Frontier
-from crawl_core.job.lifecycle import reseed
+from crawl_core.job.lifecycle import release, reseed
 from crawl_core.ledger import jobs, ranges
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import parse_crawljob
-from crawl_core.values.frontier import Empty, Lease
+from crawl_core.values.frontier import Empty, FrontierStats, Lease
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.rows import RangeRow
 from crawl_worker.crawl.claim import Claimed, Claimer, Nothing
@@ -49,8 +50,16 @@ async def job(ledger: Ledger) -> JobRow:
     return await jobs.record(ledger, parse_crawljob(JOB, origin="t"), uid="u", bucket="b", bucket_scope="Named")
 
 
-def _claimer(frontier: Frontier, ledger: Ledger) -> Claimer:
-    return Claimer(frontier=frontier, ledger=ledger, owner=str(uuid.uuid4()), clock=SYSTEM_CLOCK)
+async def _no_limits_to_bring() -> None:
+    raise AssertionError("the job's limits count all the time")
+
+
+def _claimer(
+    frontier: Frontier, ledger: Ledger, *, bring_limits: Callable[[], Awaitable[None]] = _no_limits_to_bring
+) -> Claimer:
+    return Claimer(
+        frontier=frontier, ledger=ledger, owner=str(uuid.uuid4()), clock=SYSTEM_CLOCK, bring_limits=bring_limits
+    )
 
 
 async def _claimed(claimer: Claimer) -> Claimed:
@@ -191,3 +200,82 @@ async def test_seeding_adds_a_range_that_the_counts_hide_only_when_told_to_look(
     await frontier.seed([999_999])
     assert await reseed(ledger, frontier, job) == 0
     assert await reseed(ledger, frontier, job, force=True) == 1
+
+
+async def open_for_claims(ledger: Ledger) -> bool:
+    return bool(await value(ledger, "SELECT released_at IS NULL FROM crawl_job"))
+
+
+async def test_nobody_claims_of_a_released_job_before_its_bucket_has_its_limits(
+    redis: Redis, ledger: Ledger, job: JobRow
+) -> None:
+    frontier = Frontier(redis, "u")
+    await reseed(ledger, frontier, job)
+    assert await release(ledger, frontier, job)
+    bringing, brought = asyncio.Event(), asyncio.Event()
+
+    async def bring_limits() -> None:
+        bringing.set()
+        await brought.wait()
+
+    first = asyncio.create_task(_claimer(frontier, ledger, bring_limits=bring_limits).claim())
+    await bringing.wait()
+    assert await value(ledger, "SELECT requests FROM strictest_limits('b')") == 10
+    assert await open_for_claims(ledger) is False
+    brought.set()
+    assert isinstance(await first, Nothing)
+    assert isinstance(await _claimed(_claimer(frontier, ledger)), Claimed)
+
+
+async def test_a_job_of_which_a_range_is_leased_is_not_released_and_goes_on(
+    redis: Redis, ledger: Ledger, job: JobRow
+) -> None:
+    frontier = Frontier(redis, "u")
+    await reseed(ledger, frontier, job)
+    claimed = await _claimed(_claimer(frontier, ledger))
+    assert not await release(ledger, frontier, job)
+    found = await jobs.get(ledger, job.id)
+    assert found is not None
+    assert found.released_at is None
+    await frontier.complete(claimed.lease)
+    assert await release(ledger, frontier, job)
+
+
+async def test_a_lease_that_a_killed_worker_left_keeps_nobody_from_the_release_once_it_is_over(
+    redis: Redis, ledger: Ledger, job: JobRow
+) -> None:
+    frontier = Frontier(redis, "u", lease_ttl_s=LEASE_TTL_S)
+    await reseed(ledger, frontier, job)
+    await _claimed(_claimer(frontier, ledger))
+    assert not await release(ledger, frontier, job)
+    while (await frontier.stats()).overdue == 0:
+        await asyncio.sleep(LEASE_TTL_S / 4)
+    assert await release(ledger, frontier, job)
+
+
+class _ClaimedMeanwhile(Frontier):
+    """A frontier of which somebody claims right after it was seen that nothing is leased."""
+
+    def __init__(self, redis: Redis, ledger: Ledger) -> None:
+        super().__init__(redis, "u")
+        self._others = Frontier(redis, "u")
+        self._ledger = ledger
+        self.brought = 0
+
+    async def stats(self) -> FrontierStats:
+        seen = await super().stats()
+        await _claimed(_claimer(self._others, self._ledger, bring_limits=self._bring))
+        return seen
+
+    async def _bring(self) -> None:
+        self.brought += 1
+
+
+async def test_a_worker_that_claims_while_its_job_is_released_binds_it_again(
+    redis: Redis, ledger: Ledger, job: JobRow
+) -> None:
+    frontier = _ClaimedMeanwhile(redis, ledger)
+    await reseed(ledger, Frontier(redis, "u"), job)
+    assert not await release(ledger, frontier, job)
+    assert frontier.brought == 1
+    assert await open_for_claims(ledger) is True

@@ -93,5 +93,5 @@ def test_it_warns_of_a_job_that_is_being_crawled(crawled: str, capsys, monkeypat
 def test_status_names_the_jobs_whose_stricter_limit_is_in_force(crawled: str, capsys) -> None:
     assert cli.main(["status", "artists", "--postgres", crawled]) == 0
     said = capsys.readouterr().out
-    assert "limited to 2 requests in 1 min instead of its own 10 in 30 s: default/slow shares its bucket" in said
+    assert "2 requests in 1 min count instead of the job's own 10 requests in 30 s: default/slow" in said
     assert "artistcrawl delete default/slow" in said

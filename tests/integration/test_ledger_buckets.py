@@ -8,7 +8,7 @@ from support.fakes.ledgers import crawljob, open_ledger, record, value
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import buckets, jobs
 from crawl_core.ledger.buckets import BucketRows
-from crawl_core.values.limits import BucketLimits
+from crawl_core.values.limits import Binder, BucketLimits
 
 UNTIL_US = 1_760_000_000_123_457
 
@@ -24,9 +24,9 @@ def rows(ledger):
     return BucketRows(ledger)
 
 
-def limited(name, requests, window, spacing, timeout="10s"):
+def limited(name, requests, window, spacing, timeout="10s", **spec):
     limit = {"requests": requests, "window": window, "spacing": spacing}
-    return crawljob(name, rateLimit=limit, source={"requestTimeout": timeout})
+    return crawljob(name, rateLimit=limit, source={"requestTimeout": timeout}, **spec)
 
 
 async def test_one_of_many_at_once_inserts_the_row(ledger, rows):
@@ -52,24 +52,70 @@ async def ended_by_finish(ledger, job):
     await value(ledger, f"UPDATE crawl_run SET finished_at = now() WHERE id = {job.run_id} RETURNING 1")
 
 
-async def ended_by_deletion(ledger, job):
-    await jobs.mark_deleted(ledger, job.id)
+async def ended_by_release(ledger, job):
+    await jobs.close(ledger, job.id)
+    assert await jobs.release(ledger, job.id)
 
 
-@pytest.mark.parametrize("end", [ended_by_finish, ended_by_deletion])
-async def test_the_limits_are_computed_again_when_a_job_ends(ledger, rows, end):
-    strict = await record(ledger, limited("one", 10, "30s", "Even"))
+async def later(ledger, job, *, seconds):
+    """As it is after so many seconds."""
+    back = f"make_interval(secs => {seconds})"
+    await value(ledger, f"UPDATE crawl_job SET released_at = released_at - {back} WHERE id = {job.id} RETURNING 1")
+    await value(ledger, f"UPDATE crawl_run SET finished_at = finished_at - {back} WHERE id = {job.run_id} RETURNING 1")
+
+
+async def limits_now(rows):
+    return (await rows.merge_freeze("credential:test", epoch=0, frozen_until_us=0)).limits
+
+
+STRICT = BucketLimits(requests=10, window_s=30.0, request_timeout_s=10.0, even=True)
+WIDE = BucketLimits(requests=50, window_s=10.0, request_timeout_s=10.0, even=False)
+
+
+@pytest.fixture
+async def strict(ledger, rows):
+    """A job with a strict limit, beside one with a wide one."""
+    job = await record(ledger, limited("one", 10, "30s", "Even"))
     await record(ledger, limited("two", 50, "10s", "Burst"), uid="uid-2")
     await rows.ensure("credential:test")
+    return job
+
+
+@pytest.mark.parametrize("end", [ended_by_finish, ended_by_release])
+async def test_a_job_that_has_ended_binds_until_its_last_request_can_have_arrived(ledger, rows, strict, end):
     await end(ledger, strict)
-    row = await rows.merge_freeze("credential:test", epoch=0, frozen_until_us=0)
-    assert row.limits == BucketLimits(requests=50, window_s=10.0, request_timeout_s=10.0, even=False)
+    # Horizon, send deadline, request timeout and margin: 2 + 0.25 + 10 + 0.5 s.
+    await later(ledger, strict, seconds=12.0)
+    assert await limits_now(rows) == STRICT
+    await later(ledger, strict, seconds=0.76)
+    assert await limits_now(rows) == WIDE
+
+
+async def test_a_deleted_job_binds_nobody(ledger, rows, strict):
+    await jobs.mark_deleted(ledger, strict.id)
+    assert await limits_now(rows) == WIDE
+
+
+async def test_a_job_that_is_closed_and_not_released_binds(ledger, rows, strict):
+    await jobs.close(ledger, strict.id)
+    await later(ledger, strict, seconds=86_400)
+    assert await limits_now(rows) == STRICT
+
+
+async def test_a_released_job_that_is_recorded_again_binds_at_once_and_stays_closed(ledger, rows, strict):
+    await ended_by_release(ledger, strict)
+    await later(ledger, strict, seconds=60)
+    again = await record(ledger, limited("one", 10, "30s", "Even"))
+    assert await limits_now(rows) == STRICT
+    assert again.released_at is None
+    assert await jobs.bind(ledger, again.uid)
 
 
 async def test_the_limits_stay_when_the_last_job_ends(ledger, rows):
     job = await record(ledger, limited("one", 7, "30s", "Even"))
     before, _ = await rows.ensure("credential:test")
     await ended_by_finish(ledger, job)
+    await later(ledger, job, seconds=60)
     assert await rows.merge_freeze("credential:test", epoch=0, frozen_until_us=0) == before
 
 
@@ -131,3 +177,35 @@ async def test_a_bucket_that_only_redis_knows_gets_its_row_and_its_freeze_with_t
     row = await rows.merge_freeze("credential:test", epoch=3, frozen_until_us=UNTIL_US)
     assert (row.epoch, row.frozen_until_us, row.limits.requests) == (3, UNTIL_US, 10)
     assert await rows.ensure("credential:test") == (row, False)
+
+
+async def crawls(ledger, job):
+    pass
+
+
+async def is_idle(ledger, job):
+    await value(ledger, "UPDATE crawl_run SET started_at = now() - interval '121 seconds' RETURNING 1")
+
+
+async def was_suspended(ledger, job):
+    await record(ledger, limited("one", 10, "30s", "Even", suspend=True))
+
+
+@pytest.mark.parametrize(
+    ("become", "activity"),
+    [
+        (crawls, "crawls"),
+        (is_idle, "idle"),
+        (was_suspended, "suspended"),
+        (ended_by_finish, "ends"),
+        (ended_by_release, "ends"),
+    ],
+)
+async def test_who_binds_a_job_is_told_with_what_it_does(ledger, strict, become, activity):
+    await become(ledger, strict)
+    held_back = await jobs.find(ledger, "default", "two")
+    told = Binder("default/one", requests=10, window_s=30.0, even=True, activity=activity)
+    assert await buckets.binders(ledger, held_back.id) == (told,)
+    await later(ledger, strict, seconds=60)
+    if activity == "ends":
+        assert await buckets.binders(ledger, held_back.id) == ()

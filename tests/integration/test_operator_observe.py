@@ -157,8 +157,8 @@ async def test_the_job_whose_limit_binds_another_is_named(made, clock):
     strict = view("strict", uid="uid-2", rateLimit={"requests": 3, "window": "60s"})
     await do(made, RecordJob(), crawljob=strict)
     seen = await do(made, *RECORDED)
-    assert (seen.bucket.row.limits.requests, seen.bucket.strictest_job) == (3, "default/strict")
-    assert (await look(made, strict)).bucket.strictest_job == ""
+    assert (seen.bucket.row.limits.requests, [other.name for other in seen.bucket.binders]) == (3, ["default/strict"])
+    assert (await look(made, strict)).bucket.binders == ()
 
 
 async def test_a_job_with_a_limit_for_each_node_has_no_bucket(made):

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from crawl_core.job.views import BucketStatus
 from crawl_core.spec import CrawlJob, parse_crawljob
-from crawl_core.values.limits import BucketLimits
+from crawl_core.values.capacity import limits_of
+from crawl_core.values.limits import Binder, BucketLimits, BucketRow
 from crawl_worker.crew.backoff import Backoff
 from crawl_worker.crew.sandbox import sandbox_arguments
 from crawl_worker.local.plan import floor_note, limit_per_minute, process_count, shared_note
@@ -41,24 +43,25 @@ def test_the_user_may_ask_for_more_workers() -> None:
 
 def test_the_limit_is_shown_in_requests_a_minute() -> None:
     assert limit_per_minute(job().spec.rate_limit) == 20
-    assert limit_per_minute(limits(requests=5, window_s=30)) == 10
+    assert limit_per_minute(shared(requests=5, window_s=30.0).row.limits) == 10
 
 
-def limits(*, requests: int, window_s: float) -> BucketLimits:
-    return BucketLimits(requests=requests, window_s=window_s, request_timeout_s=1, even=True)
+def shared(*, requests: int, window_s: float) -> BucketStatus:
+    limits = BucketLimits(requests=requests, window_s=window_s, request_timeout_s=1, even=True)
+    other = Binder("default/other", requests=requests, window_s=window_s, even=True, activity="crawls")
+    return BucketStatus(BucketRow("credential:x", limits, 0, 1), frozen_until=None, binders=(other,))
 
 
-@pytest.mark.parametrize(("requests", "window_s"), [(3, 30), (10, 60)])
+@pytest.mark.parametrize(("requests", "window_s"), [(3, 30.0), (10, 60.0)])
 def test_a_stricter_limit_than_the_own_one_is_explained(requests: int, window_s: float) -> None:
-    note = shared_note(job().spec.rate_limit, limits(requests=requests, window_s=window_s), bucket="credential:x")
-    assert note == (
-        f"the limit in force is {requests} per {window_s} s, not 10 per 30 s: "
-        "bucket credential:x is shared with a stricter job"
-    )
+    note = shared_note(limits_of(job().spec), shared(requests=requests, window_s=window_s))
+    assert note.startswith(f"{requests} requests in ")
+    assert "count instead of the job's own 10 requests in 30 s: default/other (" in note
+    assert "it crawls) shares bucket credential:x." in note
 
 
 def test_the_own_limit_needs_no_explanation() -> None:
-    assert not shared_note(job().spec.rate_limit, limits(requests=10, window_s=30), bucket="credential:x")
+    assert not shared_note(limits_of(job().spec), shared(requests=10, window_s=30.0))
 
 
 def test_a_wait_is_explained_only_while_it_lasts() -> None:

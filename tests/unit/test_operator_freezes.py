@@ -18,6 +18,7 @@ from support.fakes.observations import (
     told,
 )
 
+from crawl_core.values.limits import Binder
 from crawl_operator.values.model import Observation
 
 
@@ -105,11 +106,13 @@ def test_fewer_workers_asked_for_during_a_freeze_are_fewer() -> None:
 
 
 def test_a_stricter_limit_of_another_job_is_named() -> None:
-    seen = crawling(limits={"requests": 5, "window_s": 60.0, "strictest_job": "music/other"})
+    other = Binder("music/other", requests=5, window_s=60.0, even=True, activity="suspended")
+    seen = crawling(limits={"requests": 5, "window_s": 60.0, "binders": (other,)})
     found = said(seen, "RateLimited")
     assert (found.status, found.reason) == ("False", "SharedBucketStricter")
     assert "5 requests in 1 min" in found.message
-    assert "music/other" in found.message
+    assert "music/other (5 requests in 1 min; suspended, with workers that have not all ended)" in found.message
+    assert status_of(seen).limited_by == "music/other"
 
 
 def test_a_bucket_that_still_has_a_wider_limit_is_no_stricter_one() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from support.fakes.observations import (
     NOW,
     actions_of,
+    after,
     crawling,
     event_reasons,
     fresh,
@@ -21,11 +23,28 @@ from support.fakes.observations import (
 )
 
 from crawl_core.job.views import FrontierView
-from crawl_operator.values.model import Observation, ScaleDeployment, Trouble
+from crawl_core.values.jobs import JobRow
+from crawl_operator.values.model import DeploymentView, Observation, RecordJob, ReleaseJob, ScaleDeployment, Trouble
 
 
 def suspended(**more: object) -> Observation:
     return respec(told(crawling()), {"suspend": True}, **more)
+
+
+def drained() -> Observation:
+    """Suspended, and all workers have ended since the look before."""
+    seen = suspended()
+    return replace(after(seen, planned(seen)), frontier=FrontierView(True, pending=100))
+
+
+def row_in(seen: Observation) -> JobRow:
+    assert seen.row is not None
+    return seen.row
+
+
+def deployment_of(seen: Observation) -> DeploymentView:
+    assert seen.deployment is not None
+    return seen.deployment
 
 
 def test_suspending_takes_all_workers_away_and_says_so_once() -> None:
@@ -37,8 +56,7 @@ def test_suspending_takes_all_workers_away_and_says_so_once() -> None:
 def test_it_is_true_only_when_no_request_is_under_way() -> None:
     seen = suspended()
     assert (said(seen, "Suspended").status, said(seen, "Suspended").reason) == ("False", "Draining")
-    drained = replace(settled(seen), frontier=FrontierView(True, pending=100))
-    assert (said(drained, "Suspended").status, said(drained, "Suspended").reason) == ("True", "Suspended")
+    assert (said(drained(), "Suspended").status, said(drained(), "Suspended").reason) == ("True", "Suspended")
 
 
 def test_a_pod_that_ends_still_has_its_lease() -> None:
@@ -49,9 +67,43 @@ def test_a_pod_that_ends_still_has_its_lease() -> None:
 
 
 def test_a_killed_workers_lease_holds_nothing_up() -> None:
-    seen = replace(settled(suspended()), frontier=FrontierView(True, pending=98, leased=2, overdue=2))
+    seen = settled(replace(suspended(), frontier=FrontierView(True, pending=98, leased=2, overdue=2)))
     assert said(seen, "Suspended").status == "True"
     assert planned(seen).requeue_after_s == 30.0
+
+
+def test_once_its_workers_have_ended_a_suspended_job_is_released_once() -> None:
+    seen = drained()
+    assert planned(seen).actions == (ReleaseJob(),)
+    assert planned(after(seen, planned(seen))).actions == ()
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [
+        {"frontier": FrontierView(True, pending=98, leased=2)},
+        {"pods": 1},
+        {"ready": 1},
+    ],
+    ids=["a range is leased", "a pod is there", "a pod is ready"],
+)
+def test_a_suspended_job_whose_workers_may_still_send_is_not_released(busy: dict[str, Any]) -> None:
+    seen = drained()
+    more = busy if "frontier" in busy else {"deployment": replace(deployment_of(seen), **busy)}
+    assert ReleaseJob() not in planned(replace(seen, **more)).actions
+
+
+def test_a_job_whose_spec_changed_is_recorded_before_it_is_released() -> None:
+    seen = respec(settled(suspended()), {"suspend": True, "rateLimit": {"requests": 3}})
+    recorded = replace(seen, row=replace(row_in(seen), spec={}, released_at=None))
+    assert planned(recorded).actions == (RecordJob(),)
+
+
+def test_resuming_records_the_job_before_workers_start() -> None:
+    seen = settled(suspended())
+    resumed = respec(seen, {})
+    recorded = replace(resumed, row=replace(row_in(resumed), spec=row_in(seen).spec))
+    assert planned(recorded).actions == (RecordJob(), ScaleDeployment(1))
 
 
 def test_resuming_brings_them_back() -> None:

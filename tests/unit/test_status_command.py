@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from crawl_core.values.jobs import JobRow
-from crawl_core.values.limits import BucketLimits, BucketRow
+from crawl_core.values.limits import Binder, BucketLimits, BucketRow
 from crawl_core.values.progress import Progress
 from crawl_core.values.runs import RunRow
 from crawl_worker.commands.job_status import status_of
@@ -141,25 +141,18 @@ def test_a_job_with_a_bucket_a_node_names_the_node_that_is_frozen_the_longest() 
     assert "artistcrawl unfreeze node:10.0.0.2" in detail(frozen)
 
 
-SLOW = replace(JOB, id=2, name="slow", spec={"rateLimit": {"requests": 2, "window": "90s"}})
+SLOW = Binder("default/slow", requests=2, window_s=90.0, even=True, activity="idle")
 
 
 def test_a_stricter_job_on_the_same_bucket_is_named_with_the_limit_in_force() -> None:
-    shown = detail(status_of(JOB, PROGRESS, buckets=[], now_s=NOW_S, jobs=[JOB, SLOW]))
-    assert "limited to 2 requests in 1 min 30 s instead of its own 10 in 30 s: default/slow shares its bucket" in shown
+    shown = detail(status_of(JOB, PROGRESS, buckets=[], now_s=NOW_S, binders=[SLOW]))
+    assert "2 requests in 1 min 30 s count instead of the job's own 10 requests in 30 s: default/slow" in shown
     assert "artistcrawl delete default/slow" in shown
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        replace(SLOW, bucket="credential:other"),
-        replace(SLOW, finished_at=JOB.started_at),
-        replace(SLOW, spec={"rateLimit": {"requests": 20, "window": "30s"}}),
-    ],
-)
-def test_a_job_that_binds_nobody_is_not_named(other: JobRow) -> None:
-    assert status_of(JOB, PROGRESS, buckets=[], now_s=NOW_S, jobs=[JOB, other]).stricter == ""
+def test_a_job_with_a_wider_limit_is_not_named() -> None:
+    wide = replace(SLOW, requests=20, window_s=30.0)
+    assert status_of(JOB, PROGRESS, buckets=[], now_s=NOW_S, binders=[wide]).stricter == ""
 
 
 def test_a_freeze_that_is_over_is_not_mentioned() -> None:

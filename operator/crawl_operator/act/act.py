@@ -48,6 +48,7 @@ from crawl_operator.values.model import (
     Plan,
     PodTrouble,
     RecordJob,
+    ReleaseJob,
     ReplayDeadLetters,
     ScaleDeployment,
     SeedFrontier,
@@ -164,7 +165,7 @@ class _PlanExecutor:
                 self.crawljob = replace(self.crawljob, finalizers=finalizers, resource_version=version)
             case DeleteCrawlJob():
                 await self._tools.cluster.delete_crawljob(self.crawljob)
-            case SeedFrontier() | Unfreeze():
+            case SeedFrontier() | Unfreeze() | ReleaseJob():
                 await self._on_redis(action)
             case RecordJob() | SettleJob() | MarkDeleted() | ReplayDeadLetters() | ClearProblem():
                 await self._on_the_ledger(action)
@@ -238,7 +239,7 @@ class _PlanExecutor:
                 case ClearProblem(job_id):
                     await jobs.clear_problem(ledger, job_id)
 
-    async def _on_redis(self, action: SeedFrontier | Unfreeze) -> None:
+    async def _on_redis(self, action: SeedFrontier | Unfreeze | ReleaseJob) -> None:
         tools = self._tools
         secrets = await self._read_secrets()
         async with (
@@ -251,6 +252,9 @@ class _PlanExecutor:
                     await lifecycle.reseed(ledger, Frontier(redis, row.uid), row, force=force)
                     if force:
                         self._feedback.seeded = True
+                case ReleaseJob():
+                    row = self._recorded()
+                    await lifecycle.release(ledger, Frontier(redis, row.uid), row)
                 case Unfreeze(bucket):
                     await unfreeze(redis, BucketRows(ledger), bucket)
                     tools.buckets.invalidate(BucketKey.of(secrets, bucket))

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 
 from crawl_core.job import verdicts
 from crawl_core.job.deadline import due_at
+from crawl_core.job.shared_limit import limit_text, limited_message, stricter
 from crawl_core.job.verdicts import Truth, Verdict
 from crawl_core.values.capacity import limits_of
-from crawl_core.values.limits import BucketLimits
-from crawl_core.wording import duration, number
 from crawl_operator.decide import stalls
 from crawl_operator.decide.condition_records import ConditionValue, condition_value, standing
 from crawl_operator.decide.misconfiguration import MisconfigurationRetry
-from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until, is_moving
+from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until, is_draining
 from crawl_operator.decide.workers import chosen, limits_in_force, ready
 from crawl_operator.values import reasons
 from crawl_operator.values.instants import instant_text
@@ -171,11 +170,6 @@ def _crawling_message(crawl: PhasedCrawl) -> str:
     return f"{count}. {more}"
 
 
-def limit_text(limits: BucketLimits) -> str:
-    """A limit as people say it."""
-    return f"{number(limits.requests)} requests in {duration(limits.window_s)}"
-
-
 def _frozen_message(crawl: PhasedCrawl) -> str:
     until, key = frozen_until(crawl.observation), crawl.key
     return (
@@ -208,14 +202,19 @@ def _limited_message(crawl: PhasedCrawl, reason: str) -> str:
         case reasons.FROZEN_BY_API:
             return _frozen_message(crawl)
         case reasons.SHARED_BUCKET_STRICTER if bucket is not None:
-            other = bucket.strictest_job or "another job"
-            return (
-                f"{limit_text(bucket.row.limits)} count instead of the job's own {limit_text(own)}: {other} shares "
-                f"bucket {bucket.row.name}. Where the source counts this job apart, write a spec.rateLimit.bucketName "
-                "of its own."
-            )
+            why = limited_message(own, bucket.row.limits, bucket.binders, bucket=bucket.row.name)
+            return f"{why} Where the source counts this job apart, write a spec.rateLimit.bucketName of its own."
         case _:
             return f"The job keeps to its own limit{'' if bucket is None else f', {limit_text(own)}'}."
+
+
+def limited_by(crawl: PhasedCrawl, rate_limited: ConditionValue) -> str | None:
+    """NAMESPACE/NAME of the job whose limit counts instead of this one's own, as the condition says."""
+    if rate_limited.reason != reasons.SHARED_BUCKET_STRICTER:
+        return None
+    bucket = crawl.observation.bucket
+    others = () if bucket is None else stricter(limits_of(crawl.job.spec), bucket.binders)
+    return others[0].name if others else crawl.stored.limited_by
 
 
 def suspended(crawl: PhasedCrawl) -> ConditionValue:
@@ -250,15 +249,6 @@ def _to_go_on(crawl: PhasedCrawl) -> str:
 
 def _instants(crawl: PhasedCrawl) -> str:
     return f"{crawl.job.spec.deadline} from {instant_text(crawl.started_at)}" if crawl.started_at else ""
-
-
-def is_draining(crawl: PhasedCrawl) -> bool:
-    """Whether workers may have requests under way. A pod that ends is not counted as ready, but has its leases."""
-    deployment, frontier = crawl.deployment, crawl.observation.frontier
-    leased = 0 if frontier is None else frontier.leased - frontier.overdue
-    # Where the backends moved, the former leases cannot be seen; what is left of the Deployment can.
-    some = deployment is not None and (deployment.replicas > 0 or deployment.ready > 0 or is_moving(crawl.observation))
-    return leased > 0 or some
 
 
 def deadline_exceeded(crawl: PhasedCrawl, *, estimated: datetime | None) -> ConditionValue | None:

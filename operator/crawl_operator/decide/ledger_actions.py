@@ -1,4 +1,4 @@
-"""The job in the ledger and its frontier in Redis: recorded, seeded, seeded again, settled. Pure.
+"""The job in the ledger and its frontier in Redis: recorded, seeded, seeded again, settled, released. Pure.
 
 A job that finished once and is gone from the ledger is not recorded again; see `_finished_at` in `phase`.
 """
@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from crawl_core.job.bucket_name import bucket_of
 from crawl_core.job.schedule import RESEED_INTERVAL_S
 from crawl_core.values.jobs import JobRow, as_recorded
-from crawl_operator.decide.phase import Phase, PhasedCrawl, is_moving
-from crawl_operator.values.model import Action, RecordJob, SeedFrontier, SettleJob
+from crawl_operator.decide.phase import Phase, PhasedCrawl, is_draining, is_moving
+from crawl_operator.values.model import Action, RecordJob, ReleaseJob, SeedFrontier, SettleJob
 
 
 def actions(crawl: PhasedCrawl) -> tuple[Action, ...]:
@@ -24,7 +24,7 @@ def actions(crawl: PhasedCrawl) -> tuple[Action, ...]:
     record: tuple[Action, ...] = (RecordJob(),) if _differs(crawl, row) else ()
     if row.finished_at is not None:
         return record
-    return record + _settle(crawl) + _seed(crawl)
+    return record + _settle(crawl) + _seed(crawl) + _release(crawl, row)
 
 
 def _differs(crawl: PhasedCrawl, row: JobRow) -> bool:
@@ -37,6 +37,13 @@ def _settle(crawl: PhasedCrawl) -> tuple[Action, ...]:
     progress = crawl.progress
     done = progress is not None and progress.open_ranges == 0 and progress.covered == progress.total
     return (SettleJob(),) if done else ()
+
+
+def _release(crawl: PhasedCrawl, row: JobRow) -> tuple[Action, ...]:
+    """Once its workers have ended, a suspended job's limits bind nobody. Recording it again lets them bind."""
+    pods = 0 if crawl.deployment is None else crawl.deployment.pods
+    rests = crawl.phase is Phase.SUSPENDED and row.released_at is None and not pods and not is_draining(crawl)
+    return (ReleaseJob(),) if rests and not _differs(crawl, row) else ()
 
 
 def _seed(crawl: PhasedCrawl) -> tuple[Action, ...]:

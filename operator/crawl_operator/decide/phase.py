@@ -154,6 +154,15 @@ def is_moving(observation: Observation) -> bool:
     return bool(deployment.backends and observation.backends) and deployment.backends != observation.backends
 
 
+def is_draining(crawl: PhasedCrawl) -> bool:
+    """Whether workers may have requests under way. A pod that ends is not counted as ready, but has its leases."""
+    deployment, frontier = crawl.deployment, crawl.observation.frontier
+    leased = 0 if frontier is None else frontier.leased - frontier.overdue
+    # Where the backends moved, the former leases cannot be seen; what is left of the Deployment can.
+    some = deployment is not None and (deployment.replicas > 0 or deployment.ready > 0 or is_moving(crawl.observation))
+    return leased > 0 or some
+
+
 def frozen_until(observation: Observation) -> datetime | None:
     """When the bucket's freeze ends; None where it is not frozen now."""
     until = None if observation.bucket is None else observation.bucket.frozen_until

@@ -12,10 +12,9 @@ from crawl_core.spec.status import Status
 from crawl_operator.decide import deletion, ledger_actions, stalls, workers
 from crawl_operator.decide.annotations import annotation_actions, has_unhandled_annotation
 from crawl_operator.decide.condition_records import ConditionValue, condition_records, condition_value
-from crawl_operator.decide.conditions import is_draining
 from crawl_operator.decide.events import events_between
 from crawl_operator.decide.misconfiguration import MisconfigurationRetry, misconfiguration_retry
-from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until, is_moving, with_phase
+from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until, is_draining, is_moving, with_phase
 from crawl_operator.decide.status import status_of
 from crawl_operator.decide.workers import THAW
 from crawl_operator.values import reasons
@@ -29,6 +28,7 @@ from crawl_operator.values.model import (
     Observation,
     Plan,
     RecordJob,
+    ReleaseJob,
     ReplayDeadLetters,
     SeedFrontier,
     SetFinalizers,
@@ -47,7 +47,7 @@ SOON_S = 1.0
 """Seconds until the effect of a step is looked at that may have had none."""
 
 _AT_ONCE = (RecordJob, SettleJob, ReplayDeadLetters, Unfreeze, ClearProblem)
-_SOON = (SeedFrontier, DeleteDeployment)
+_SOON = (SeedFrontier, DeleteDeployment, ReleaseJob)
 
 
 def plan(observation: Observation, *, settings: WorkerSettings) -> Plan:

@@ -14,7 +14,7 @@ from crawl_core.job.verdicts import Verdict, running_state
 from crawl_core.spec.status import Handled, State, Status, WorkerCounts
 from crawl_operator.decide import stalls
 from crawl_operator.decide.condition_records import ConditionValue, condition_records
-from crawl_operator.decide.conditions import condition_values
+from crawl_operator.decide.conditions import condition_values, limited_by
 from crawl_operator.decide.misconfiguration import MisconfigurationRetry
 from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until
 from crawl_operator.decide.workers import pods, ready
@@ -46,6 +46,7 @@ def status_of(
             current=pods(crawl),
             ready=ready(crawl),
         ),
+        "limited_by": limited_by(crawl, conditions["RateLimited"]),
         "selector": selector_text(view.key.name),
         "handled": handled,
         "attempt": retry.attempt,

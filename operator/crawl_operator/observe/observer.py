@@ -24,9 +24,9 @@ from crawl_core.errors import (
     UnavailableError,
 )
 from crawl_core.job.deadline import rests
-from crawl_core.job.look import counted, frontier_view
+from crawl_core.job.look import counted, frontier_view, with_binders
 from crawl_core.job.throughput import Throughput
-from crawl_core.ledger import buckets, jobs
+from crawl_core.ledger import jobs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.readings.backends import count_given_up
@@ -203,9 +203,8 @@ class Observer:
                 if row is None or row.bucket is None:
                     return observation
                 status = await self._buckets.status(BucketKey.of(secrets, row.bucket), ledger, redis)
-                if status is not None and status.row.limits != limits_of(job.spec):
-                    status = replace(status, strictest_job=await buckets.stricter_job(ledger, row.id) or "")
-                return replace(observation, bucket=status)
+                own = limits_of(job.spec)
+                return replace(observation, bucket=await with_binders(status, ledger, job_id=row.id, own=own))
         except LedgerUnavailableError:
             raise
         except (UnavailableError, ConfigurationError) as error:

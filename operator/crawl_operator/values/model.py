@@ -182,6 +182,11 @@ class SettleJob:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseJob:
+    """Let the limits of a job whose workers have ended bind nobody any more, if nobody holds a range of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class CreateDeployment:
     """Make the workers' Deployment. One of that name that exists is a conflict, not a success."""
 
@@ -262,6 +267,7 @@ Action = (
     RecordJob
     | SeedFrontier
     | SettleJob
+    | ReleaseJob
     | CreateDeployment
     | ApplyDeployment
     | ScaleDeployment

@@ -15,7 +15,7 @@ from crawl_core.job.views import BucketStatus, FrontierView
 from crawl_core.spec import CrawlJob, crawljob_of
 from crawl_core.spec.status import Condition, Status
 from crawl_core.values.jobs import JobRow
-from crawl_core.values.limits import BucketLimits, BucketRow
+from crawl_core.values.limits import Binder, BucketLimits, BucketRow
 from crawl_core.values.progress import Progress
 from crawl_operator.decide.digests import template_digest
 from crawl_operator.decide.plan import plan
@@ -38,6 +38,7 @@ from crawl_operator.values.model import (
     Observation,
     Plan,
     RecordJob,
+    ReleaseJob,
     ReplayDeadLetters,
     ScaleDeployment,
     SeedFrontier,
@@ -121,7 +122,9 @@ def progress_of(row: JobRow, **more: Any) -> Progress:
     return replace(counts, **more)
 
 
-def bucket(row: JobRow, *, frozen_s: float | None = None, strictest_job: str = "", **limits: Any) -> BucketStatus:
+def bucket(
+    row: JobRow, *, frozen_s: float | None = None, binders: tuple[Binder, ...] = (), **limits: Any
+) -> BucketStatus:
     spec = row.crawl_job.spec
     own = BucketLimits(
         requests=spec.rate_limit.requests,
@@ -131,7 +134,7 @@ def bucket(row: JobRow, *, frozen_s: float | None = None, strictest_job: str = "
     )
     until = None if frozen_s is None else NOW + timedelta(seconds=frozen_s)
     stands = BucketRow(row.bucket or "", replace(own, **limits), 0, 1)
-    return BucketStatus(row=stands, frozen_until=until, strictest_job=strictest_job)
+    return BucketStatus(row=stands, frozen_until=until, binders=binders)
 
 
 def workers_of(view: CrawlJobView, *, replicas: int = 1, ready: int | None = None, **more: Any) -> DeploymentView:
@@ -283,6 +286,9 @@ def _acted(seen: Observation, action: Action) -> Observation:
         case SettleJob():
             assert row is not None
             return replace(seen, row=replace(row, finished_at=seen.now))
+        case ReleaseJob():
+            assert row is not None
+            return replace(seen, row=replace(row, released_at=seen.now + timedelta(seconds=12.75)))
         case CreateDeployment(manifest) | ApplyDeployment(manifest):
             backends = manifest["metadata"]["annotations"].get(names.ANNOTATION_BACKENDS, "")
             made = workers_of(view, replicas=manifest["spec"]["replicas"], backends=backends)
@@ -293,7 +299,7 @@ def _acted(seen: Observation, action: Action) -> Observation:
             return replace(seen, deployment=adopted)
         case ScaleDeployment(replicas):
             assert deployment is not None
-            return replace(seen, deployment=replace(deployment, replicas=replicas, ready=replicas))
+            return replace(seen, deployment=replace(deployment, replicas=replicas, ready=replicas, pods=replicas))
         case DeleteDeployment():
             return replace(seen, deployment=None)
         case MarkDeleted():

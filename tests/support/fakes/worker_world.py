@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import msgspec
 import pytest
@@ -62,6 +63,7 @@ class MemoryLedger:
         monkeypatch.setattr(jobs, "get", self.get_job)
         monkeypatch.setattr(jobs, "note_problem", self.note_problem)
         monkeypatch.setattr(jobs, "clear_problem", self.clear_problem)
+        monkeypatch.setattr(jobs, "bind", self.bind)
         monkeypatch.setattr(ranges, "read", self.read_range)
         monkeypatch.setattr(ranges, "take", self.take_range)
         monkeypatch.setattr(batches, "commit", self.commit)
@@ -83,6 +85,9 @@ class MemoryLedger:
     async def clear_problem(self, ledger: object, job_id: int) -> None:
         self._reached()
         self.problems.append(None)
+
+    async def bind(self, ledger: object, uid: str) -> bool:
+        return False  # It is never closed here.
 
     async def read_range(self, ledger: object, range_id: int) -> RangeRow | None:
         self._reached()
@@ -190,6 +195,7 @@ class WorkerWorld(ClientWorld):
             keyspace=job.crawl_job.spec.keyspace.to_keyspace(),
             clock=self.clock,
             owner=OWNER,
+            bring_limits=AsyncMock(),
         )
         self.worker = Worker(parts, job, exit_when_done=exit_when_done, drain_s=20.0)
 

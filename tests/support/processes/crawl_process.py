@@ -28,7 +28,7 @@ from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.errors import UnavailableError, UnknownJobError
 from crawl_core.frontier.frontier import Frontier
-from crawl_core.job.lifecycle import prepare, reseed, settle
+from crawl_core.job.lifecycle import prepare, release, reseed, settle
 from crawl_core.ledger import jobs
 from crawl_core.ledger.buckets import BucketRows
 from crawl_core.ledger.ledger import Ledger
@@ -237,6 +237,17 @@ class Crawl:
         ledger = await Ledger.open(self.postgres_url, max_connections=1, application_name="test")
         self.row = await prepare(ledger, self.job, uid=uid or self.row.uid, client_id="sandbox")
         await ledger.close()
+
+    async def let_go(self) -> bool:
+        """What the operator does with a suspended job whose workers have ended."""
+        assert self.row is not None
+        ledger = await Ledger.open(self.postgres_url, max_connections=1, application_name="test")
+        redis = connect_redis(self.redis_url)
+        try:
+            return await release(ledger, Frontier(redis, self.row.uid), self.row)
+        finally:
+            await redis.aclose()
+            await ledger.close()
 
     async def limits(self) -> BucketLimits:
         """What is in force, after bringing bucket and row together, as the operator does every 10 s."""

@@ -1,4 +1,4 @@
-"""What happens to a job around its crawling: recorded, seeded, seeded again, finished.
+"""What happens to a job around its crawling: recorded, seeded, seeded again, released, finished.
 
 The operator and the local run both do this. Processes are theirs to start and stop.
 """
@@ -75,6 +75,29 @@ async def _lacks_ranges(ledger: Ledger, frontier: Frontier, job: JobRow) -> bool
     except UnknownJobError:
         return True
     return await ranges.count_open(ledger, job.id) > stats.pending + stats.leased
+
+
+async def release(ledger: Ledger, frontier: Frontier, job: JobRow, *, alone: bool = False) -> bool:
+    """Let the job's limits bind nobody any more, once its workers have ended; False where one may still send.
+
+    First nothing can be claimed any more, then it is seen that nothing is leased: a worker that claims in between is
+    either seen, or binds the job again. `alone`: all who ever knew this frontier have ended, whatever they left leased.
+    """
+    await jobs.close(ledger, job.id)
+    if not alone and await _may_send(frontier):
+        return False
+    released = await jobs.release(ledger, job.id)
+    if released:
+        log.info("the job's limits bind nobody any more", extra=fields("job.released"))
+    return released
+
+
+async def _may_send(frontier: Frontier) -> bool:
+    try:
+        stats = await frontier.stats()
+    except UnknownJobError:
+        return True  # Redis lost its memory, and with it who holds what
+    return stats.leased > stats.overdue
 
 
 async def settle(ledger: Ledger, job: JobRow) -> bool:

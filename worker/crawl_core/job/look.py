@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
@@ -13,11 +14,11 @@ from crawl_core.errors import UnknownJobError
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.job.views import BucketStatus, FrontierView
 from crawl_core.ledger import jobs
-from crawl_core.ledger.buckets import BucketRows
+from crawl_core.ledger.buckets import BucketRows, binders
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.limiter.bucket import Bucket
 from crawl_core.limiter.record import BucketRecord
-from crawl_core.values.limits import BucketRow
+from crawl_core.values.limits import BucketLimits, BucketRow
 from crawl_core.values.progress import Progress
 
 FRESH_S = 5.0
@@ -49,6 +50,15 @@ async def counted(ledger: Ledger, job_id: int, *, frontier: FrontierView | None)
     """
     progress = await jobs.progress(ledger, job_id)
     return progress, frontier is not None and progress.open_ranges > frontier.pending + frontier.leased
+
+
+async def with_binders(
+    status: BucketStatus | None, ledger: Ledger, *, job_id: int, own: BucketLimits
+) -> BucketStatus | None:
+    """A job's bucket, with the jobs whose limits count where it is held to less than its own ones."""
+    if status is None or status.row.limits == own:
+        return status
+    return replace(status, binders=await binders(ledger, job_id))
 
 
 class _Rows:

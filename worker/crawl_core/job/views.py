@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from crawl_core.values.limits import BucketRow
+from crawl_core.values.limits import Binder, BucketRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,5 +31,5 @@ class BucketStatus:
     """When the freeze ends, in whole seconds; None where it is not frozen now."""
     slots_free: int | None = None
     """Requests that may be sent now; None where that is not known."""
-    strictest_job: str = ""
-    """The job whose limit is in force where that is not this one's own; NAMESPACE/NAME, or empty."""
+    binders: tuple[Binder, ...] = ()
+    """The other jobs whose limits count, the strictest first; read where the limit is not the job's own."""

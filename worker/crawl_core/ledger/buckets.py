@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger.ledger import Ledger
-from crawl_core.values.limits import BucketLimits, BucketRow
+from crawl_core.values.limits import Binder, BucketLimits, BucketRow
 
 
 class BucketRows:
@@ -29,7 +29,7 @@ class BucketRows:
     async def merge_freeze(self, name: str, *, epoch: int, frozen_until_us: int) -> BucketRow:
         """Merge a freeze into the row: the higher epoch wins, on a tie the later end. Returns the merged row.
 
-        Its limits are the strictest of the jobs that are unfinished now; where there is none, the last ones.
+        Its limits are the strictest of the jobs that bind it now; where there is none, the last ones.
         """
         arguments = {"name": name, "epoch": epoch, "frozen_until_us": frozen_until_us}
         await self._ledger.run("buckets.merge_freeze", arguments)
@@ -53,10 +53,9 @@ async def all(ledger: Ledger) -> list[BucketRow]:
     return await ledger.rows("buckets.all", into=_bucket)
 
 
-async def stricter_job(ledger: Ledger, job_id: int) -> str | None:
-    """The unfinished job, as NAMESPACE/NAME, that allows a job's bucket less than the job itself does; or None."""
-    full_name: str | None = await ledger.value("buckets.stricter_job", {"job_id": job_id})
-    return full_name
+async def binders(ledger: Ledger, job_id: int) -> tuple[Binder, ...]:
+    """The other jobs whose limits count on a job's bucket now, the strictest first."""
+    return tuple(await ledger.rows("buckets.binders", {"job_id": job_id}, into=Binder))
 
 
 def _bucket(

@@ -149,6 +149,27 @@ async def finish(ledger: Ledger, job_id: int) -> bool:
     return await ledger.value("jobs.finish", {"job_id": job_id}) is not None
 
 
+async def close(ledger: Ledger, job_id: int) -> None:
+    """Let no range of the job be claimed any more until a worker binds the job's limits again. They still count."""
+    await ledger.run("jobs.close", {"job_id": job_id})
+
+
+async def release(ledger: Ledger, job_id: int) -> bool:
+    """Let a closed job's limits count no more, from when on no request of it can arrive, were its last one sent now.
+    False where a worker has bound them again meanwhile."""
+    return await ledger.value("jobs.release", {"job_id": job_id}) is not None
+
+
+async def bind(ledger: Ledger, uid: str) -> bool:
+    """Let the limits of a closed job count again, from now on. False where the job is not closed."""
+    return await ledger.value("jobs.bind", {"uid": uid}) is not None
+
+
+async def reopen(ledger: Ledger, uid: str) -> None:
+    """Let ranges of a job whose limits count again be claimed: its bucket has them by now."""
+    await ledger.run("jobs.reopen", {"uid": uid})
+
+
 async def mark_deleted(ledger: Ledger, job_id: int) -> None:
     """Stop the job, and free its name. `reap` deletes its rows."""
     await ledger.run("jobs.mark_deleted", {"job_id": job_id})

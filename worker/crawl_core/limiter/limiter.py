@@ -129,6 +129,12 @@ class Limiter:
         """A request whose permit was of this epoch was answered with a page: a freeze before it was long enough."""
         await self._record.note_success(epoch)
 
+    async def bring_limits(self) -> None:
+        """Return when the bucket has the limits that count now. Raises UnavailableError."""
+        while not await self._record.bring_limits():
+            await self._clock.sleep(self._settings.unrecorded_retry_s)
+        self._wake()
+
     def state(self) -> LimiterState:
         """What the process knows of its bucket, and has done so far."""
         view = self._record.view

@@ -156,6 +156,20 @@ class BucketRecord:
             view = brought
         self._see(view)
 
+    async def bring_limits(self) -> bool:
+        """Bring the row's limits into the bucket; False where somebody else configured it meanwhile, perhaps by what
+        the row said before: look again. Raises UnavailableError where either cannot be reached."""
+        view = await self._look()
+        if isinstance(view, Unknown):
+            await self.introduce(view)
+            return False
+        row = await self._tell_ledger()
+        brought = await self.bucket.apply_row(row, read_us=view.now_us)
+        if isinstance(brought, Unknown):
+            return False
+        self._see(brought)
+        return brought.limits == row.limits
+
     async def _tell_ledger(self) -> BucketRow:
         """Merge the newest freeze into the row, and hear of one that is newer there."""
         epoch, frozen_until_us = self.newest

@@ -4,7 +4,7 @@ name, limit_requests AS requests, limit_window_s AS window_s, limit_timeout_s AS
 coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint AS frozen_until_us
 
 -- name: insert
--- A bucket's row, where it is missing. Its limits are those of unfinished jobs, else of any job that ever used it.
+-- A bucket's row, where it is missing. Its limits are those of the jobs that bind it, else of any job that ever used it.
 --
 -- ARGS    name
 -- RESULT  one row, bucket_row, when this call inserted it, else none: it is there, or no job uses such a bucket
@@ -66,17 +66,25 @@ SELECT
 -- include: bucket_row
 FROM bucket ORDER BY name;
 
--- name: stricter_job
--- Which other unfinished job of a job's bucket allows less than the job itself does.
+-- name: binders
+-- The other jobs whose limits count on a job's bucket now, the strictest first, and what they do. Nobody seems to crawl
+-- one that has committed nothing for two minutes, or for two of its windows.
 --
 -- ARGS    job_id
--- RESULT  one row (namespace/name) or none: its own limit is in force
--- TIME    none
-SELECT other.namespace || '/' || other.name
+-- RESULT  rows, the fields of Binder
+-- TIME    now()
+SELECT other.namespace || '/' || other.name AS name, other.limit_requests AS requests,
+       other.limit_window_s AS window_s, other.limit_even AS even,
+       CASE WHEN n.finished_at IS NOT NULL OR isfinite(other.released_at) THEN 'ends'
+            WHEN other.spec -> 'suspend' = 'true' THEN 'suspended'
+            WHEN n.started_at > lively.since
+              OR EXISTS (SELECT FROM crawl_range r WHERE r.run_id = n.id AND r.changed_at > lively.since) THEN 'crawls'
+            ELSE 'idle' END AS activity
 FROM crawl_job j
-JOIN crawl_job other ON other.bucket = j.bucket AND other.id <> j.id
-JOIN crawl_run n ON n.id = other.run_id
-WHERE j.id = %(job_id)s AND n.finished_at IS NULL AND other.deleted_at IS NULL
-  AND (other.limit_requests < j.limit_requests OR other.limit_window_s > j.limit_window_s
-       OR (other.limit_even AND NOT j.limit_even))
-ORDER BY other.limit_requests, other.limit_window_s DESC, other.id LIMIT 1;
+JOIN crawl_job other ON other.id <> j.id
+ AND (other.bucket = j.bucket OR (other.bucket_scope = 'Node' AND j.bucket_scope = 'Node'))
+JOIN crawl_run n ON n.id = other.run_id,
+LATERAL (SELECT now() - make_interval(secs => greatest(120, 2 * other.limit_window_s)) AS since) lively
+WHERE j.id = %(job_id)s AND other.deleted_at IS NULL
+  AND binds_until(other.released_at, n.finished_at, other.limit_timeout_s) > now()
+ORDER BY other.limit_requests, other.limit_window_s DESC, other.id;

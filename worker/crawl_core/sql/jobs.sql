@@ -47,13 +47,15 @@ UPDATE crawl_job SET run_id = open_run(id, %(number)s, %(total)s) WHERE id = %(j
 COPY crawl_range (run_id, length, first, last, cursor) FROM STDIN;
 
 -- name: adopt
--- The job goes on where it was, under a new uid and with a new spec of the same identity.
+-- The job goes on where it was, under a new uid and with a new spec of the same identity. The limits of one that was
+-- released count again; the first worker that claims brings them into the bucket, and opens the job.
 --
 -- ARGS    as the columns
 -- RESULT  none
 -- TIME    none
 UPDATE crawl_job SET
-    uid = %(uid)s, spec = %(spec)s::jsonb, identity = %(identity)s::jsonb, released_at = NULL, bucket = %(bucket)s, bucket_scope = %(bucket_scope)s,
+    uid = %(uid)s, spec = %(spec)s::jsonb, identity = %(identity)s::jsonb,
+    released_at = CASE WHEN released_at IS NOT NULL THEN 'infinity'::timestamptz END, bucket = %(bucket)s, bucket_scope = %(bucket_scope)s,
     limit_requests = %(limit_requests)s, limit_window_s = %(limit_window_s)s, limit_timeout_s = %(limit_timeout_s)s,
     limit_even = %(limit_even)s, retention_s = %(retention_s)s
 WHERE id = %(job_id)s;
@@ -62,7 +64,7 @@ WHERE id = %(job_id)s;
 -- The fields of JobRow, of `crawl_job j JOIN crawl_run n`.
 j.id, j.namespace, j.name, j.uid, j.spec, j.run_id, j.source_id, n.number AS run, n.total, j.bucket, j.bucket_scope,
 j.page_size, j.page_size_tried_at, j.problem_reason, j.problem_message, j.problem_at, n.started_at, n.finished_at,
-j.released_at, j.deleted_at
+nullif(j.released_at, 'infinity') AS released_at, j.deleted_at
 
 -- name: get
 -- One job, deleted ones too.
@@ -189,6 +191,41 @@ FROM crawl_job j JOIN crawl_run before ON before.id = j.run_id, LATERAL (
 WHERE j.id = %(job_id)s AND n.id = j.run_id AND n.finished_at IS NULL AND j.deleted_at IS NULL
   AND n.replays = before.replays AND r.open_ranges = 0 AND n.total = r.covered
 RETURNING n.id;
+
+-- name: close
+-- Let no range of the job be claimed any more, until a worker lets its limits count again. They still count.
+--
+-- ARGS    job_id
+-- RESULT  none
+-- TIME    none
+UPDATE crawl_job SET released_at = 'infinity' WHERE id = %(job_id)s AND deleted_at IS NULL AND released_at IS NULL;
+
+-- name: release
+-- A closed job of which nothing is claimed: its limits count until its last request can have arrived.
+--
+-- ARGS    job_id
+-- RESULT  one row (id), or none: a worker let its limits count again
+-- TIME    now()
+UPDATE crawl_job SET released_at = last_arrival(now(), limit_timeout_s)
+WHERE id = %(job_id)s AND deleted_at IS NULL AND released_at = 'infinity'
+RETURNING id;
+
+-- name: bind
+-- Let the limits of a closed job count again.
+--
+-- ARGS    uid
+-- RESULT  one row (id), or none: it is not closed
+-- TIME    none
+UPDATE crawl_job SET released_at = 'infinity' WHERE uid = %(uid)s AND deleted_at IS NULL AND released_at IS NOT NULL
+RETURNING id;
+
+-- name: reopen
+-- Let ranges of the job be claimed again, unless it was released meanwhile.
+--
+-- ARGS    uid
+-- RESULT  none
+-- TIME    none
+UPDATE crawl_job SET released_at = NULL WHERE uid = %(uid)s AND deleted_at IS NULL AND released_at = 'infinity';
 
 -- name: mark_deleted
 -- Free the name. Nothing is seeded or claimed any more; the reaper deletes the rows.

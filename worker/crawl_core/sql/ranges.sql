@@ -42,10 +42,11 @@ FROM crawl_range WHERE id = %(range_id)s;
 --
 -- ARGS    range_id, fence, owner, job_uid: of the frontier that the lease came from
 -- RESULT  one row, the fields of RangeRow with the new fence, or none: another took it meanwhile, it is done, or the
---         job is deleted, was applied again under another uid, or is at its next run
+--         job is deleted, was applied again under another uid, is at its next run, or is closed: see jobs.close
 -- TIME    none
 UPDATE crawl_range r SET fence = r.fence + 1, owner = %(owner)s
 WHERE r.id = %(range_id)s AND r.fence = %(fence)s AND r.state = 'open'
-  AND EXISTS (SELECT FROM crawl_job j WHERE j.run_id = r.run_id AND j.uid = %(job_uid)s AND j.deleted_at IS NULL)
+  AND EXISTS (SELECT FROM crawl_job j WHERE j.run_id = r.run_id AND j.uid = %(job_uid)s AND j.deleted_at IS NULL
+              AND j.released_at IS NULL)
 RETURNING
 -- include: range_row

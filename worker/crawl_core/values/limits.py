@@ -7,7 +7,7 @@ tested with any durable record.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,23 @@ class BucketLimits:
     def allows_less_than(self, *, requests: int, window_s: float) -> bool:
         """Whether these limits hold back a job that may itself send `requests` in any `window_s` seconds."""
         return self.requests < requests or self.window_s > window_s
+
+
+Activity = Literal["crawls", "idle", "suspended", "ends"]
+"""What a job does whose limits count: it crawls, nobody seems to crawl it though nobody saw its last worker end, it is
+suspended with workers that have not all ended, or it has ended so lately that a request of it may still arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binder:
+    """A job whose limits count on a bucket."""
+
+    name: str
+    """NAMESPACE/NAME."""
+    requests: int
+    window_s: float
+    even: bool
+    activity: Activity
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,22 @@ Whether workers run is not known here: the ledger knows what they committed, and
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from crawl_core.job.deadline import rests
 from crawl_core.job.runs import new_artists
+from crawl_core.job.shared_limit import limited_message, stricter
 from crawl_core.job.time_left import seconds_left
 from crawl_core.job.verdicts import misconfigured, problem_stands
-from crawl_core.spec import RateLimit
 from crawl_core.text import clean
 from crawl_core.values.bucket_names import node_bucket
+from crawl_core.values.capacity import limits_of
 from crawl_core.values.jobs import JobRow
-from crawl_core.values.limits import BucketRow
+from crawl_core.values.limits import Binder, BucketRow
 from crawl_core.values.progress import Progress
 from crawl_core.values.runs import RunRow
-from crawl_core.wording import duration, instant
+from crawl_core.wording import instant
 from crawl_worker.commands.job_names import full_name
 
 _LONGEST_PROBLEM = 600
@@ -67,7 +68,7 @@ class JobStatus:
     """Seconds since the problem's reason was noted first; None where there is none."""
     frozen_bucket: str
     stricter: str
-    """The limit in force, where it is not the job's own, and the unfinished jobs that bring it."""
+    """The limit in force, where it is not the job's own, the jobs that bring it, and what to do."""
     idle: str
     """What goes on with it, where it is known that nobody crawls."""
 
@@ -78,11 +79,11 @@ def status_of(
     *,
     buckets: Sequence[BucketRow],
     now_s: float,
-    jobs: Sequence[JobRow] = (),
+    binders: Sequence[Binder] = (),
     ended: RunRow | None = None,
     to_go_on: str = "",
 ) -> JobStatus:
-    """What a job's rows mean, now; `buckets` and `jobs` are all that the ledger has.
+    """What a job's rows mean, now; `buckets` are all that the ledger has, `binders` the other jobs whose limits count.
 
     `ended` is the current run where it has ended, `to_go_on` the command that crawls on where nobody crawls.
     """
@@ -119,7 +120,7 @@ def status_of(
         problem=clean(f"{row.problem_reason}: {row.problem_message}", _LONGEST_PROBLEM) if troubled else "",
         problem_s=round(now_s - row.problem_at.timestamp(), 1) if troubled and row.problem_at else None,
         frozen_bucket=bucket.name if bucket is not None and frozen else "",
-        stricter=_stricter(row, jobs),
+        stricter=_stricter(row, binders),
         idle=f"nobody crawls; to go on: {to_go_on}" if idle else "",
     )
 
@@ -134,34 +135,18 @@ def _is_a_nodes(bucket: BucketRow) -> bool:
     return bucket.name.startswith(_NODE_BUCKETS)
 
 
-def _stricter(row: JobRow, jobs: Sequence[JobRow]) -> str:
-    """A bucket's limit is the strictest of the unfinished jobs on it: the fewest requests in the longest window."""
-    if row.finished_at is not None:
+def _stricter(row: JobRow, binders: Sequence[Binder]) -> str:
+    """Why the job is held to less than its own limit; empty where it is not."""
+    own = limits_of(row.crawl_job.spec)
+    others = stricter(own, binders)
+    if row.finished_at is not None or not others:
         return ""
-    own = row.crawl_job.spec.rate_limit
-    others = {full_name(job): job.crawl_job.spec.rate_limit for job in jobs if _shares_bucket(row, job)}
-    stricter = {
-        name: limit
-        for name, limit in others.items()
-        if limit.requests < own.requests or limit.window.seconds > own.window.seconds
-    }
-    if not stricter:
-        return ""
-    requests = min(own.requests, *(limit.requests for limit in stricter.values()))
-    window_s = max(own.window.seconds, *(limit.window.seconds for limit in stricter.values()))
-    share = "shares" if len(stricter) == 1 else "share"
-    return (
-        f"limited to {requests} requests in {duration(window_s)} instead of its own {_limit(own)}: "
-        f"{', '.join(stricter)} {share} its bucket; to end it: artistcrawl delete {next(iter(stricter))}"
+    in_force = replace(
+        own,
+        requests=min(own.requests, *(other.requests for other in others)),
+        window_s=max(own.window_s, *(other.window_s for other in others)),
     )
-
-
-def _limit(limit: RateLimit) -> str:
-    return f"{limit.requests} in {duration(limit.window.seconds)}"
-
-
-def _shares_bucket(row: JobRow, other: JobRow) -> bool:
-    return other.id != row.id and other.finished_at is None and other.bucket == row.bucket
+    return limited_message(own, in_force, others, bucket=row.bucket or "of each node")
 
 
 def _state(row: JobRow, progress: Progress, *, frozen: bool, idle: bool, now_s: float) -> str:

@@ -59,8 +59,7 @@ async def _read(url: str, name: str | None, *, to_go_on: str) -> list[JobStatus]
     with answering(url):
         ledger = await Ledger.open(url, application_name="artistcrawl-status")
     try:
-        every_job = await jobs.all(ledger)
-        asked_for = every_job if name is None else [await named(ledger, name)]
+        asked_for = await jobs.all(ledger) if name is None else [await named(ledger, name)]
         every_bucket, now_s = await buckets.all(ledger), time.time()
         return [
             status_of(
@@ -68,7 +67,7 @@ async def _read(url: str, name: str | None, *, to_go_on: str) -> list[JobStatus]
                 await jobs.progress(ledger, row.id),
                 buckets=every_bucket,
                 now_s=now_s,
-                jobs=every_job,
+                binders=await buckets.binders(ledger, row.id),
                 ended=await _ended(ledger, row),
                 to_go_on=to_go_on,
             )

@@ -14,12 +14,13 @@ The fence lives in PostgreSQL because a Redis that failed over can hand out the 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from crawl_core.clock import Clock
 from crawl_core.errors import RedisUnavailableError, UnavailableError, UnknownJobError
 from crawl_core.frontier.frontier import Frontier
-from crawl_core.ledger import ranges
+from crawl_core.ledger import jobs, ranges
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.metrics import definitions as metrics
@@ -50,9 +51,21 @@ class Nothing:
 
 
 class Claimer:
-    """Claims for one process incarnation. `owner` is its UUID, never a name that a successor could bear."""
+    """Claims for one process incarnation. `owner` is its UUID, never a name that a successor could bear.
 
-    def __init__(self, *, frontier: Frontier, ledger: Ledger, owner: str, clock: Clock) -> None:
+    `bring_limits` returns when the job's bucket has the limits that count now.
+    """
+
+    def __init__(
+        self,
+        *,
+        frontier: Frontier,
+        ledger: Ledger,
+        owner: str,
+        clock: Clock,
+        bring_limits: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._bring_limits = bring_limits
         self._frontier = frontier
         self._ledger = ledger
         self._owner = owner
@@ -92,7 +105,14 @@ class Claimer:
         return Claimed(taken, lease, sent_s + self._frontier.lease_ttl_s)
 
     async def _refused(self, lease: Lease) -> Nothing:
-        """The fence moved, the range ended, or the job is not ours any more: the range goes back, or away."""
+        """The fence moved, the range ended, the job is not ours any more, or its limits do not count: the range goes
+        back, or away."""
+        if await jobs.bind(self._ledger, self._frontier.uid):
+            # Others send by their own limits until the bucket has this job's. Only then anybody may claim.
+            await self._bring_limits()
+            await jobs.reopen(self._ledger, self._frontier.uid)
+            await self._frontier.release(lease)
+            return Nothing(0.0, "the job's limits count again")
         row = await ranges.read(self._ledger, lease.range_id)
         if row is None or row.state == "done":
             await self._frontier.complete(lease)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -62,6 +63,8 @@ class Parts:
     keyspace: Keyspace
     clock: Clock
     owner: str
+    bring_limits: Callable[[], Awaitable[None]]
+    """Returns when the job's bucket has the limits that count now."""
 
 
 class Worker:
@@ -72,7 +75,13 @@ class Worker:
         self._job = job
         self._exit_when_done = exit_when_done
         self._drain_s = drain_s
-        self._claimer = Claimer(frontier=parts.frontier, ledger=parts.ledger, owner=parts.owner, clock=parts.clock)
+        self._claimer = Claimer(
+            frontier=parts.frontier,
+            ledger=parts.ledger,
+            owner=parts.owner,
+            clock=parts.clock,
+            bring_limits=parts.bring_limits,
+        )
         self._keeper = LeaseKeeper(parts.frontier, parts.clock)
         self._flusher = Flusher(parts.clock)
         self._places: list[CrawlPlace] = []

@@ -5,6 +5,7 @@ The crawling itself is the workers'. The run ends when no worker can commit any 
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
@@ -42,6 +43,9 @@ _UPKEEP_INTERVAL_S = 5.0
 
 _LAST_SCRAPE_S = 20.0
 """Seconds that a run which was scraped waits at its end for one more: Prometheus commonly comes every 15 s."""
+
+_RELEASE_S = 5.0
+"""Seconds for the ledger to hear that the job's limits bind nobody any more. Where it does not, they bind on."""
 
 _DEADLINE = "its deadline has passed, and spec.deadlinePolicy is Suspend"
 
@@ -90,7 +94,16 @@ class LocalCrawl:
         self._opened = await open_all(
             stack, self._job, self._options, folder=self._folder, event=self._view.event, waits=self._waits
         )
+        # Before ledger and Redis are closed, and after the workers have ended, however the run ends.
+        stack.push_async_callback(self._release)
         await self._monitor.renew(self._opened, workers=WorkerCount())
+
+    async def _release(self) -> None:
+        """Nobody sends any more: what else is crawled on the bucket need not keep to this job's limits."""
+        opened, alone = self._opened, not self._options.urls.redis
+        with suppress(ArtistcrawlError, TimeoutError):
+            async with asyncio.timeout(_RELEASE_S):
+                await lifecycle.release(opened.ledger, opened.frontier, opened.row, alone=alone)
 
     async def _serve_metrics(self, stack: AsyncExitStack) -> None:
         address = self._options.metrics

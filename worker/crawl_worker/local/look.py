@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from crawl_core.clock import Clock
 from crawl_core.errors import ConfigurationError, RedisUnavailableError
-from crawl_core.job.look import BucketLook, counted, frontier_view
+from crawl_core.job.look import BucketLook, counted, frontier_view, with_binders
 from crawl_core.ledger import jobs
 from crawl_core.limiter.bucket import Bucket
+from crawl_core.values.capacity import limits_of
 from crawl_core.values.jobs import JobRow
 from crawl_worker.local.job_look import JobLook
 from crawl_worker.local.opened import Opened
@@ -23,7 +24,9 @@ async def look_at(opened: Opened, bucket: BucketLook, *, clock: Clock) -> JobLoo
     floor_s = 0.0
     try:
         frontier = await frontier_view(opened.redis, row.uid)
-        bucket_status = await bucket.status(opened.ledger)
+        bucket_status = await with_binders(
+            await bucket.status(opened.ledger), opened.ledger, job_id=row.id, own=limits_of(row.crawl_job.spec)
+        )
         floor_s = await Bucket(opened.redis, opened.bucket).floor_s()
     except RedisUnavailableError as error:
         # The ledger's counts are true all the same, and may say that all is done.

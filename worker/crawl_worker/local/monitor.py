@@ -14,6 +14,7 @@ from crawl_core.job.snapshot import ShownState, Snapshot
 from crawl_core.job.throughput import Throughput
 from crawl_core.job.views import BucketStatus
 from crawl_core.spec import CrawlJob
+from crawl_core.values.capacity import limits_of
 from crawl_core.values.runs import RunRow
 from crawl_core.wording import instant
 from crawl_worker.local.job_look import JobLook
@@ -132,7 +133,7 @@ class JobMonitor:
         """What a person should know: what workers have noted, and why it is slow or nothing moves."""
         row, bucket = look.row, look.bucket
         problem = f"{row.problem_reason}: {row.problem_message}" if row.problem_reason else ""
-        shared = "" if bucket is None else shared_note(self._own_limit, bucket.row.limits, bucket=bucket.row.name)
+        shared = "" if bucket is None else shared_note(limits_of(row.crawl_job.spec), bucket)
         waiting = floor_note(look.floor_s - look.now.timestamp())
         return tuple(note for note in (problem, shared, waiting) if note)
 

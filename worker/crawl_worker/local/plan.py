@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from crawl_core.job.shared_limit import limited_message
+from crawl_core.job.views import BucketStatus
 from crawl_core.spec import RateLimit, Spec
 from crawl_core.values.capacity import limits_of, need
 from crawl_core.values.limits import BucketLimits
@@ -26,14 +28,12 @@ def limit_per_minute(limits: BucketLimits | RateLimit) -> float:
     return 60.0 * limits.requests / window_s
 
 
-def shared_note(own: RateLimit, in_force: BucketLimits, *, bucket: str) -> str:
+def shared_note(own: BucketLimits, bucket: BucketStatus) -> str:
     """Why a run is slower than its own limit; nothing where it is not."""
-    if not in_force.allows_less_than(requests=own.requests, window_s=own.window.seconds):
+    in_force = bucket.row.limits
+    if not in_force.allows_less_than(requests=own.requests, window_s=own.window_s):
         return ""
-    return (
-        f"the limit in force is {in_force.requests} per {in_force.window_s:g} s, "
-        f"not {own.requests} per {own.window.seconds:g} s: bucket {bucket} is shared with a stricter job"
-    )
+    return limited_message(own, in_force, bucket.binders, bucket=bucket.row.name)
 
 
 def floor_note(wait_s: float) -> str:

@@ -69,6 +69,7 @@ async def assemble_worker(
         clock=SYSTEM_CLOCK,
         # Drawn for this process: a name that a successor bears would let it commit under its predecessor's fence.
         owner=str(uuid.uuid4()),
+        bring_limits=limiter.bring_limits,
     )
     drain_s = spec.source.request_timeout.seconds + DRAIN_MARGIN_S
     return Worker(parts, job, exit_when_done=options.once_done == "exit", drain_s=drain_s)

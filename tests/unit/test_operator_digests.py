@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from support.fakes.observations import SETTINGS, actions_of, crawling, view_of, workers_of
 
+from crawl_operator.decide import digests
 from crawl_operator.decide.digests import inputs_digest, template_digest
 from crawl_operator.decide.plan import plan
 from crawl_operator.values import names
-from crawl_operator.values.model import ApplyDeployment
+from crawl_operator.values.model import ApplyDeployment, Trouble
 
 
 def digest(spec: dict[str, Any] | None = None, **more: Any) -> str:
@@ -59,9 +60,21 @@ def test_a_default_that_is_spelled_out_does_not() -> None:
 
 
 def test_it_is_the_same_in_each_version() -> None:
-    """Another digest would replace all workers of all users at an upgrade: change it only with what it is made from."""
+    """Another digest would replace all workers of all users at an upgrade: change it only with what it is made from, or
+    where they could not go on."""
     spec = {"workers": {"resources": {"requests": {"cpu": "1"}}, "labels": {"team": "data"}}}
-    assert (digest(), digest(spec)) == ("6ab8b5a6588f029e", "cb4673d04541f1de")
+    assert (digest(), digest(spec)) == ("54b3bf44dad126a2", "9fdb096d2a519421")
+
+
+def test_workers_of_a_schema_that_is_gone_are_replaced_once_the_ledger_is_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They could commit nothing, exit 78 after five minutes, and keep the crawl waiting for a person."""
+    seen = crawling()
+    monkeypatch.setattr(digests, "NEWEST_BREAKING_SCHEMA", digests.NEWEST_BREAKING_SCHEMA + 1)
+    assert actions_of(seen) == ["ApplyDeployment"]
+    migrating = replace(seen, trouble=Trouble("LedgerUnavailable", "it is being migrated", permanent=False))
+    assert actions_of(migrating) == []
 
 
 def test_a_restart_that_is_asked_for_changes_it() -> None:

@@ -1,6 +1,7 @@
 """Digests: of what a CrawlJob's workers are made from, and of what a try after a configuration error had. Pure.
 
-Image, operator's settings and defaults are no part of them: an upgrade of the operator must not disturb workers.
+Image, operator's settings and defaults are no part of them: an upgrade of the operator must not disturb workers. But
+where it brought a schema that they cannot go on with, they are replaced.
 """
 
 from __future__ import annotations
@@ -16,15 +17,21 @@ from crawl_operator.values.names import ANNOTATION_RESTART
 
 _CHARACTERS = 16
 
+NEWEST_BREAKING_SCHEMA = 8
+"""The last version of the ledger's schema that workers of the version before cannot write to. Raise it with a migration
+that does not only add."""
+
 
 def template_digest(view: CrawlJobView) -> str:
-    """A digest of the fields whose change replaces workers, as far as they are no defaults, and of a restart asked for.
+    """A digest of the fields whose change replaces workers, as far as they are no defaults, of a restart asked for, and
+    of the schema that workers need: it is applied when the ledger is in reach, and so migrated.
 
     Raises ValueError for a CrawlJob whose spec is invalid: what its workers should be is not known.
     """
     if view.job is None:
         raise ValueError(f"CrawlJob {view.key} has no valid spec")
-    return _digest([_restarting(view.job.spec), view.annotations.get(ANNOTATION_RESTART, "")])
+    asked = view.annotations.get(ANNOTATION_RESTART, "")
+    return _digest([_restarting(view.job.spec), asked, NEWEST_BREAKING_SCHEMA])
 
 
 def inputs_digest(observation: Observation) -> str:

@@ -115,19 +115,24 @@ async def test_a_token_may_have_64_kibibytes() -> None:
 
 @pytest.mark.parametrize("late_s", [0.0, 0.1])
 async def test_an_answer_that_nobody_asked_for_is_not_the_next_ones(late_s: float) -> None:
+    said = asyncio.Event()
+
     async def twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(server.requests) == 1:
             writer.write(whole(b"first"))
             await writer.drain()
             await asyncio.sleep(late_s)
             writer.write(whole(b"evil") * 3)
+            await writer.drain()
+            said.set()
         else:
             writer.write(whole(b"second"))
 
     keeper = Keeper()
     async with serve(twice) as server, api() as made:
         first = await search(made, server.url, keeper)
-        await asyncio.sleep(late_s + 0.1)
+        await said.wait()
+        await asyncio.sleep(0.1)  # It is in the kernel: a few turns of the loop bring it.
         later = [await search(made, server.url, keeper) for _ in range(2)]
         assert [answer.body for answer in (first, *later)] == [b"first", b"second", b"second"]
         assert (len(server.requests), keeper.told) == (3, ["answered"] * 3)

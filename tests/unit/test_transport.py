@@ -266,7 +266,7 @@ async def test_sockets_send_nothing_again_after_a_timeout(monkeypatch: pytest.Mo
         assert len(opened) == 1
 
 
-@pytest.mark.parametrize(("own_s", "granted_s"), [(0.2, 30.0), (30.0, 0.2)])
+@pytest.mark.parametrize(("own_s", "granted_s"), [(1.0, 30.0), (30.0, 1.0)])
 async def test_a_request_takes_no_longer_than_the_job_says_now_and_its_permit_was_granted_for(
     own_s: float, granted_s: float
 ) -> None:

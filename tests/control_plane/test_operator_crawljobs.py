@@ -96,12 +96,14 @@ def test_a_deployment_deleted_while_nobody_watched_is_made_again(crawling: Scene
     crawling.until(crawling.deployment, "a new one", timeout_s=40)
 
 
-def test_suspended_it_has_no_workers_and_resumed_it_has_them_again(crawling: Scene) -> None:
+def test_suspended_it_has_no_workers_and_binds_nobody_and_resumed_it_has_and_binds_again(crawling: Scene) -> None:
     crawling.kubectl("patch", "crawljob", "artists", "--type=merge", "-p", '{"spec":{"suspend":true}}')
     crawling.wait("condition=Suspended")
     crawling.until(lambda: replicas(crawling) == 0, "no workers")
+    crawling.until(lambda: crawling.value("SELECT isfinite(released_at) FROM crawl_job"), "its release")
     crawling.kubectl("patch", "crawljob", "artists", "--type=merge", "-p", '{"spec":{"suspend":false}}')
     crawling.until(lambda: replicas(crawling) == 1, "a worker")
+    assert not crawling.value("SELECT isfinite(released_at) FROM crawl_job")
 
 
 def test_a_deadline_that_passes_suspends_it_and_a_raised_one_lets_it_go_on(crawling: Scene) -> None:

@@ -55,7 +55,8 @@ COPY crawl_range (run_id, length, first, last, cursor) FROM STDIN;
 -- TIME    none
 UPDATE crawl_job SET
     uid = %(uid)s, spec = %(spec)s::jsonb, identity = %(identity)s::jsonb,
-    released_at = CASE WHEN released_at IS NOT NULL THEN 'infinity'::timestamptz END, bucket = %(bucket)s, bucket_scope = %(bucket_scope)s,
+    released_at = CASE WHEN released_at IS NOT NULL THEN 'infinity'::timestamptz END,
+    bucket = %(bucket)s, bucket_scope = %(bucket_scope)s,
     limit_requests = %(limit_requests)s, limit_window_s = %(limit_window_s)s, limit_timeout_s = %(limit_timeout_s)s,
     limit_even = %(limit_even)s, retention_s = %(retention_s)s
 WHERE id = %(job_id)s;

@@ -31,6 +31,7 @@ def board() -> Dashboard:
                   (4, health.end()), (4, health.frozen())),
             shelf(4, (4, health.rate()), (4, health.budget()), (4, health.artists()), (4, health.searches()),
                   (4, health.truncated()), (4, health.dead_letters())),
+            shelf(5, (9, tables.source()), (15, tables.runs())),
             "How it goes",
             shelf(4, (24, course.states())),
             shelf(8, (8, course.progress()), (8, course.artists()), (8, course.end())),

@@ -16,6 +16,50 @@ _NEW = ((None, QUIET), (1, GOOD))
 _STATUS = ((None, QUIET), (200, GOOD), (300, WATCH), (429, ACT), (430, WATCH))
 
 
+def source() -> table.Panel:
+    """What is crawled, for whoever takes the sandbox's artists for real ones."""
+    return lines(
+        Text(
+            "Source",
+            "What the CrawlJob crawls, and in which run: the source's type, dataset and market. Artists of two sources "
+            "are never mixed, whatever their ids.",
+            "The ledger has no such CrawlJob.",
+        ),
+        sql("source"),
+        columns={
+            "run": Column("Run", width=60, left=True),
+            "source_type": Column("Type", width=90),
+            "dataset": Column("Dataset"),
+            "market": Column("Market", width=75),
+            "detail": Column("Of"),
+        },
+    )
+
+
+def runs() -> table.Panel:
+    """What each crawl of the keyspace brought."""
+    return lines(
+        Text(
+            "Runs",
+            "When the CrawlJob was crawled, the latest run first. New are artists that the run before did not have (of "
+            "the first those that the ledger had not), gone those that only the run before had; both are counted when "
+            "a run has ended. Bad where many are gone: look at its dead letters and incomplete strings first.",
+            "The ledger has no such CrawlJob.",
+        ),
+        sql("runs"),
+        columns={
+            "run": Column("Run", width=60, left=True),
+            "started": Column("Started", unit=_TIME, width=160),
+            "finished": Column("Finished", unit=_TIME, width=160, nothing="goes on"),
+            "requests": Column("Requests", unit="locale", width=110),
+            "artists": Column("Artists", unit="locale", width=110),
+            "new": Column("New", unit="locale", width=100, steps=_NEW),
+            "gone": Column("Gone", unit="locale", width=100),
+            "deleted": Column("Data", mappings=(mapped({"true": ("deleted", QUIET), "false": ("kept", PLAIN)}),)),
+        },
+    )
+
+
 def requests() -> table.Panel:
     """Each request to the API."""
     return lines(

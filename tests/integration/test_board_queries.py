@@ -17,7 +17,7 @@ from support.fakes.ledgers import artist, batch_of, crawljob, open_ledger, recor
 from support.fakes.long_crawl import crawl
 from support.proofs.board_sql import FOLDER, NAMES, Board, admit_reader, as_reader
 
-from crawl_core.ledger import batches, dead_letters, jobs, ranges
+from crawl_core.ledger import batches, dead_letters, jobs, ranges, runs
 from crawl_core.values.rows import Counters, Cursor, DeadLetterRow, RequestRow
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -28,7 +28,9 @@ SEARCHED = {
     "ranges": set(),
     "requests": set(),
     "results": set(),
+    "runs": set(),
     "searches": {"search_finished"},
+    "source": set(),
     "strings": set(),
     "truncated": {"search_truncated"},
     "workers": set(),
@@ -157,6 +159,27 @@ async def test_dead_letters_say_whether_they_are_searched_again(ledger, ledger_u
         (NOW - timedelta(minutes=4), "aa05", "invalid_body", 3, "no page in it", False),
         (NOW - timedelta(minutes=5), "aa04", "http_503", 8, "the API answered 503", True),
     ]
+
+
+async def test_the_source_says_what_is_crawled_and_in_which_run(ledger, ledger_url, job):
+    columns = ("run", "source_type", "dataset", "market", "detail")
+    assert only(shown(ledger_url, "source"), *columns) == [(1, "Sandbox", "sandbox", None, None)]
+    await jobs.note_source(ledger, job.id, {"catalogue": "artists.csv"})
+    assert only(shown(ledger_url, "source"), "detail") == [("catalogue artists.csv",)]
+
+
+async def test_runs_are_shown_with_what_is_new_and_gone_the_latest_first(ledger, ledger_url, job):
+    ended = (
+        f"finished_at = now(), requests = 9, artists = 4, artists_new = 3, added = 2, gone = 1 WHERE id = {job.run_id}"
+    )
+    await value(ledger, f"UPDATE crawl_run SET {ended} RETURNING 1")
+    assert await runs.begin(ledger, job.id, 2)
+    await value(ledger, f"UPDATE crawl_run SET deleted_at = now() WHERE id = {job.run_id} RETURNING 1")
+    columns = ("run", "requests", "artists", "new", "gone", "deleted")
+    rows = shown(ledger_url, "runs")
+    assert only(rows, *columns) == [(2, 0, 0, 0, None, False), (1, 9, 4, 2, 1, True)]
+    assert [row["finished"] is None for row in rows] == [True, False]
+    assert only(shown(ledger_url, "runs", Board(crawljob="other")), "run", "requests") == [(1, 4)]
 
 
 async def test_ranges_in_work_say_how_far_they_are(ledger_url, job):

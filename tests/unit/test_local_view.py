@@ -12,6 +12,7 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TextIO
 
 import pytest
@@ -141,3 +142,12 @@ def test_what_an_encoding_lacks_is_escaped_and_ends_nothing(encoding: str, monke
         "\\u0421\\u043f\\u043b\\u0438\\u043d",
         '{"name": "Bj\\u00f6rk"}',
     ]
+
+
+@pytest.mark.parametrize("columns", [30, 100])
+def test_picture_and_line_name_the_run(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with terminal(columns) as screen:
+        monkeypatch.setattr(sys, "stdout", screen.stream)
+        with open_view(json=False, colour=False) as view:
+            view.update(replace(SEEN, run=7))
+        assert "run 7" in screen.read()

@@ -55,7 +55,7 @@ def runs() -> table.Panel:
             "artists": Column("Artists", unit="locale", width=110),
             "new": Column("New", unit="locale", width=100, steps=_NEW),
             "gone": Column("Gone", unit="locale", width=100),
-            "deleted": Column("Data", mappings=(mapped({"true": ("deleted", QUIET), "false": ("kept", PLAIN)}),)),
+            "deleted": Column("Data", mappings=(mapped({"true": ("deleted", WATCH), "false": ("kept", QUIET)}),)),
         },
     )
 

@@ -14,7 +14,7 @@ from crawl_core.backends.scripts import connect_redis
 from crawl_core.clock import SYSTEM_CLOCK
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.job.lifecycle import release, reseed
-from crawl_core.ledger import jobs, ranges
+from crawl_core.ledger import jobs, ranges, runs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.spec import parse_crawljob
 from crawl_core.values.frontier import Empty, FrontierStats, Lease
@@ -224,6 +224,27 @@ async def test_nobody_claims_of_a_released_job_before_its_bucket_has_its_limits(
     assert await open_for_claims(ledger) is False
     brought.set()
     assert isinstance(await first, Nothing)
+    assert isinstance(await _claimed(_claimer(frontier, ledger)), Claimed)
+
+
+async def test_nobody_claims_of_a_run_that_begins_before_the_bucket_has_the_jobs_limits(
+    redis: Redis, ledger: Ledger, job: JobRow
+) -> None:
+    """A worker that outlived the run before it knows the bucket as it was left to others."""
+    ended = "UPDATE crawl_run SET finished_at = now() - interval '1 hour' RETURNING 1"
+    assert await value(ledger, ended)
+    assert await value(ledger, "SELECT requests FROM strictest_limits('b')") is None
+    assert await runs.begin(ledger, job.id, 2)
+    frontier = Frontier(redis, "u")
+    await reseed(ledger, frontier, job)
+    brought = []
+
+    async def bring_limits() -> None:
+        brought.append(await value(ledger, "SELECT requests FROM strictest_limits('b')"))
+        assert await open_for_claims(ledger) is False
+
+    assert isinstance(await _claimer(frontier, ledger, bring_limits=bring_limits).claim(), Nothing)
+    assert brought == [10]
     assert isinstance(await _claimed(_claimer(frontier, ledger)), Claimed)
 
 

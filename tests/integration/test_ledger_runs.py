@@ -42,6 +42,7 @@ async def crawl_all(ledger, job, *artists, strings=("aa00",)):
 
 async def again(ledger, job, number=2):
     assert await runs.begin(ledger, job.id, number)
+    await jobs.reopen(ledger, job.uid)
     return await jobs.get(ledger, job.id)
 
 

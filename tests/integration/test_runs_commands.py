@@ -36,6 +36,7 @@ def in_ledger(url: str, act: Callable[[Ledger], Awaitable[Any]]) -> Any:
 async def crawl(ledger: Ledger, *artists: str) -> None:
     """The current run of the only job to its end."""
     (job,) = await jobs.all(ledger)
+    await jobs.reopen(ledger, job.uid)
     found = {"artists": [artist(each) for each in artists], "strings": ["aa00"]}
     for range_id in await ranges.open_ids(ledger, job.id, limit=100):
         row, owner = await take(ledger, range_id)

@@ -31,12 +31,16 @@ SELECT n.number, j.spec FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id
 WHERE j.id = %(job_id)s AND j.deleted_at IS NULL AND n.finished_at IS NOT NULL FOR UPDATE;
 
 -- name: open_run
--- The job's next run, without ranges yet: in a transaction with those only.
+-- The job's next run, without ranges yet: in a transaction with those only. After the first one the job is closed: its
+-- limits stopped to count when the run before had ended, and count again from now on (see close).
 --
 -- ARGS    job_id, number, total: strings of the keyspace
 -- RESULT  one row (run_id)
 -- TIME    now()
-UPDATE crawl_job SET run_id = open_run(id, %(number)s, %(total)s) WHERE id = %(job_id)s RETURNING run_id;
+UPDATE crawl_job SET
+    run_id = open_run(id, %(number)s, %(total)s),
+    released_at = CASE WHEN run_id IS NOT NULL THEN 'infinity'::timestamptz END
+WHERE id = %(job_id)s RETURNING run_id;
 
 -- name: copy_ranges
 -- All root ranges of a new run; more than 100,000 never come.

@@ -126,6 +126,23 @@ async def test_a_changed_spec_changes_the_limits(ledger, rows):
     assert (await rows.merge_freeze("credential:test", epoch=0, frozen_until_us=0)).limits.requests == 9
 
 
+async def test_the_longest_timeout_that_was_ever_in_force_is_remembered(ledger, rows):
+    await record(ledger, limited("one", 7, "30s", "Even", timeout="20s"))
+    await rows.ensure("credential:test")
+    for timeout, longest_s in (("60s", 60.0), ("1s", 60.0), ("30s", 60.0)):
+        await record(ledger, limited("one", 7, "30s", "Even", timeout=timeout))
+        row = await rows.merge_freeze("credential:test", epoch=0, frozen_until_us=0)
+        assert (f"{row.limits.request_timeout_s:g}s", row.longest_timeout_s) == (timeout, longest_s)
+    assert (await rows.ensure("credential:test"))[0] == row
+
+
+async def test_a_bucket_that_is_used_again_remembers_the_timeouts_of_jobs_that_ended(ledger, rows):
+    await ended_by_finish(ledger, await record(ledger, limited("one", 7, "30s", "Even", timeout="60s")))
+    await record(ledger, limited("two", 7, "30s", "Even", timeout="5s"), uid="uid-2")
+    row, _ = await rows.ensure("credential:test")
+    assert (row.limits.request_timeout_s, row.longest_timeout_s) == (5.0, 60.0)
+
+
 async def test_every_node_has_the_limits_of_the_jobs_that_count_nodes(ledger, rows):
     await record(ledger, limited("one", 7, "30s", "Even"), bucket=None, bucket_scope="Node")
     await record(ledger, limited("two", 3, "30s", "Even"), uid="uid-2")

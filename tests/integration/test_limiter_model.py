@@ -15,7 +15,7 @@ import redis
 from support.fakes.limiter_world import ALL_FAULTS, Faults, Result, World, simulate
 
 from crawl_core.limiter.permit import Permit
-from crawl_core.values.limits import BucketLimits
+from crawl_core.values.limits import BucketLimits, BucketRow
 
 REGIMES = [(1, 2.0, 1.0), (3, 2.0, 2.0), (10, 3.0, 10.0), (20, 1.0, 3.0), (5, 10.0, 1.0), (10, 30.0, 10.0)]
 
@@ -64,10 +64,10 @@ BREAKS: dict[str, tuple[int, tuple[str, str]]] = {
         ("timeout + window + 500000\nlocal counter", "window + 500000\nlocal counter"),
     ),
     "the hold has no margin": (16, ("timeout + window + 500000\nlocal counter", "timeout + window\nlocal counter")),
-    "a lost bucket starts free": (16, ("now + horizon + timeout + window + 500000\nredis", "0\nredis")),
+    "a lost bucket starts free": (16, ("now + horizon + longest + window + 500000\nredis", "0\nredis")),
     "a lost bucket waits for one window": (
         8,
-        ("now + horizon + timeout + window + 500000\nredis", "now + window\nredis"),
+        ("now + horizon + longest + window + 500000\nredis", "now + window\nredis"),
     ),
     "another server's memory is trusted": (11, ("if b[2] ~= run_id then return", "if not b[2] then return")),
     "a late answer frees a slot it does not hold": (18, ('"XX", "LT"', '"LT"')),
@@ -186,8 +186,20 @@ def with_other_timeouts(client: redis.Redis, seed: int) -> Result:
     return simulate(client, limits, seed=seed, seconds=1.0, workers=3, faults=faults, then=shorten_and_lose)
 
 
+def test_a_timeout_may_be_raised_and_lowered_whatever_redis_forgets(client: redis.Redis) -> None:
+    for seed in range(1, 4):
+        assert (seed, with_other_timeouts(client, seed).violations()) == (seed, [])
+
+
 def test_the_model_finds_a_process_that_waits_by_its_own_timeout_alone(
     client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Permit, "may_take_s", lambda self, own_s: own_s)
     assert any(with_other_timeouts(client, seed).violations() for seed in range(1, 4))
+
+
+def test_the_model_finds_a_lost_memory_that_is_waited_for_by_the_timeout_in_force_alone(
+    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("support.fakes.limiter_world.BucketRow", lambda *row: BucketRow(*row[:4]))
+    assert any(with_other_timeouts(client, seed).violations() for seed in range(1, 11))

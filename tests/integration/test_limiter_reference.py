@@ -102,7 +102,7 @@ def replay(bucket: SteeredBucket, limits: tuple[int, int, int, bool], steps: lis
     server.client.flushdb()
     reference = Reference(*limits)
     arguments = (*limits[:3], int(limits[3]))
-    assert server.run_script("bucket_init", now, "1", 600, now, server.run, "n1", *arguments, 0, 0, 1)[0] == "made"
+    assert server.run_script("bucket_init", now, "1", 600, now, server.run, "n1", *arguments, 0, 0, 1, 0)[0] == "made"
     granted: list[tuple[str, int, int]] = []
     for kind, *rest in steps:
         if kind == "pass":

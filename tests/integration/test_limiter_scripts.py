@@ -367,6 +367,20 @@ def test_a_bucket_made_again_grants_nothing_until_what_may_be_on_its_way_has_pas
     assert bucket.acquire().at_s == [FLOOR_S]
 
 
+@pytest.mark.parametrize("step_back_s", [0.0, 100_000.0])
+def test_a_bucket_made_again_waits_for_permits_of_the_longest_timeout_that_ever_was(
+    bucket: SteeredBucket, step_back_s: float
+) -> None:
+    floor_s = FLOOR_S + 50.0
+    bucket.init(10, 30, timeout_s=10.0, longest_s=60.0, fresh=False)
+    bucket.now_s = -step_back_s
+    bucket.acquire()
+    bucket.now_s = floor_s - step_back_s - 2.001
+    assert bucket.acquire().permits == []
+    bucket.now_s = floor_s - step_back_s - 2
+    assert bucket.acquire().at_s == [floor_s - step_back_s]
+
+
 def test_only_the_inserter_of_the_row_starts_free(bucket: SteeredBucket) -> None:
     bucket.init(10, 30, fresh=True)
     assert bucket.acquire().at_s == [0.0]

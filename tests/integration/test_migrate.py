@@ -4,9 +4,12 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from crawl_core.backends.migrate import Migration, migrate, migrations
 from crawl_core.errors import ConfigurationError, LedgerUnavailableError, SchemaVersionError
+from crawl_core.ledger import jobs
+from crawl_core.ledger.ledger import Ledger
 
 SOURCES = 7
 """From this version on an artist has a source."""
@@ -51,6 +54,55 @@ async def test_every_version_migrates_with_its_data(database_url, version):
         await connection.execute(insert)
     await migrate(database_url, known=known)
     assert await rows(database_url, "SELECT id, name, country FROM artist") == [("a", "b", None)]
+
+
+@pytest.mark.parametrize(
+    ("source", "token_url"),
+    [
+        ({"type": "Spotify", "baseURL": "https://egress.example"}, "https://accounts.spotify.com/api/token"),
+        ({"type": "Spotify", "baseURL": "https://a.example", "tokenURL": "https://a.example/t"}, "https://a.example/t"),
+        ({"type": "Spotify", "baseURL": "https://API.spotify.com:443"}, None),
+        ({"type": "Spotify"}, None),
+        ({"type": "Sandbox", "baseURL": "https://a.example"}, None),
+    ],
+)
+async def test_a_job_that_got_its_tokens_from_spotify_says_so_from_now_on(database_url, source, token_url):
+    """A spec that does not say so is refused by now, and a recorded one must still be read."""
+    terms = {"termsAccepted": True, "credentialsSecretRef": {"name": "s"}} if source["type"] == "Spotify" else {}
+    await migrate(database_url, known=migrations()[: SOURCES - 1])
+    await record_as_before(database_url, {"source": source | terms}, timeout_s=20.0)
+    await migrate(database_url)
+    assert await rows(database_url, "SELECT spec #>> '{source,tokenURL}' FROM crawl_job") == [(token_url,)]
+    ledger = await Ledger.open(database_url, application_name="test")
+    assert [job.crawl_job.spec.source.token_url for job in await jobs.all(ledger)] == [token_url]
+    await ledger.close()
+
+
+async def test_a_bucket_remembers_the_timeouts_of_before(database_url):
+    await migrate(database_url, known=migrations()[: SOURCES - 1])
+    for at, timeout_s in enumerate((20.0, 60.0)):
+        await record_as_before(database_url, {}, timeout_s=timeout_s, name=f"job-{at}")
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(
+            "INSERT INTO bucket (name, limit_requests, limit_window_s, limit_timeout_s, limit_even)"
+            " VALUES ('b', 10, 30, 20, true)"
+        )
+    await migrate(database_url)
+    assert await rows(database_url, "SELECT limit_timeout_s, longest_timeout_s FROM bucket") == [(20.0, 60.0)]
+
+
+async def record_as_before(url, spec, *, timeout_s, name="job"):
+    """A job as the version before sources had it."""
+    whole = {"keyspace": {"alphabet": "ab", "minLength": 1, "maxLength": 1}, **spec}
+    identity = {"keyspace": whole["keyspace"], "source": spec.get("source", {"type": "Sandbox"})}
+    columns = {
+        "namespace": "default", "name": name, "uid": name, "spec": Jsonb(whole), "identity": Jsonb(identity),
+        "total": 2, "bucket": "b", "bucket_scope": "Named", "limit_requests": 10, "limit_window_s": 30,
+        "limit_timeout_s": timeout_s, "limit_even": True, "retention_s": 60,
+    }  # fmt: skip
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        values = ", ".join(f"%({column})s" for column in columns)
+        await connection.execute(f"INSERT INTO crawl_job ({', '.join(columns)}) VALUES ({values})", columns)
 
 
 async def test_a_newer_schema_is_left_alone_and_said_so(ledger_url):

@@ -5,6 +5,7 @@ from importlib import resources
 import pytest
 
 from crawl_core.backends import queries
+from crawl_core.backends.migrate import migrations
 
 ALL = [name for group in queries.groups() for name in queries.names(group)]
 
@@ -22,6 +23,10 @@ def test_no_comment_and_no_end_mark_is_sent(name):
     sent = queries.query(name).decode()
     assert "--" not in sent
     assert ";" not in sent
+
+
+def test_migrations_are_numbered_from_one_without_a_gap_and_each_number_is_one_migration():
+    assert [step.version for step in migrations()] == list(range(1, len(migrations()) + 1))
 
 
 def test_a_missing_query_says_what_to_add():

@@ -57,13 +57,15 @@ class SteeredBucket:
     def init(
         self, requests: int, window_s: float, timeout_s: float = 10.0, *, even: bool = False, fresh: bool = True,
         epoch: int = 0, frozen_s: float | None = None, asked_s: float | None = None, run: str | None = None,
+        longest_s: float = 0.0,
     ) -> str:  # fmt: skip
         self.made += 1
         asked_us = START_US + round((self.now_s if asked_s is None else asked_s) * 1e6)
         frozen_us = 0 if frozen_s is None else START_US + round(frozen_s * 1e6)
         limits = (requests, round(window_s * 1e6), round(timeout_s * 1e6), int(even))
-        args = (604800, asked_us, run or self.server.run, f"n{self.made}", *limits, epoch, frozen_us, int(fresh))
-        return str(self.call("bucket_init", *args)[0])
+        asked = (604800, asked_us, run or self.server.run, f"n{self.made}")
+        lost = (epoch, frozen_us, int(fresh), round(longest_s * 1e6))
+        return str(self.call("bucket_init", *asked, *limits, *lost)[0])
 
     def acquire(
         self, count: int = 1, *, answered: list[tuple[str, float]] | None = None, unsent: list[Granted] | None = None

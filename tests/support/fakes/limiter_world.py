@@ -162,6 +162,7 @@ class MemoryLedger:
 
     def __init__(self, limits: BucketLimits, delay: Callable[[], Awaitable[None]] | None = None) -> None:
         self.limits = limits
+        self.longest_timeout_s = 0.0
         self.rows: dict[str, tuple[int, int]] = {}
         self._delay = delay
 
@@ -181,7 +182,8 @@ class MemoryLedger:
 
     def _row(self, name: str) -> BucketRow:
         epoch, frozen_until_us = self.rows[name]
-        return BucketRow(name, self.limits, frozen_until_us, epoch)
+        self.longest_timeout_s = max(self.longest_timeout_s, self.limits.request_timeout_s)
+        return BucketRow(name, self.limits, frozen_until_us, epoch, self.longest_timeout_s)
 
     async def _wait(self) -> None:
         if self._delay:

@@ -59,7 +59,21 @@ async def binders(ledger: Ledger, job_id: int) -> tuple[Binder, ...]:
 
 
 def _bucket(
-    *, name: str, requests: int, window_s: float, timeout_s: float, even: bool, epoch: int, frozen_until_us: int
+    *,
+    name: str,
+    requests: int,
+    window_s: float,
+    timeout_s: float,
+    even: bool,
+    epoch: int,
+    frozen_until_us: int,
+    longest_timeout_s: float,
 ) -> BucketRow:
     limits = BucketLimits(requests=requests, window_s=window_s, request_timeout_s=timeout_s, even=even)
-    return BucketRow(name=name, limits=limits, frozen_until_us=frozen_until_us, epoch=epoch)
+    return BucketRow(
+        name=name,
+        limits=limits,
+        frozen_until_us=frozen_until_us,
+        epoch=epoch,
+        longest_timeout_s=longest_timeout_s,
+    )

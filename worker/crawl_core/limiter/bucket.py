@@ -112,7 +112,7 @@ class Bucket:
             _INIT,
             [
                 LAYOUT, keys.JOB_TTL_S, asked.now_us, asked.run_id, secrets.token_hex(6), *_limits_args(row.limits),
-                row.epoch, row.frozen_until_us, int(fresh),
+                row.epoch, row.frozen_until_us, int(fresh), round(row.longest_timeout_s * MICROSECONDS),
             ],
         )  # fmt: skip
         return bool(reply[0] == "made")

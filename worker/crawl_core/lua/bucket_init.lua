@@ -5,13 +5,15 @@
 --         grant; frozen_us, epoch, strikes: the freeze; seen_us: TIME at the last grant; configured_us; slack_us,
 --         slack_until_us: an older, longer timeout}
 -- ARGV    layout, ttl_s, now_us and run_id as the unknown bucket answered, nonce, limit, window_us, timeout_us, even,
---         epoch, frozen_us, fresh: 1 where the caller inserted the ledger's row, so that no permit can be on its way
+--         epoch, frozen_us, fresh: 1 where the caller inserted the ledger's row, so that no permit can be on its way;
+--         longest_us: the longest timeout that permits of the lost memory may have been granted under
 -- RETURN  {"made", floor_us} | {"late"} | {"known"} | {"layout", found}
 -- TIME    the server's TIME, never a client's clock
 local slots_key, bucket_key = KEYS[1], KEYS[2]
 local layout, ttl_s, asked, asked_run_id, nonce = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local limit, window, timeout, even = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 local epoch, frozen, fresh = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12] == "1"
+local longest = math.max(timeout, tonumber(ARGV[13]))
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
 local run_id = string.match(redis.call("INFO", "server"), "run_id:(%w+)")
@@ -34,13 +36,14 @@ if b[4] then
     frozen = math.max(frozen, known_frozen)
   end
 end
--- Permits of the lost memory leave up to the horizon from now, and occupy a place for HOLD.
+-- Permits of the lost memory leave up to the horizon from now, and occupy a place for HOLD. Nobody knows which timeout
+-- they were granted under: one that was shortened since may have been longer.
 local horizon = math.min(2000000, math.floor(window / 10))
-local floor = fresh and 0 or now + horizon + timeout + window + 500000
+local floor = fresh and 0 or now + horizon + longest + window + 500000
 redis.call("DEL", slots_key, bucket_key)
 redis.call("HSET", bucket_key, "layout", layout, "run_id", run_id, "nonce", nonce, "counter", 0,
   "limit", limit, "window_us", window, "timeout_us", timeout, "even", even, "slots", limit, "unused", limit, "floor_us", floor,
   "last_us", 0, "frozen_us", frozen, "epoch", epoch, "strikes", 0, "seen_us", now, "configured_us", now,
-  "slack_us", 0, "slack_until_us", 0)
+  "slack_us", horizon + longest + 500000, "slack_until_us", floor)
 redis.call("EXPIRE", bucket_key, ttl_s)
 return {"made", floor}

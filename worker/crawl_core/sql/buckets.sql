@@ -1,7 +1,7 @@
 -- fragment: bucket_row
--- A bucket's name, limits and freeze: frozen_until_us in us since 1970, 0 for never.
+-- A bucket's name, limits and freeze: frozen_until_us in us since 1970, 0 for never; longest_timeout_s ever in force.
 name, limit_requests AS requests, limit_window_s AS window_s, limit_timeout_s AS timeout_s, limit_even AS even, epoch,
-coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint AS frozen_until_us
+coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint AS frozen_until_us, longest_timeout_s
 
 -- name: insert
 -- A bucket's row, where it is missing. Its limits are those of the jobs that bind it, else of any job that ever used it.
@@ -9,9 +9,9 @@ coalesce(extract(epoch FROM frozen_until) * 1000000, 0)::bigint AS frozen_until_
 -- ARGS    name
 -- RESULT  one row, bucket_row, when this call inserted it, else none: it is there, or no job uses such a bucket
 -- TIME    none
-INSERT INTO bucket (name, limit_requests, limit_window_s, limit_timeout_s, limit_even)
+INSERT INTO bucket (name, limit_requests, limit_window_s, limit_timeout_s, limit_even, longest_timeout_s)
 SELECT %(name)s, coalesce(s.requests, past.requests), coalesce(s.window_s, past.window_s),
-       coalesce(s.timeout_s, past.timeout_s), coalesce(s.even, past.even)
+       coalesce(s.timeout_s, past.timeout_s), coalesce(s.even, past.even), past.timeout_s
 FROM strictest_limits(%(name)s) s, (
     SELECT min(limit_requests) AS requests, max(limit_window_s) AS window_s, max(limit_timeout_s) AS timeout_s,
            bool_or(limit_even) AS even
@@ -33,6 +33,7 @@ RETURNING
 UPDATE bucket b SET
     limit_requests = coalesce(s.requests, b.limit_requests), limit_window_s = coalesce(s.window_s, b.limit_window_s),
     limit_timeout_s = coalesce(s.timeout_s, b.limit_timeout_s), limit_even = coalesce(s.even, b.limit_even),
+    longest_timeout_s = greatest(b.longest_timeout_s, s.timeout_s),
     epoch = greatest(b.epoch, %(epoch)s),
     frozen_until = CASE WHEN b.epoch > %(epoch)s THEN b.frozen_until
                         WHEN b.epoch = %(epoch)s THEN greatest(b.frozen_until, n.frozen_until)

@@ -52,6 +52,9 @@ class BucketRow:
     """In us since 1970 by Redis TIME; 0 when it was never frozen, or a freeze was lifted."""
     epoch: int
     """Raised by each 429 and each unfreeze: of two records of a bucket the one with the higher epoch is the newer."""
+    longest_timeout_s: float = 0.0
+    """The longest request timeout that ever was in force; 0 for none but that of `limits`. Of permits of a lost memory
+    nobody can tell which one they were granted under."""
 
 
 class BucketLedger(Protocol):

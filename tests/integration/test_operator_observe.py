@@ -111,6 +111,7 @@ async def test_a_job_of_this_name_that_crawls_something_else_is_told_with_its_re
 
 def imitation(**source):
     spotify = {"type": "Spotify", "termsAccepted": True, "credentialsSecretRef": {"name": "spotify"}}
+    spotify["tokenURL"] = "https://tokens.example"
     return view(keyspace={"first": "aa00", "last": "aa1z"}, source={**spotify, **source})
 
 

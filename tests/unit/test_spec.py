@@ -137,7 +137,8 @@ def test_a_base_url_loses_its_trailing_slash() -> None:
 
 def test_spotify_may_be_imitated_on_loopback_without_encryption() -> None:
     spec = spec_of(
-        "{source: {type: Spotify, termsAccepted: true, credentialsSecretRef: {name: s}, baseURL: 'http://127.0.0.1:80'}}"
+        "{source: {type: Spotify, termsAccepted: true, credentialsSecretRef: {name: s}, "
+        "baseURL: 'http://127.0.0.1:80', tokenURL: 'http://127.0.0.1:80/api/token'}}"
     )
     assert spec.source.base_url == "http://127.0.0.1:80"
 
@@ -197,11 +198,14 @@ def test_another_crawl_has_another_identity_and_the_difference_has_a_name(text: 
         ("{baseURL: 'http://127.0.0.1:8080'}", "sandbox"),
         ("{dataset: copy}", "copy"),
         (SPOTIFY % "", "spotify"),
-        (SPOTIFY % "baseURL: 'https://API.spotify.com:443/'", "spotify"),
-        (SPOTIFY % "baseURL: 'https://api.spotify.com.example.com'", "api.spotify.com.example.com"),
-        (SPOTIFY % "baseURL: 'https://Proxy.example.com:443/spotify'", "proxy.example.com"),
-        (SPOTIFY % "baseURL: 'http://[::1]:8080'", "[::1]:8080"),
-        (SPOTIFY % "baseURL: 'https://elsewhere.example.com', dataset: spotify", "spotify"),
+        (SPOTIFY % "baseURL: 'https://API.spotify.com:443/', tokenURL: 'https://t'", "spotify"),
+        (
+            SPOTIFY % "baseURL: 'https://api.spotify.com.example.com', tokenURL: 'https://t'",
+            "api.spotify.com.example.com",
+        ),
+        (SPOTIFY % "baseURL: 'https://Proxy.example.com:443/spotify', tokenURL: 'https://t'", "proxy.example.com"),
+        (SPOTIFY % "baseURL: 'http://[::1]:8080', tokenURL: 'https://t'", "[::1]:8080"),
+        (SPOTIFY % "baseURL: 'https://elsewhere.example.com', tokenURL: 'https://t', dataset: spotify", "spotify"),
     ],
 )
 def test_a_dataset_has_the_name_that_is_written_or_that_of_the_type_or_the_address(source: str, dataset: str) -> None:
@@ -238,7 +242,7 @@ def test_an_identity_of_before_becomes_that_of_the_same_spec() -> None:
 
 
 def test_another_address_is_the_same_crawl_where_the_recorded_dataset_is_stated() -> None:
-    moved = SPOTIFY % "market: SE, baseURL: 'https://elsewhere'"
+    moved = SPOTIFY % "market: SE, baseURL: 'https://elsewhere', tokenURL: 'https://elsewhere/token'"
     keyspace = "keyspace: {first: th00, last: thzz}"
     changed = differences(OF_BEFORE, spec_of(f"{{{keyspace}, source: {moved}}}"))
     assert changed == {"source.dataset": ("127.0.0.1:9", "elsewhere")}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from yarl import URL
 
+from crawl_core.errors import ConfigurationError
 from crawl_worker.sources.credentials import Credentials
 from crawl_worker.sources.outcomes import (
     Denied,
@@ -23,7 +25,7 @@ from crawl_worker.sources.outcomes import (
     Unauthorized,
 )
 from crawl_worker.sources.source import SourceSettings
-from crawl_worker.sources.spotify import API_URL, TOKEN_URL, SpotifySource
+from crawl_worker.sources.spotify import API_URL, SPOTIFY, TOKEN_URL, SpotifySource
 from crawl_worker.sources.wire import HttpAnswer
 
 
@@ -133,10 +135,16 @@ def _settings(base_url: str | None) -> SourceSettings:
     return SourceSettings(base_url, None, Credentials("id", "secret"), query_template="{}", market=None)
 
 
-@pytest.mark.parametrize("base_url", [None, API_URL, "http://egress-proxy.example:8080"])
-def test_without_another_token_endpoint_it_is_spotifys(base_url: str | None) -> None:
-    # Also behind a proxy of the user's own: the type says whose credentials these are.
-    assert SpotifySource(_settings(base_url)).token_request().url == TOKEN_URL
+@pytest.mark.parametrize("base_url", [None, API_URL, "https://API.spotify.com:443"])
+def test_spotifys_tokens_are_spotifys(base_url: str | None) -> None:
+    assert SPOTIFY.make(_settings(base_url)).token_request().url == TOKEN_URL
+
+
+@pytest.mark.parametrize("base_url", ["http://egress-proxy.example:8080", "https://api.spotify.com.example"])
+def test_at_another_address_the_token_endpoint_must_be_named(base_url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"source\.tokenURL"):
+        SPOTIFY.make(_settings(base_url))
+    assert SPOTIFY.make(replace(_settings(base_url), token_url=TOKEN_URL)).token_request().url == TOKEN_URL
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,8 @@ def test_jobs_of_several_sources_have_theirs_in_a_column_and_those_of_one_below(
     spotify = {"market": "SE", "termsAccepted": True}
     source = {"type": "Spotify", "credentialsSecretRef": {"name": "s"}, "spotify": spotify}
     real = status(replace(JOB, name="real", spec={"source": source}))
-    mirror = status(replace(JOB, spec={"source": {**source, "baseURL": "https://mirror.example.com"}}))
+    elsewhere = {"baseURL": "https://mirror.example.com", "tokenURL": "https://mirror.example.com/token"}
+    mirror = status(replace(JOB, spec={"source": {**source, **elsewhere}}))
     head, *rows = table([status(), real, mirror]).splitlines()
     assert head.endswith("SOURCE")
     assert [row.partition("min")[2].strip() for row in rows] == [

@@ -115,7 +115,8 @@ Within v1alpha1, whatever a release brings:
 - A CrawlJob that exists is read and served by every later release, and crawls the same. So fields, values of an enum,
   status fields, conditions, reasons and columns are added; none is renamed, takes another meaning, unit or default, or
   is removed.
-- A rule or bound may become stricter only for what could not work; a stored object that breaks it is still served.
+- A rule or bound may become stricter only for what could not work, or gave credentials away (`tokenURL` of type Spotify
+  at another address); a stored object that breaks it is still served.
 - A field that gets a better place is deprecated: its description says where to write it instead, it is read until
   v1beta1 is served, and a value that differs from the one at the new place is refused.
 - The ledger keeps the spec, and what makes it the same crawl, in these words. What changes there is migrated with the

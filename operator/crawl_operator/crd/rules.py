@@ -10,7 +10,7 @@ from __future__ import annotations
 from crawl_core.spec import messages
 from crawl_core.spec.changes import Change, change_of
 from crawl_core.spec.checks import LABEL_PREFIX
-from crawl_core.spec.sections import DEPRECATED
+from crawl_core.spec.sections import DEPRECATED, SPOTIFY_HOST
 from crawl_operator.crd.schema import Node, rule
 
 NAME_LENGTH = 63
@@ -131,6 +131,12 @@ _SOURCE = [
             computed=f"'would send credentials unencrypted; write ' + self.{name}.replace('http:', 'https:')",
         )
         for name in ("baseURL", "tokenURL")
+    ),
+    rule(
+        "self.type != 'Spotify' || !has(self.baseURL) || has(self.tokenURL) || "
+        f"self.baseURL.lowerAscii().matches('^https?://{SPOTIFY_HOST.replace('.', '[.]')}([:/]|$)')",
+        messages.SPOTIFY_TOKENS,
+        field="tokenURL",
     ),
 ]
 

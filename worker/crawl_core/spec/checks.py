@@ -13,6 +13,7 @@ from crawl_core.errors import Problem
 from crawl_core.keyspace import MAX_RANGES, Keyspace, default_range_size, smallest_range_size
 from crawl_core.spec import messages
 from crawl_core.spec.fields import ABSENT
+from crawl_core.spec.sections import is_spotifys
 from crawl_core.spec.unchecked import UncheckedSpec
 
 LABEL_PREFIX = "artistcrawl.dev/"
@@ -203,6 +204,13 @@ def _credentials_stay_encrypted(spec: UncheckedSpec) -> Iterator[Problem]:
                 url,
                 f"would send credentials unencrypted; write https:{url.removeprefix('http:')}",
             )
+
+
+@_reads("source.type", "source.baseURL", "source.tokenURL")
+def _tokens_of_the_same_service(spec: UncheckedSpec) -> Iterator[Problem]:
+    source = spec.source
+    if source.type == "Spotify" and source.base_url and not is_spotifys(source.base_url) and source.token_url is None:
+        yield Problem("spec.source.tokenURL", ABSENT, messages.SPOTIFY_TOKENS)
 
 
 @_reads("source.baseURL")

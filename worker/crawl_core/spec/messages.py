@@ -13,6 +13,11 @@ SPOTIFY_CREDENTIALS = (
     "Spotify needs credentials; write credentialsSecretRef: {name: spotify}, a Secret with the keys "
     "client-id and client-secret"
 )
+SPOTIFY_TOKENS = (
+    "by default Spotify's own endpoint would get the credentials, and what is at baseURL Spotify's token; write as "
+    "tokenURL the address where that service hands out tokens, or https://accounts.spotify.com/api/token if it only "
+    "passes requests on to Spotify"
+)
 EXISTS_VALUE = "Exists takes any value; leave it out, or write operator: Equal"
 NO_EXECUTE_ONLY = "only means something for NoExecute; leave it out, or write effect: NoExecute"
 SPOTIFY_ONLY = "only means something for type: Spotify; leave it out, or write type: Spotify"

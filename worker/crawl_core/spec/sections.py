@@ -142,7 +142,7 @@ DEPRECATED: Mapping[str, str] = {
 }
 """Fields that are read, and where else they are written now."""
 
-_SPOTIFY_HOST = "api.spotify.com"
+SPOTIFY_HOST = "api.spotify.com"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -150,10 +150,15 @@ def default_dataset(source_type: str, base_url: str | None) -> str:
     """The dataset of a source that names none: sandbox, spotify, or host[:port] of an address that is not Spotify's."""
     if source_type != "Spotify":
         return source_type.lower()
-    address = urlsplit(base_url or f"https://{_SPOTIFY_HOST}")
-    if address.hostname == _SPOTIFY_HOST:
+    if base_url is None or is_spotifys(base_url):
         return "spotify"
+    address = urlsplit(base_url)
     return address.netloc.lower().removesuffix(f":{_PORTS[address.scheme]}")
+
+
+def is_spotifys(base_url: str) -> bool:
+    """Whether an address is the Spotify Web API's own."""
+    return urlsplit(base_url).hostname == SPOTIFY_HOST
 
 
 class RateLimit(Section):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 from urllib.parse import quote
 
+from crawl_core.errors import ConfigurationError
+from crawl_core.spec.sections import SPOTIFY_HOST, is_spotifys
 from crawl_core.text import clean
 from crawl_worker.sources.error_body import MESSAGE_CHARACTERS, read_error, shown
 from crawl_worker.sources.json_body import InvalidBodyError
@@ -26,7 +28,7 @@ from crawl_worker.sources.source import SourceSettings, SourceType
 from crawl_worker.sources.token_answers import read_token_answer
 from crawl_worker.sources.wire import HttpAnswer, HttpRequest
 
-API_URL = "https://api.spotify.com"
+API_URL = f"https://{SPOTIFY_HOST}"
 TOKEN_URL = "https://accounts.spotify.com/api/token"  # noqa: S105 -- an address
 
 _RETRY_AFTER_CHARACTERS = 60
@@ -98,4 +100,15 @@ class SpotifySource:
         return read_token_answer(answer)
 
 
-SPOTIFY = SourceType(make=SpotifySource, default_credentials=None)
+def make_spotify(settings: SourceSettings) -> SpotifySource:
+    """The source, from its settings. Raises ConfigurationError where the credentials would go to another service."""
+    if settings.base_url and not settings.token_url and not is_spotifys(settings.base_url):
+        raise ConfigurationError(
+            f"{settings.base_url} is not Spotify's, and Spotify's token endpoint would get the credentials: write "
+            f"source.tokenURL, or give --token-url URL, where that service hands out tokens ({TOKEN_URL} if it only "
+            "passes requests on)"
+        )
+    return SpotifySource(settings)
+
+
+SPOTIFY = SourceType(make=make_spotify, default_credentials=None)

@@ -263,6 +263,66 @@ async def test_a_problem_and_a_page_size_are_noted_and_the_problem_cleared(ledge
     assert (await jobs.get(ledger, job.id)).problem_message is None
 
 
+async def tries(ledger, job, *, wanted: int = 50, at_once: int = 4) -> int:
+    claims = [jobs.claim_page_size_try(ledger, job.id, wanted=wanted) for _ in range(at_once)]
+    return sum(await asyncio.gather(*claims))
+
+
+async def a_day_passes(ledger, job) -> None:
+    await value(
+        ledger, f"UPDATE crawl_job SET page_size_tried_at = now() - interval '24 hours' WHERE id = {job.id} RETURNING 1"
+    )
+
+
+async def test_of_all_workers_one_a_day_tries_a_larger_page(ledger):
+    job = await record(ledger)
+    assert await tries(ledger, job) == 0  # Nothing was refused.
+    await jobs.note_page_size(ledger, job.id, 10)
+    assert await tries(ledger, job) == 0  # It was refused just now.
+    for _ in range(2):
+        await a_day_passes(ledger, job)
+        assert (await tries(ledger, job), await tries(ledger, job)) == (1, 0)
+    await a_day_passes(ledger, job)
+    await jobs.note_page_size(ledger, job.id, None)
+    assert await tries(ledger, job) == 0
+
+
+async def test_a_worker_that_has_not_heard_of_another_page_size_tries_none(ledger):
+    job = await record(ledger, crawljob(source={"pageSize": 20}))
+    await jobs.note_page_size(ledger, job.id, 10)
+    await a_day_passes(ledger, job)
+    assert (await tries(ledger, job, wanted=50), await tries(ledger, job, wanted=20)) == (0, 1)
+
+
+async def test_another_page_size_is_tried_at_once_and_by_one(ledger):
+    job = await record(ledger)
+    await jobs.note_page_size(ledger, job.id, 10)
+    await record(ledger, crawljob(retry={"maxAttempts": 3}))
+    assert await tries(ledger, job) == 0
+    job = await record(ledger, crawljob(source={"pageSize": 20}))
+    assert (job.page_size, job.page_size_tried_at) == (10, None)
+    assert (await tries(ledger, job, wanted=20), await tries(ledger, job, wanted=20)) == (1, 0)
+
+
+async def test_a_page_size_that_is_noted_again_was_not_tried_again(ledger):
+    job = await record(ledger)
+    await jobs.note_page_size(ledger, job.id, 10)
+    noted = await jobs.get(ledger, job.id)
+    await jobs.note_page_size(ledger, job.id, 10)
+    assert await jobs.get(ledger, job.id) == noted
+
+
+async def test_another_range_size_leaves_the_ranges_that_are_there_as_they_are(ledger):
+    job = await record(ledger)
+    row, owner = await taken_first_range(ledger, job)
+    before = await ranges.open_ids(ledger, job.id, limit=99)
+    keyspace = {**crawljob().spec.keyspace.model_dump(by_alias=True, exclude_none=True), "rangeSize": 3}
+    again = await record(ledger, crawljob(keyspace=keyspace))
+    assert (again.id, again.total, again.crawl_job.spec.keyspace.range_size) == (job.id, 72, 3)
+    assert await ranges.open_ids(ledger, job.id, limit=99) == before
+    assert await batches.commit(ledger, batch_of(row, owner, strings=["aa00"])) is not None
+
+
 async def test_a_problem_that_gives_way_takes_no_other_ones_place(ledger):
     job = await record(ledger)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -328,6 +329,78 @@ async def test_a_page_size_that_is_refused_to_one_string_is_kept_for_the_others(
     assert await world.page("aa") == (a_page("x"), 10)
     assert await world.page("ac") == (a_page("x"), 50)
     assert (world.settings.page_size, world.notes.page_sizes) == (50, [])
+
+
+def refuses_large(asked: Asked) -> Meaning:
+    return PageSizeRefused("Invalid limit") if asked.limit > 10 else a_page("x")
+
+
+def with_small_pages(script: Script = refuses_large) -> ClientWorld:
+    """A client that fell back, and is to try a larger page."""
+    world = ClientWorld(script, rules=replace(RULES, max_attempts=1))
+    world.settings.page_size = 10
+    world.client.try_larger_page()
+    return world
+
+
+@in_virtual_time
+async def test_a_larger_page_is_tried_by_one_request_of_all_and_its_refusal_is_no_failed_attempt() -> None:
+    world = with_small_pages()
+    answers = await asyncio.gather(*(world.page(string) for string in ("aa", "ab", "ac")))
+    assert answers == [(a_page("x"), 10)] * 3
+    assert sorted(asked.limit for asked in world.api.asked) == [10, 10, 10, 50]
+    assert (world.settings.page_size, world.notes.page_sizes) == (10, [])
+
+
+@in_virtual_time
+async def test_a_larger_page_that_comes_is_for_everybody() -> None:
+    world = with_small_pages(lambda asked: a_page("x"))
+    assert [await world.page(string) for string in ("aa", "ab")] == [(a_page("x"), 50)] * 2
+    assert world.notes.page_sizes == [None]
+
+
+@in_virtual_time
+async def test_a_larger_page_is_tried_at_the_beginning_of_a_string_only() -> None:
+    world, session = with_small_pages(), RememberingSession()
+    session.offset = 10
+    await world.page("aa", session)
+    await world.page("ab")
+    assert [(asked.offset, asked.limit) for asked in world.api.asked] == [(10, 10), (0, 50), (0, 10)]
+
+
+@in_virtual_time
+async def test_a_larger_page_whose_permit_ended_before_it_was_sent_is_still_tried() -> None:
+    world = with_small_pages()
+    await world.tokens.get()
+    world.limiter.send_deadline_s = -1.0
+    asking = asyncio.create_task(world.page("aa"))
+    await settled()
+    assert (world.limiter.granted > 1, world.api.asked) == (True, [])
+    world.limiter.send_deadline_s = 0.25
+    await asking
+    await world.page("ab")
+    assert [asked.limit for asked in world.api.asked] == [50, 10, 10]
+
+
+@in_virtual_time
+async def test_a_larger_page_that_fails_otherwise_says_nothing_and_is_not_tried_again_at_once() -> None:
+    failed = iter([ServerFailed(503, "down")])
+    world = with_small_pages(lambda asked: next(failed, a_page("x")))
+    world.settings.retry = RULES
+    await world.page("aa")
+    await world.page("ab")
+    assert [asked.limit for asked in world.api.asked] == [50, 10, 10]
+    assert (world.settings.page_size, world.notes.page_sizes) == (10, [])
+
+
+@in_virtual_time
+async def test_a_larger_page_that_is_not_wanted_any_more_is_not_tried() -> None:
+    world = with_small_pages()
+    world.settings.wanted_page_size = 10
+    await world.page("aa")
+    world.settings.wanted_page_size = 50
+    await world.page("ab")
+    assert [asked.limit for asked in world.api.asked] == [10, 10]
 
 
 @in_virtual_time

@@ -53,6 +53,14 @@ def test_workers_are_told_as_wanted_and_as_up() -> None:
     assert (workers.desired, workers.current, workers.ready) == (3, 4, 2)
 
 
+def test_smaller_pages_than_the_spec_asks_for_are_told() -> None:
+    tried = {"page_size": 10, "page_size_tried_at": NOW}
+    status = status_of(crawling(row=tried))
+    assert (status.page_size, status.page_size_tried_at) == (10, "2026-03-01T12:00:00Z")
+    assert status_of(crawling({"source": {"pageSize": 10}}, row=tried)).page_size is None
+    assert status_of(crawling(row={"page_size": 10})).page_size_tried_at is None
+
+
 def test_a_finished_job_requests_nothing() -> None:
     assert status_of(crawling(row={"finished_at": NOW})).requests_per_minute == 0
 

@@ -105,6 +105,13 @@ def test_a_freeze_is_told_until_it_ends() -> None:
     assert "frozen until" not in shown(crawljob(frozenUntil="2026-01-02T11:59:59Z"))
 
 
+def test_smaller_pages_than_asked_for_are_told_while_it_crawls() -> None:
+    small = {"pageSize": 10, "pageSizeTriedAt": "2026-01-02T11:00:00Z"}
+    spec = {**CRAWLJOB["spec"], "source": {"type": "Sandbox", "pageSize": 50}}
+    assert "the API allows 10 artists a page, not 50" in shown(crawljob(spec=spec, **small))
+    assert "the API allows" not in shown(crawljob(spec=spec, state="Succeeded", **small))
+
+
 def test_time_stands_still_once_a_job_is_done() -> None:
     done = crawljob(state="Succeeded", completionTime="2026-01-02T11:30:00Z")
     assert snapshot_of(done, now_s=NOW_S).elapsed_s == 1_800

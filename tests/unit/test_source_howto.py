@@ -301,7 +301,7 @@ async def crawled(server: StampServer) -> tuple[CollectedSteps, InstantLimiter]:
         counts_coverage=True,
     )  # fmt: skip
     strings = RangeStrings(Keyspace(alphabet="ab", min_length=2, max_length=2, first="", last="", range_size=0), row)
-    settings, steps, limiter = ClientSettings(50, 5.0, RULES, "w"), CollectedSteps(), InstantLimiter(SYSTEM_CLOCK)
+    settings, steps, limiter = ClientSettings(50, 50, 5.0, RULES, "w"), CollectedSteps(), InstantLimiter(SYSTEM_CLOCK)
     async with ApiTransport(concurrency=1, timeout_s=lambda: 5) as api, TokenTransport(timeout_s=lambda: 5) as keys:
         tokens = TokenKeeper(
             source=source,

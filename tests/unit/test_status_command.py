@@ -11,6 +11,7 @@ from crawl_core.values.jobs import JobRow
 from crawl_core.values.limits import Binder, BucketLimits, BucketRow
 from crawl_core.values.progress import Progress
 from crawl_core.values.runs import RunRow
+from crawl_core.wording import instant
 from crawl_worker.commands.job_status import status_of
 from crawl_worker.commands.status_text import detail, table
 
@@ -59,6 +60,19 @@ def test_incomplete_strings_are_counted_and_come_with_the_command_that_lists_the
     seen = status(progress=replace(PROGRESS, incomplete=2))
     assert seen.incomplete == 2
     assert "artistcrawl retry-dead-letters --incomplete --list default/artists" in detail(seen)
+
+
+def test_smaller_pages_than_asked_for_are_told_with_the_time_of_the_last_try() -> None:
+    told = detail(status(replace(JOB, page_size=10, page_size_tried_at=datetime.fromtimestamp(NOW_S, UTC))))
+    assert "the API allows 10 artists a page, not 50: up to 5 times the requests" in told
+    assert f"50 are asked for once a day, last at {instant(NOW_S, now_s=NOW_S)}" in told
+    assert "50 are asked for next" in detail(status(replace(JOB, page_size=10)))
+
+
+def test_pages_as_large_as_asked_for_are_not_told_of() -> None:
+    small = {"source": {"pageSize": 10}}
+    for job in (JOB, replace(JOB, spec=small, page_size=10), replace(JOB, page_size=10, finished_at=JOB.started_at)):
+        assert status(job).page_size == ""
 
 
 def bucket(name: str = "credential:abc", *, frozen_until_s: float = 0.0) -> BucketRow:

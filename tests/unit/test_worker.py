@@ -5,16 +5,28 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 from support.fakes.client_world import Asked, a_page, in_virtual_time
 from support.fakes.worker_world import WorkerWorld, job_row
 
 from crawl_core.errors import ConfigurationError
+from crawl_core.ledger import jobs
 from crawl_core.metrics.labels import AnswerField
+from crawl_core.values.jobs import JobRow
 from crawl_worker.client.retry import RetryRules
 from crawl_worker.crawl.writer import LIMIT_AGE_S
-from crawl_worker.sources.outcomes import Denied, FoundArtist, Meaning, Page, RateLimited, ServerFailed, UnreadableField
+from crawl_worker.sources.outcomes import (
+    Denied,
+    FoundArtist,
+    Meaning,
+    Page,
+    PageSizeRefused,
+    RateLimited,
+    ServerFailed,
+    UnreadableField,
+)
 
 STRINGS = [first + second for first in "abcd" for second in "abcd"]
 LONG_RANGES = {"alphabet": "abcd", "minLength": 5, "maxLength": 5, "rangeSize": 256}
@@ -275,9 +287,70 @@ async def test_live_settings_are_followed(monkeypatch: pytest.MonkeyPatch) -> No
     await world.clock.sleep(11.0)
     followed = (world.settings.retry.max_attempts, world.settings.page_size, world.settings.request_timeout_s)
     assert followed == (5, 10, 7.0)
-    world.ledger.job = replace(world.ledger.job, page_size=50)
+    world.ledger.job = replace(world.ledger.job, page_size=None)
     await world.clock.sleep(11.0)
-    assert world.settings.page_size == 10  # It only ever falls.
+    assert world.settings.page_size == 50
+    world.worker.drain()
+    await running
+
+
+@in_virtual_time
+async def test_a_larger_page_is_asked_for_once_when_it_is_due_and_by_everybody_once_it_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    allowed = 10
+
+    def api(asked: Asked) -> Meaning:
+        return PageSizeRefused("Invalid limit") if asked.limit > allowed else good(asked)
+
+    world = WorkerWorld(api, monkeypatch, keyspace=LONG_RANGES, workers={"concurrency": 2}, retry={"maxAttempts": 1})
+    world.api.latency_s = 1.0
+    running = asyncio.create_task(world.worker.run())
+    await world.clock.sleep(30.0)
+    refused = large_requests(world)
+    assert (len(refused), world.ledger.job and world.ledger.job.page_size) == (2, 10)
+    world.ledger.page_size_tries = 1
+    await world.clock.sleep(30.0)
+    assert len(large_requests(world)) == 3  # Refused again, and not asked for again.
+    allowed, world.ledger.page_size_tries = 50, 1
+    await world.clock.sleep(30.0)
+    assert world.ledger.job
+    assert (world.ledger.job.page_size, world.settings.page_size) == (None, 50)
+    await world.until_all_is_searched()
+    world.worker.drain()
+    await running
+    assert (len(world.ledger.searches), world.ledger.dead_letters) == (4**5, [])
+    assert len(world.api.asked) == world.ledger.requests == 4**5 + 3
+
+
+def large_requests(world: WorkerWorld) -> list[Asked]:
+    return [asked for asked in world.api.asked if asked.limit > 10]
+
+
+@in_virtual_time
+async def test_a_row_from_before_a_page_size_was_noted_brings_no_larger_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = WorkerWorld(
+        lambda asked: PageSizeRefused("Invalid limit") if asked.limit > 10 else good(asked),
+        monkeypatch,
+        keyspace=LONG_RANGES,
+        workers={"concurrency": 1},
+    )
+    look, write = jobs.get, jobs.note_page_size
+
+    async def slow_look(ledger: object, job_id: int) -> JobRow | None:
+        row = await look(cast("Any", None), job_id)
+        await world.clock.sleep(3.0)
+        return row
+
+    async def slow_write(ledger: object, job_id: int, page_size: int | None) -> None:
+        await world.clock.sleep(20.0)
+        await write(cast("Any", None), job_id, page_size)
+
+    monkeypatch.setattr(jobs, "get", slow_look)
+    monkeypatch.setattr(jobs, "note_page_size", slow_write)
+    running = asyncio.create_task(world.worker.run())
+    await world.clock.sleep(60.0)
+    assert len(large_requests(world)) == 1
     world.worker.drain()
     await running
 
@@ -290,7 +363,7 @@ async def test_a_worker_tells_of_an_outage_though_nothing_happens_in_it(monkeypa
     world.ledger.job = job_row(retry={"initialBackoff": "10m", "maxBackoff": "10m"})
     running = asyncio.create_task(world.worker.run())
     await world.clock.sleep(70.0)
-    assert [reason for reason, _ in world.notes.problems[:1]] == ["SourceFailing"]
+    assert world.ledger.problems[:1] == ["SourceFailing"]
     world.worker.drain()
     await running
 
@@ -325,8 +398,8 @@ async def test_that_fields_cannot_be_read_stays_noted_until_they_can_be_again(mo
     await world.clock.sleep(5.0)
     world.ledger.job = replace(job_row(), problem_reason="FieldsUnreadable", problem_message="followers")
     await world.clock.sleep(50.0)
-    assert world.ledger.problems == []
+    assert world.ledger.problems == ["FieldsUnreadable"]
     await world.clock.sleep(40.0)
-    assert world.ledger.problems[:1] == [None]
+    assert world.ledger.problems[:2] == ["FieldsUnreadable", None]
     world.worker.drain()
     await running

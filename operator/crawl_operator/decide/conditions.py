@@ -165,7 +165,7 @@ def _crawling_message(crawl: PhasedCrawl) -> str:
     field = "workers.replicas" if choice.by_user else "workers.max"
     more = f"More could use the limit of {limit}: see spec.{field} and spec.workers.concurrency."
     if not choice.by_user and choice.replicas < crawl.job.spec.workers.max:
-        more = "There are no more open ranges to work on; a smaller spec.keyspace.rangeSize makes more of them."
+        more = "There are no more open ranges to work on; a smaller spec.keyspace.rangeSize makes more in the next run."
     count = "One worker crawls" if choice.replicas == 1 else f"{choice.replicas} workers crawl"
     return f"{count}. {more}"
 

@@ -47,6 +47,7 @@ def status_of(
             ready=ready(crawl),
         ),
         "limited_by": limited_by(crawl, conditions["RateLimited"]),
+        **_page_size(crawl),
         "selector": selector_text(view.key.name),
         "handled": handled,
         "attempt": retry.attempt,
@@ -60,6 +61,17 @@ def status_of(
 
 def _frozen_until(crawl: PhasedCrawl) -> datetime | None:
     return None if crawl.phase is Phase.FINISHED else frozen_until(crawl.observation)
+
+
+def _page_size(crawl: PhasedCrawl) -> dict[str, Any]:
+    """What the API was found to allow, where the job asks for more, and when it did last."""
+    row = crawl.row
+    if row is None:
+        return {"page_size": crawl.stored.page_size, "page_size_tried_at": crawl.stored.page_size_tried_at}
+    if row.page_size is None or row.page_size >= crawl.job.spec.source.page_size:
+        return {}
+    tried_at = row.page_size_tried_at
+    return {"page_size": row.page_size, "page_size_tried_at": instant_text(tried_at) if tried_at else None}
 
 
 def state_of(crawl: PhasedCrawl, progressing: ConditionValue, *, retry: MisconfigurationRetry) -> State:

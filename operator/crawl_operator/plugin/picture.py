@@ -12,6 +12,7 @@ from typing import Any
 
 from crawl_core.durations import Duration
 from crawl_core.errors import SpecError
+from crawl_core.job import page_size
 from crawl_core.job import snapshot as words
 from crawl_core.job.snapshot import Snapshot
 from crawl_core.spec import crawljob_of
@@ -92,7 +93,15 @@ def attention(crawljob: Crawljob, *, now_s: float) -> list[str]:
     remarks = dict.fromkeys(
         f"{condition.get('reason')}: {condition.get('message') or ''}".removesuffix(": ") for condition in conditions
     )
-    return [*remarks, *_unseen(crawljob, now_s=now_s)]
+    return [*remarks, *_small_pages(crawljob, now_s=now_s), *_unseen(crawljob, now_s=now_s)]
+
+
+def _small_pages(crawljob: Crawljob, *, now_s: float) -> list[str]:
+    status, source = crawljob.get("status") or {}, crawljob.get("spec", {}).get("source") or {}
+    if not status.get("pageSize") or not source.get("pageSize") or status.get("state") == "Succeeded":
+        return []
+    tried_s = _epoch_s(status.get("pageSizeTriedAt"))
+    return [page_size.note(status["pageSize"], source["pageSize"], tried_s=tried_s, now_s=now_s)]
 
 
 def _matters(condition: Mapping[str, Any]) -> bool:

@@ -20,6 +20,7 @@ from crawl_core.limiter.state import LimiterState
 from crawl_core.values.rows import RequestRow
 from crawl_worker.client.client import Client, ClientSettings
 from crawl_worker.client.errors import NoAnswerError
+from crawl_worker.client.job_notes import JobNotes
 from crawl_worker.client.outage import Outage
 from crawl_worker.client.retry import RetryRules
 from crawl_worker.client.tokens import TokenKeeper
@@ -136,7 +137,7 @@ class InstantLimiter:
         self.freezes: list[float | None] = []
         self.frozen_until_s = 0.0
         self._clock = clock
-        self._send_deadline_s = send_deadline_s
+        self.send_deadline_s = send_deadline_s
 
     async def acquire(self) -> Permit:
         await self._clock.sleep(self.frozen_until_s - self._clock.monotonic())
@@ -148,7 +149,7 @@ class InstantLimiter:
             permit_id=str(self.granted),
             epoch=self.epoch,
             not_before_s=now_s,
-            send_by_s=now_s + self._send_deadline_s,
+            send_by_s=now_s + self.send_deadline_s,
             request_timeout_s=10.0,
             free_us=0,
             window_us=1,
@@ -181,12 +182,12 @@ class RememberedNotes:
 
     def __init__(self) -> None:
         self.problems: list[tuple[str, str]] = []
-        self.page_sizes: list[int] = []
+        self.page_sizes: list[int | None] = []
 
     def problem(self, reason: str, message: str) -> None:
         self.problems.append((reason, message))
 
-    def page_size(self, size: int) -> None:
+    def page_size(self, size: int | None) -> None:
         self.page_sizes.append(size)
 
 
@@ -227,20 +228,31 @@ class RememberingSession:
 class ClientWorld:
     """A client whose API follows `script`, with everything around it that a test may look at."""
 
-    def __init__(self, script: Script, *, rules: RetryRules = RULES, page_size: int = 50, clock: Clock | None = None):
+    def __init__(
+        self,
+        script: Script,
+        *,
+        rules: RetryRules = RULES,
+        page_size: int = 50,
+        clock: Clock | None = None,
+        notes: JobNotes | None = None,
+    ) -> None:
         self.clock = clock or LoopClock()
         self.source = ScriptedSource()
         self.api = ScriptedApi(script, self.clock)
         self.limiter = InstantLimiter(self.clock)
         self.token_endpoint = ScriptedTokens(self.clock)
         self.notes = RememberedNotes()
-        self.settings = ClientSettings(page_size=page_size, request_timeout_s=10.0, retry=rules, worker="w")
+        """What the client noted, unless it was given notes that go to a ledger."""
+        self.settings = ClientSettings(
+            page_size=page_size, wanted_page_size=page_size, request_timeout_s=10.0, retry=rules, worker="w"
+        )
         self.tokens = TokenKeeper(
             source=self.source,
             transport=self.token_endpoint,
             rules=lambda: self.settings.retry,
             clock=self.clock,
-            notes=self.notes,
+            notes=notes or self.notes,
             worked_before=False,
         )
         self.outage = Outage(clock=self.clock, rules=lambda: self.settings.retry, control_strings=CONTROL_STRINGS)
@@ -252,7 +264,7 @@ class ClientWorld:
             outage=self.outage,
             settings=self.settings,
             clock=self.clock,
-            notes=self.notes,
+            notes=notes or self.notes,
         )
 
     async def page(self, string: str = "aa", session: RememberingSession | None = None) -> Any:

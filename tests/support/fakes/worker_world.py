@@ -6,7 +6,7 @@ expects. It can be away, and it can lose a fence to somebody else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 from unittest.mock import AsyncMock
@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from support.fakes.client_world import ClientWorld, Script
 from support.fakes.ledgers import crawljob
+from support.fakes.limiter_world import LoopClock
 
 from crawl_core.errors import LedgerUnavailableError
 from crawl_core.frontier.frontier import Frontier
@@ -48,6 +49,7 @@ class MemoryLedger:
         self.dead_letters: list[str] = []
         self.requests = 0
         self.commits = 0
+        self.page_size_tries = 0
         self.problems: list[str | None] = []
         self.away = False
         self.children: list[int] = []
@@ -61,6 +63,8 @@ class MemoryLedger:
 
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(jobs, "get", self.get_job)
+        monkeypatch.setattr(jobs, "claim_page_size_try", self.claim_page_size_try)
+        monkeypatch.setattr(jobs, "note_page_size", self.note_page_size)
         monkeypatch.setattr(jobs, "note_problem", self.note_problem)
         monkeypatch.setattr(jobs, "clear_problem", self.clear_problem)
         monkeypatch.setattr(jobs, "bind", self.bind)
@@ -77,6 +81,20 @@ class MemoryLedger:
     async def get_job(self, ledger: object, job_id: int) -> JobRow | None:
         self._reached()
         return self.job
+
+    async def note_page_size(self, ledger: object, job_id: int, page_size: int | None) -> None:
+        self._reached()
+        assert self.job is not None
+        self.job = replace(self.job, page_size=page_size)
+
+    async def claim_page_size_try(self, ledger: object, job_id: int, *, wanted: int) -> bool:
+        """Whoever asks first is granted the one try that the test has allowed."""
+        self._reached()
+        assert self.job is not None
+        if self.job.page_size is None or not self.page_size_tries:
+            return False
+        self.page_size_tries -= 1
+        return True
 
     async def note_problem(self, ledger: object, job_id: int, reason: str, message: str, *, gives_way: bool) -> None:
         self._reached()
@@ -182,7 +200,9 @@ class WorkerWorld(ClientWorld):
     def __init__(
         self, script: Script, monkeypatch: pytest.MonkeyPatch, *, exit_when_done: bool = False, **spec: Any
     ) -> None:
-        super().__init__(script)
+        clock = LoopClock()
+        notes = JobNotes(cast("Any", None), 1, clock)
+        super().__init__(script, clock=clock, notes=notes)
         job = job_row(**spec)
         self.ledger = MemoryLedger(job)
         self.ledger.installed(monkeypatch)
@@ -191,7 +211,7 @@ class WorkerWorld(ClientWorld):
             ledger=cast("Any", None),
             frontier=cast("Frontier", self.frontier),
             client=self.client,
-            notes=JobNotes(cast("Any", None), 1, self.clock),
+            notes=notes,
             keyspace=job.crawl_job.spec.keyspace.to_keyspace(),
             clock=self.clock,
             owner=OWNER,

@@ -23,6 +23,10 @@ from crawl_core.text import storable
 from crawl_core.values.jobs import BucketScope, JobRow, as_recorded
 from crawl_core.values.progress import Progress
 
+TRY_PAGE_SIZE_AGAIN_S = 86_400.0
+"""Seconds after which a page size that the API refused is tried again. An app may be granted more on any day; small
+pages cost up to five times the requests, and a try costs one."""
+
 
 async def record(
     ledger: Ledger, job: CrawlJob, *, uid: str, bucket: str | None, bucket_scope: BucketScope | str
@@ -114,9 +118,18 @@ async def note_source(ledger: Ledger, job_id: int, detail: Mapping[str, Any]) ->
     await ledger.run("jobs.note_source", {"job_id": job_id, "detail": msgspec.json.encode(detail).decode()})
 
 
-async def note_page_size(ledger: Ledger, job_id: int, page_size: int) -> None:
-    """Remember the page size that the API turned out to allow."""
+async def note_page_size(ledger: Ledger, job_id: int, page_size: int | None) -> None:
+    """Remember the page size that the API turned out to allow; None: as large a one as the job asks for."""
     await ledger.run("jobs.note_page_size", {"job_id": job_id, "page_size": page_size})
+
+
+async def claim_page_size_try(ledger: Ledger, job_id: int, *, wanted: int) -> bool:
+    """Whether the caller is to ask for one page of the wanted size, where a smaller one was found to be allowed.
+
+    True for one caller of all in TRY_PAGE_SIZE_AGAIN_S, and for one after another size was wanted.
+    """
+    arguments = {"job_id": job_id, "wanted": wanted, "again_after_s": TRY_PAGE_SIZE_AGAIN_S}
+    return await ledger.value("jobs.claim_page_size_try", arguments) is not None
 
 
 async def note_problem(ledger: Ledger, job_id: int, reason: str, message: str, *, gives_way: bool = False) -> None:

@@ -62,7 +62,9 @@ UPDATE crawl_job SET
     released_at = CASE WHEN released_at IS NOT NULL THEN 'infinity'::timestamptz END,
     bucket = %(bucket)s, bucket_scope = %(bucket_scope)s,
     limit_requests = %(limit_requests)s, limit_window_s = %(limit_window_s)s, limit_timeout_s = %(limit_timeout_s)s,
-    limit_even = %(limit_even)s, retention_s = %(retention_s)s
+    limit_even = %(limit_even)s, retention_s = %(retention_s)s,
+    page_size_tried_at = CASE WHEN spec #> '{source,pageSize}' = %(spec)s::jsonb #> '{source,pageSize}'
+                              THEN page_size_tried_at END  -- another size is tried at once
 WHERE id = %(job_id)s;
 
 -- fragment: job_row
@@ -112,13 +114,26 @@ UPDATE source s SET detail = %(detail)s::jsonb
 FROM crawl_job j WHERE j.id = %(job_id)s AND s.id = j.source_id AND s.detail <> %(detail)s::jsonb;
 
 -- name: note_page_size
--- Note the page size that the API turned out to allow.
+-- Note the page size that the API turned out to allow; null: the one that the job asks for.
 --
 -- ARGS    job_id, page_size
 -- RESULT  none
--- TIME    none
-UPDATE crawl_job SET page_size = %(page_size)s
-WHERE id = %(job_id)s AND page_size IS DISTINCT FROM %(page_size)s;
+-- TIME    now()
+UPDATE crawl_job SET page_size = %(page_size)s::integer, page_size_tried_at = now()
+WHERE id = %(job_id)s AND page_size IS DISTINCT FROM %(page_size)s::integer;
+
+-- name: claim_page_size_try
+-- Be the one who asks for a page that is larger than what the API was found to allow.
+--
+-- The size must still be the one that is wanted: it would be tried in the place of the one that is wanted now.
+--
+-- ARGS    job_id, wanted: the size in the job's spec, again_after_s: since the last try
+-- RESULT  one row (id), or none: nothing larger is wanted, or it was tried lately
+-- TIME    now()
+UPDATE crawl_job SET page_size_tried_at = now()
+WHERE id = %(job_id)s AND page_size < %(wanted)s AND (spec #>> '{source,pageSize}')::integer = %(wanted)s
+  AND (page_size_tried_at IS NULL OR page_size_tried_at <= now() - make_interval(secs => %(again_after_s)s))
+RETURNING id;
 
 -- name: note_problem
 -- Note a problem that a person must see to, or none (nulls). Its time is when its reason was noted first.

@@ -42,7 +42,7 @@ class JobRow:
     """The current run's number."""
     source_id: int = 1
     page_size_tried_at: datetime | None = None
-    """When the spec's page size was asked for last, where the API was found to allow less."""
+    """When the spec's page size was tried last, where the API allows less; None: it has another one since."""
     released_at: datetime | None = None
     """From when on no request of the job can arrive; None: it counts on its bucket."""
 

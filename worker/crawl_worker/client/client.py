@@ -84,8 +84,8 @@ class Permits(Protocol):
 class Notebook(Protocol):
     """Where the client writes what it finds out about the job as a whole."""
 
-    def page_size(self, size: int) -> None:
-        """The API allows pages of this size only."""
+    def page_size(self, size: int | None) -> None:
+        """The API allows pages of this size only; None: as large as the job asks for."""
         ...
 
     def problem(self, reason: str, message: str) -> None:
@@ -95,9 +95,11 @@ class Notebook(Protocol):
 
 @dataclass(slots=True)
 class ClientSettings:
-    """What may change while the job runs. `page_size` falls back when the upstream refuses it."""
+    """What may change while the job runs."""
 
     page_size: int
+    """Smaller than the one that the job asks for, once the API has refused that."""
+    wanted_page_size: int
     request_timeout_s: float
     """For the whole of a request; a permit may allow it less."""
     retry: RetryRules
@@ -149,6 +151,10 @@ class Client:
         """What the limiter of this process knows and has done."""
         return self._limiter.state()
 
+    def try_larger_page(self) -> None:
+        """Ask once for a page of the size that the job asks for: the API may allow by now what it refused."""
+        self._page_sizes.try_larger()
+
     def tell_outage(self) -> None:
         """Note an outage that has lasted for long. To be called once in a while, since nothing may happen in one."""
         if (note := self.outage.note) is not None:
@@ -187,11 +193,34 @@ class Client:
         if control is not None:
             await self._ask_control(control, clearance, session, attempts, limit=limit)
             return None
+        is_try = not offset and not self.outage.lasts and self._takes_try(string)
+        if is_try:
+            _, limit = session.position(self.settings.wanted_page_size)
         outcome = await self._exchange(
             string, clearance, session, offset=offset, limit=limit, judge=partial(_judged, session.lacks, offset)
         )
         self._first_turns.leave(attempts)
+        if is_try:
+            self._tried(outcome, limit)
         return None if outcome is None else Asked(outcome, offset, limit, clearance, is_first)
+
+    def _takes_try(self, string: str) -> bool:
+        is_larger = self.settings.wanted_page_size > self.settings.page_size
+        return self._page_sizes.takes_try(string, is_larger=is_larger)
+
+    def _tried(self, outcome: Outcome | None, limit: int) -> None:
+        """What came of the try. None: it could not be sent, and still is to be.
+
+        What is neither a page nor a refusal says nothing of the size; it is tried again when it is due.
+        """
+        if outcome is None:
+            self._page_sizes.try_larger()
+        elif isinstance(outcome, Page):
+            self.settings.page_size = self.settings.wanted_page_size
+            self._notes.page_size(None)
+            log.info("larger pages are allowed again", extra=fields("page_size.allowed", page_size=limit))
+        elif isinstance(outcome, PageSizeRefused):
+            log.info("larger pages are still refused", extra=fields("page_size.tried", page_size=limit))
 
     async def _clearance(self, session: Session, attempts: Attempts) -> Clearance | None:
         """Wait for all that a request needs. None when something of it was gone by the time the permit came.

@@ -34,14 +34,24 @@ class JobNotes:
         self._job_id = job_id
         self._clock = clock
         self._page_size: int | None = None
+        self._page_sizes_noted = self._page_sizes_written = 0
         self._problems: dict[str, str] = {}
         self._written_s: dict[str, float] = {}
         self._solved = False
         self._writing = asyncio.Lock()
 
-    def page_size(self, size: int) -> None:
-        """The upstream allows pages of this size only."""
+    def page_size(self, size: int | None) -> None:
+        """The upstream allows pages of this size only; None: as large as the job asks for."""
         self._page_size = size
+        self._page_sizes_noted += 1
+
+    @property
+    def page_sizes_written(self) -> int | None:
+        """How many page sizes were noted and written; None while one is not written yet.
+
+        A row that was read between two equal ones has the last of them. Any other may be from before it.
+        """
+        return self._page_sizes_written if self._page_sizes_written == self._page_sizes_noted else None
 
     def problem(self, reason: str, message: str) -> None:
         """Something a person should know: a reason in CamelCase, and what happened in plain words."""
@@ -70,9 +80,9 @@ class JobNotes:
             await self._write()
 
     async def _write(self) -> None:
-        if (size := self._page_size) is not None:
-            await jobs.note_page_size(self._ledger, self._job_id, size)
-            self._page_size = None
+        if (noted := self._page_sizes_noted) != self._page_sizes_written:
+            await jobs.note_page_size(self._ledger, self._job_id, self._page_size)
+            self._page_sizes_written = noted
         if self._solved:
             await jobs.clear_problem(self._ledger, self._job_id)
             self._solved = False

@@ -3,6 +3,9 @@
 A size that the API never accepted is refused to everybody: all ask for smaller pages at once. Where it accepted larger
 pages before, a refusal may be one string's own, and small pages for everybody would cost five times the requests. So
 that string alone asks for smaller ones, until another is refused before a larger page was accepted again.
+
+Once everybody asks for small pages, a larger one is asked for now and then, by one request of all processes: what was
+refused may be allowed by now. Its refusal says nothing new, of everybody or of its string.
 """
 
 from __future__ import annotations
@@ -18,10 +21,21 @@ class PageSizes:
         self._small = small
         self._larger_accepted = False
         self._small_strings: dict[str, None] = {}
+        self._to_try = False
 
     def of(self, string: str, page_size: int) -> int:
         """The size to ask with for a string, of a job with that one."""
         return min(page_size, self._small) if string in self._small_strings else page_size
+
+    def try_larger(self) -> None:
+        """The next request for a first page is to ask for a larger one."""
+        self._to_try = True
+
+    def takes_try(self, string: str, *, is_larger: bool) -> bool:
+        """Whether a request for a string's first page is that one. `is_larger`: whether one is still wanted."""
+        taken = self._to_try and is_larger and string not in self._small_strings
+        self._to_try = self._to_try and is_larger and not taken
+        return taken
 
     def accepted(self, page_size: int) -> None:
         """A page of this size came."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from crawl_core.job.deadline import rests
+from crawl_core.job.page_size import note_of
 from crawl_core.job.runs import new_artists
 from crawl_core.job.shared_limit import limited_message, stricter
 from crawl_core.job.time_left import seconds_left
@@ -69,6 +70,8 @@ class JobStatus:
     frozen_bucket: str
     stricter: str
     """The limit in force, where it is not the job's own, the jobs that bring it, and what to do."""
+    page_size: str
+    """What the API allows, where it is less than the job asks for, and when more was asked for last."""
     idle: str
     """What goes on with it, where it is known that nobody crawls."""
 
@@ -121,6 +124,7 @@ def status_of(
         problem_s=round(now_s - row.problem_at.timestamp(), 1) if troubled and row.problem_at else None,
         frozen_bucket=bucket.name if bucket is not None and frozen else "",
         stricter=_stricter(row, binders),
+        page_size=note_of(row, now_s=now_s),
         idle=f"nobody crawls; to go on: {to_go_on}" if idle else "",
     )
 

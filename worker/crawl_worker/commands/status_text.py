@@ -99,6 +99,8 @@ def _attention(status: JobStatus) -> list[str]:
         remarks.append(status.idle)
     if status.stricter:
         remarks.append(status.stricter)
+    if status.page_size:
+        remarks.append(status.page_size)
     if status.dead_letters:
         remarks.append(
             f"{number(status.dead_letters)} dead letters: artistcrawl retry-dead-letters --list {status.job}"

@@ -24,16 +24,26 @@ def client_settings(job: JobRow, *, worker_name: str) -> ClientSettings:
     """What the client starts with."""
     source = job.crawl_job.spec.source
     return ClientSettings(
-        page_size=min(source.page_size, job.page_size or source.page_size),
+        page_size=_page_size(job),
+        wanted_page_size=source.page_size,
         request_timeout_s=source.request_timeout.seconds,
         retry=retry_rules(job),
         worker=worker_name,
     )
 
 
-def follow(settings: ClientSettings, job: JobRow) -> None:
-    """Take over what has changed. A page size only ever falls: another worker may have found a smaller limit."""
+def follow(settings: ClientSettings, job: JobRow, *, knows_page_size: bool) -> None:
+    """Take over what has changed. `knows_page_size`: whether the row has what this process found of page sizes itself;
+    one from before that would have it ask for refused pages once more.
+    """
+    source = job.crawl_job.spec.source
     settings.retry = retry_rules(job)
-    settings.request_timeout_s = job.crawl_job.spec.source.request_timeout.seconds
-    if job.page_size is not None:
-        settings.page_size = min(settings.page_size, job.page_size)
+    settings.request_timeout_s = source.request_timeout.seconds
+    settings.wanted_page_size = source.page_size
+    settings.page_size = _page_size(job) if knows_page_size else min(settings.page_size, source.page_size)
+
+
+def _page_size(job: JobRow) -> int:
+    """What the job asks for, or what the API was found to allow, where that is less."""
+    wanted = job.crawl_job.spec.source.page_size
+    return min(wanted, job.page_size or wanted)

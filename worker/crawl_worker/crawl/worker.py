@@ -260,15 +260,27 @@ class Worker:
     async def _follow_job(self) -> None:
         """Follow the job's live settings, its end, and its removal."""
         while True:
+            written = self._parts.notes.page_sizes_written
             try:
                 job = await jobs.get(self._parts.ledger, self._job.id)
+                self._follow(
+                    job, knows_page_size=written is not None and written == self._parts.notes.page_sizes_written
+                )
+                await self._try_larger_page()
             except UnavailableError as error:
                 log.warning("job not read", extra=fields("job.not_read", error=str(error)))
-            else:
-                self._follow(job)
             await self._parts.clock.sleep(FINISHED_INTERVAL_S if self._exit_when_done else SETTINGS_INTERVAL_S)
 
-    def _follow(self, job: JobRow | None) -> None:
+    async def _try_larger_page(self) -> None:
+        """Where pages are smaller than the job asks for: be the one of all processes that tries a larger one today."""
+        client = self._parts.client
+        wanted = client.settings.wanted_page_size
+        if client.settings.page_size >= wanted or client.outage.lasts or not self._flusher.ranges:
+            return
+        if await jobs.claim_page_size_try(self._parts.ledger, self._job.id, wanted=wanted):
+            client.try_larger_page()
+
+    def _follow(self, job: JobRow | None, *, knows_page_size: bool) -> None:
         if job is None or job.deleted_at is not None or job.uid != self._parts.frontier.uid:
             log.warning("the job is gone or is another one now", extra=fields("job.gone"))
             self.drain()
@@ -277,7 +289,7 @@ class Worker:
             self.drain()
         self._clear_what_passed(job)
         self._job = job
-        follow(self._parts.client.settings, job)
+        follow(self._parts.client.settings, job, knows_page_size=knows_page_size)
         self._resize()
 
     def _clear_what_passed(self, job: JobRow) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError, LedgerUnavailableError, RedisUnavailableError
+from crawl_core.job import page_size
 from crawl_core.job.look import BucketLook
 from crawl_core.job.runs import new_artists
 from crawl_core.job.snapshot import ShownState, Snapshot
@@ -135,7 +136,8 @@ class JobMonitor:
         problem = f"{row.problem_reason}: {row.problem_message}" if row.problem_reason else ""
         shared = "" if bucket is None else shared_note(limits_of(row.crawl_job.spec), bucket)
         waiting = floor_note(look.floor_s - look.now.timestamp())
-        return tuple(note for note in (problem, shared, waiting) if note)
+        small_pages = page_size.note_of(row, now_s=look.now.timestamp())
+        return tuple(note for note in (problem, shared, waiting, small_pages) if note)
 
     def _frozen_s(self, look: JobLook) -> float:
         """Seconds that the freeze lasts from now; 0 where there is none. A freeze goes on while Redis is away."""

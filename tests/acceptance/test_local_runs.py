@@ -169,20 +169,28 @@ def test_another_catalogue_is_refused_and_nothing_is_mixed(crawled: Crawled) -> 
     assert crawled.query("SELECT source, detail ->> 'catalogue' FROM sources") == [["artists.csv", "artists.csv"]]
 
 
-def test_the_next_run_goes_on_under_the_same_command_where_it_was_interrupted(crawled: Crawled) -> None:
-    """--again is refused then. The run's data goes with it once the next has begun."""
+def test_an_interrupted_run_goes_on_and_a_later_one_that_is_wanted_begins_at_its_end(crawled: Crawled) -> None:
+    """--again is refused then; the number in the file is kept in mind."""
     words = ("--catalogue", str(crawled.catalogue), "--json")
     with run(crawled.job, crawled.data, *words, "--again") as crawl:
         crawl.wait_for_searches(3 * len(STRINGS) + 100)
         crawl.interrupt()
         assert crawl.wait() == 130, crawl.stderr
-        interrupted = crawl.summary()
+        assert (crawl.summary()["run"], crawl.summary()["new"]) == (4, None)
     refused = crawled.command("run", crawled.job, "--catalogue", crawled.catalogue, "--again")
     assert refused.returncode == 78
     assert "run 4 of default/quickstart has not ended" in refused.stderr
     assert "go on without --again" in refused.stderr
+    document = yaml.safe_load(crawled.job.read_text())
+    document["spec"]["run"] = 5
+    crawled.job.write_text(yaml.safe_dump(document))
     with run(crawled.job, crawled.data, *words) as crawl:
         assert crawl.wait() == 0, crawl.stderr
-        ended = crawl.summary()
-    assert (interrupted["run"], interrupted["new"], ended["run"], ended["new"], ended["gone"]) == (4, None, 4, 0, 0)
-    assert ended["requests"] == crawled.oracles[2].pages(STRINGS)
+        assert "Run 5 begins when run 4 has ended." in crawl.stderr
+        assert (crawl.summary()["run"], crawl.summary()["new"], crawl.summary()["gone"]) == (5, 0, 0)
+    least = crawled.oracles[2].pages(STRINGS)
+    runs = json.loads(crawled.command("runs", "--json").stdout)
+    assert [(each["run"], each["requests"], each["new"], each["gone"]) for each in runs[:2]] == [
+        (5, least, 0, 0),
+        (4, least, 0, 0),
+    ]

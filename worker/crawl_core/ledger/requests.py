@@ -8,6 +8,8 @@ KEPT_ROWS = 100_000
 """Requests of a job that the log keeps, and what comes between two calls of `trim`."""
 
 _JOBS_A_CALL = 8
+_ROWS_A_CALL = 50_000
+"""Of each job: more than come between two calls."""
 
 
 async def trim(ledger: Ledger, *, kept_rows: int = KEPT_ROWS) -> int:
@@ -15,4 +17,5 @@ async def trim(ledger: Ledger, *, kept_rows: int = KEPT_ROWS) -> int:
 
     Call it every few seconds: the log outgrows its bound by what comes between. Several callers at once do no harm.
     """
-    return await ledger.run("requests.trim", {"kept_rows": kept_rows, "max_jobs": _JOBS_A_CALL})
+    arguments = {"kept_rows": kept_rows, "max_jobs": _JOBS_A_CALL, "max_rows": _ROWS_A_CALL}
+    return await ledger.run("requests.trim", arguments)

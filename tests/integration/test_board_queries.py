@@ -212,6 +212,18 @@ async def test_yield_counts_what_was_found_by_the_width_of_a_point_and_says_it_f
     assert sum(artists for _, _, artists in rows) == 2 * 6
 
 
+async def test_yield_counts_nothing_before_or_after_the_boards_time(ledger, job):
+    then = NOW - timedelta(days=3)
+    rows = ",".join(
+        f"('{then - timedelta(seconds=20 * n)}', {job.run_id}, 5, 5, 1, 1, false, 'n{n}')" for n in range(9)
+    )
+    await value(ledger, f"INSERT INTO search VALUES {rows} RETURNING 1")
+    since, until = then - timedelta(seconds=110), then - timedelta(seconds=30)
+    shown_of_them = f"yield_over_time({job.run_id}, '{since}', '{until}', '30 seconds')"
+    assert await value(ledger, f"SELECT sum(found) FROM {shown_of_them}") == 4
+    assert await value(ledger, f"SELECT sum(found) FROM {shown_of_them.replace('30 seconds', '1 hour')}") == 4
+
+
 async def test_strings_are_empty_found_truncated_or_given_up(ledger_url, job):
     columns = ("empty", "found", "truncated", "dead_letters")
     assert only(shown(ledger_url, "strings"), *columns) == [(1, 2, 2, 2)]

@@ -9,7 +9,8 @@ SELECT sum(r.searches - r.found)::bigint AS empty, sum(r.found - r.truncated)::b
 FROM crawl_job j
 CROSS JOIN LATERAL (
     SELECT coalesce(sum(searches), 0) AS searches, coalesce(sum(truncated), 0) AS truncated,
-           coalesce(sum((SELECT sum(strings) FROM unnest(by_results) strings)), 0) AS found
+           coalesce(sum(by_results[1] + by_results[2] + by_results[3] + by_results[4] + by_results[5] + by_results[6]
+                        + by_results[7]), 0) AS found
     FROM crawl_range WHERE run_id = j.run_id
 ) r
 CROSS JOIN LATERAL (SELECT count(*) AS strings FROM dead_letter WHERE run_id = j.run_id) d

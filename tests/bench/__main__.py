@@ -18,7 +18,7 @@ from tests.bench.rows import Row
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # where the tests' own modules lie, as for pytest
 RESULTS = HERE / "results.md"
-ON_REQUEST = {"operator"}
+ON_REQUEST = {"growth", "operator"}
 """Those that take long or need an API server: run when named."""
 HEADER = "| what | measured | goal | |\n|---|---:|---:|---|\n"
 

@@ -256,6 +256,94 @@ def test_wait_ends_with_the_question_whether_an_operator_runs(crawl: Run, jobs: 
     assert "is the operator running? kubectl get pods" in err
 
 
+# --- runs
+
+ENDED = {
+    "state": "Succeeded",
+    "run": 2,
+    "completionTime": "2026-01-03T00:00:00Z",
+    "runs": [
+        {
+            "number": 2,
+            "startTime": "2026-01-02T00:00:00Z",
+            "completionTime": "2026-01-03T00:00:00Z",
+            "requests": 1300,
+            "artists": 812,
+            "new": 12,
+            "gone": 3,
+        },
+        {"number": 1, "startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-02T00:00:00Z", "artists": 803},
+    ],
+}
+
+
+def test_again_asks_for_the_run_after_the_current_one_and_twice_is_once(crawl: Run, jobs: CrawlJobs) -> None:
+    jobs.create()
+    jobs.tell(**ENDED)
+    assert "run 3 of" in crawl("again", "artists")[1]
+    assert crawl("again", "artists")[0] == 0
+    assert (jobs.get()["spec"]["run"], jobs.get()["metadata"]["generation"]) == (3, 2)
+
+
+def test_again_while_the_current_run_goes_on_is_refused_unless_it_is_to_begin_later(
+    crawl: Run, jobs: CrawlJobs
+) -> None:
+    jobs.create()
+    jobs.tell(**CRAWLING, run=1)
+    status, _, err = crawl("again", "artists")
+    assert (status, "write kubectl crawl again artists --when-ended" in err) == (78, True)
+    assert "run" not in jobs.get()["spec"]
+    assert "Run 2 begins when run 1 has ended." in crawl("again", "artists", "--when-ended")[1]
+    assert jobs.get()["spec"]["run"] == 2
+    assert "Run 2 begins when run 1 has ended." in crawl("status", "artists")[1]
+
+
+def test_the_last_runs_are_listed_and_shown_with_the_status(crawl: Run, jobs: CrawlJobs) -> None:
+    jobs.create()
+    jobs.tell(**ENDED)
+    rows = [line.split() for line in crawl("runs", "artists")[1].splitlines()]
+    assert [(row[0], row[-4:]) for row in rows[1:]] == [
+        ("2", ["1,300", "812", "12", "3"]),
+        ("1", ["0", "803", "0", "-"]),
+    ]
+    assert "run 2: 812 artists (12 new, 3 gone) by 1,300 requests in 1 d" in crawl("status", "artists")[1]
+    assert [run["number"] for run in json.loads(crawl("runs", "artists", "-o", "json")[1])] == [2, 1]
+
+
+def test_before_the_first_run_there_is_none_to_list(crawl: Run, jobs: CrawlJobs) -> None:
+    jobs.create()
+    status, out, err = crawl("runs", "artists")
+    assert (status, out, "has no run yet" in err) == (0, "", True)
+
+
+def test_an_earlier_run_is_deleted_by_its_number_and_asked_for_again_by_another_value(
+    crawl: Run, jobs: CrawlJobs
+) -> None:
+    jobs.create()
+    jobs.tell(**ENDED)
+    assert crawl("delete-run", "artists", "1", "--yes")[0] == 0
+    assert jobs.get()["metadata"]["annotations"][names.ANNOTATION_DELETE_RUN] == "1"
+    jobs.tell(handled={"deleteRun": "1"})
+    assert crawl("delete-run", "artists", "1", "--yes")[0] == 0
+    assert jobs.get()["metadata"]["annotations"][names.ANNOTATION_DELETE_RUN].startswith("1-")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["2", "--yes"], "run 3 has begun"),
+        (["3", "--yes"], "has not begun: the current one is run 2"),
+        (["1"], "write kubectl crawl delete-run artists 1 --yes"),
+    ],
+)
+def test_a_run_that_cannot_be_deleted_is_refused(arguments: list[str], says: str, crawl: Run, jobs: CrawlJobs) -> None:
+    jobs.create()
+    jobs.tell(**ENDED)
+    status, _, err = crawl("delete-run", "artists", *arguments)
+    assert (status, says in err) == (78, True)
+    assert "annotations" not in jobs.get()["metadata"]
+
+
 # --- what goes wrong
 
 

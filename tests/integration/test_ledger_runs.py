@@ -41,6 +41,7 @@ async def crawl_all(ledger, job, *artists, strings=("aa00",)):
 
 
 async def again(ledger, job, number=2):
+    """The next run, which a worker has opened."""
     assert await runs.begin(ledger, job.id, number)
     await jobs.reopen(ledger, job.uid)
     return await jobs.get(ledger, job.id)
@@ -92,6 +93,22 @@ async def test_runs_say_what_each_brought_and_how_it_differs_from_the_one_before
     assert (first.number, first.artists, first.artists_new, first.added, first.gone) == (1, 3, 3, None, None)
     assert (second.number, second.artists, second.artists_new, second.added, second.gone) == (2, 2, 1, 1, 2)
     assert (first.requests, first.covered, first.total, first.searches) == (2, 72, 72, 1)
+
+
+async def test_what_workers_noted_of_a_run_is_not_of_the_next(ledger):
+    job = await record(ledger)
+    await crawl_all(ledger, job)
+    await jobs.note_problem(ledger, job.id, "Misconfigured", "a worker was misconfigured once")
+    second = await again(ledger, job)
+    assert (second.problem_reason, second.problem_message, second.problem_at) == (None, None, None)
+
+
+async def test_runs_that_have_ended_are_listed_apart(ledger):
+    job = await record(ledger)
+    await crawl_all(ledger, job, "A")
+    await again(ledger, job)
+    assert [run.number for run in await runs.ended(ledger, job.id)] == [1]
+    assert [run.number for run in await runs.latest(ledger, job.id)] == [2, 1]
 
 
 async def test_a_range_of_an_earlier_run_is_nobodys(ledger):

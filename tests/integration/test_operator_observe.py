@@ -20,7 +20,7 @@ from crawl_core.limiter.bucket import Bucket
 from crawl_core.limiter.record import BucketRecord
 from crawl_core.values.rows import RequestRow
 from crawl_operator.connect.secrets import KEPT_S
-from crawl_operator.values.model import Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze
+from crawl_operator.values.model import BeginRun, Memory, Plan, RecordJob, SeedFrontier, SettleJob, Unfreeze
 
 RECORDED = (RecordJob(), SeedFrontier(force=False))
 
@@ -68,6 +68,17 @@ async def test_two_operators_that_record_and_seed_at_once_make_one_job(made, led
     assert (seen.progress.open_ranges, seen.frontier.pending) == (2, 2)
     async with made.backends.ledger(ledger_url) as ledger:
         assert await value(ledger, "SELECT count(*) FROM crawl_job") == 1
+
+
+async def test_what_is_remembered_of_a_run_is_forgotten_with_the_next(made, clock, ledger_url):
+    await do(made, RecordJob(), SeedFrontier(force=True))
+    clock.ahead_s = 30
+    seen = await look(made)
+    assert (seen.memory.seeded_at is not None, seen.memory.covered_per_s) == (True, 0.0)
+    async with made.backends.ledger(ledger_url) as ledger:
+        await value(ledger, "UPDATE crawl_run SET finished_at = now() RETURNING 1")
+    seen = await do(made, BeginRun(seen.row.id, 2))
+    assert (seen.row.run, seen.memory, [run.number for run in seen.ended_runs]) == (2, Memory(), [1])
 
 
 async def test_a_redis_that_was_emptied_lacks_the_ranges(made, redis_server):

@@ -6,11 +6,12 @@ import pytest
 from support.fakes.ledgers import table_counts, value
 from support.fakes.operator_rounds import TurnedClock, backends, do, opened_round_io
 
+from crawl_core.ledger import runs
 from crawl_core.ledger.buckets import BucketRows
 from crawl_core.limiter.bucket import Bucket
 from crawl_operator.act.upkeep import Upkeep
 from crawl_operator.connect.backends import IDLE_S
-from crawl_operator.values.model import MarkDeleted, RecordJob, SeedFrontier
+from crawl_operator.values.model import BeginRun, DeleteRun, MarkDeleted, RecordJob, SeedFrontier
 
 
 @pytest.fixture
@@ -25,8 +26,10 @@ async def made(ledger_url, redis_url, clock):
 
 
 @pytest.fixture
-def upkeep(made, clock):
-    return Upkeep(made.backends, made.buckets, may_act=lambda: True, clock=clock)
+async def upkeep(made, clock):
+    made_upkeep = Upkeep(made.backends, made.buckets, may_act=lambda: True, clock=clock)
+    yield made_upkeep
+    await made_upkeep.compared()
 
 
 async def test_the_rows_of_a_deleted_job_are_deleted(made, upkeep, ledger_url):
@@ -49,6 +52,32 @@ async def test_requests_older_than_the_retention_are_deleted(made, upkeep, ledge
         )
         await upkeep.turn()
         assert await value(ledger, "SELECT count(*) FROM api_request") == 2
+
+
+async def finish(ledger):
+    """Whatever is crawled has ended."""
+    await value(ledger, "UPDATE crawl_run SET finished_at = now() WHERE finished_at IS NULL RETURNING 1")
+
+
+async def test_a_run_that_has_ended_is_compared_with_the_one_before(made, upkeep, ledger_url):
+    row = (await do(made, RecordJob())).row
+    async with made.backends.ledger(ledger_url) as ledger:
+        await finish(ledger)
+        await do(made, BeginRun(row.id, 2))
+        await finish(ledger)
+        await upkeep.turn()
+        await upkeep.compared()
+        assert [run.gone for run in await runs.latest(ledger, row.id)] == [0, None]
+
+
+async def test_the_rows_of_an_earlier_run_are_deleted_and_no_others(made, upkeep, ledger_url):
+    row = (await do(made, RecordJob())).row
+    async with made.backends.ledger(ledger_url) as ledger:
+        await finish(ledger)
+        second = (await do(made, BeginRun(row.id, 2))).row
+        await do(made, DeleteRun(row.id, 1))
+        await upkeep.turn()
+        assert await value(ledger, "SELECT array_agg(DISTINCT run_id) FROM crawl_range") == [second.run_id]
 
 
 async def test_a_freeze_in_redis_alone_reaches_the_ledger(made, upkeep, clock, ledger_url, redis_url):

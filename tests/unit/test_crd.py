@@ -21,7 +21,8 @@ NAME = "crawljobs.artistcrawl.dev.yaml"
 CANONICAL = ROOT / "k8s" / "crds" / NAME
 VERSION = crd()["spec"]["versions"][0]
 SCHEMA = VERSION["schema"]["openAPIV3Schema"]["properties"]
-LIMIT_BYTES = 40 * 1024
+LIMIT_BYTES = 44 * 1024
+"""Grows with a field, and not by an accident; kubectl apply takes 256 KiB."""
 
 
 def nodes(schema: dict[str, Any], path: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -22,7 +22,7 @@ LISTED = {each.reason for each in REASONS}
 CONSTANTS = {value: name for name, value in vars(reasons).items() if name.isupper() and isinstance(value, str)}
 OF_EVENTS_ALONE = {
     "Started", "Resumed", "Unfrozen", "Recovered", "Succeeded", "Restarted", "DeadLettersReplayed", "UnfreezeRequested",
-    "Retrying", "DataDeleted", "DataNotDeleted", "Expired",
+    "Retrying", "DataDeleted", "DataNotDeleted", "Expired", "RunBegan", "RunDeleted", "RunNotDeleted",
 }  # fmt: skip
 
 

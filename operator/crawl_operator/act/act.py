@@ -16,7 +16,7 @@ from typing import Any, get_args
 from crawl_core.errors import ArtistcrawlError
 from crawl_core.frontier.frontier import Frontier
 from crawl_core.job import lifecycle
-from crawl_core.ledger import dead_letters, jobs
+from crawl_core.ledger import dead_letters, jobs, runs
 from crawl_core.ledger.buckets import BucketRows
 from crawl_core.limiter.record import unfreeze
 from crawl_core.logs import fields
@@ -36,11 +36,13 @@ from crawl_operator.values.model import (
     Action,
     AdoptDeployment,
     ApplyDeployment,
+    BeginRun,
     ClearProblem,
     CrawlJobView,
     CreateDeployment,
     DeleteCrawlJob,
     DeleteDeployment,
+    DeleteRun,
     DeploymentView,
     Feedback,
     MarkDeleted,
@@ -61,8 +63,8 @@ from crawl_operator.values.stored_status import parse_stored_status
 log = logging.getLogger(__name__)
 
 _WorkersAction = CreateDeployment | ApplyDeployment | ScaleDeployment | AdoptDeployment | DeleteDeployment
-_CrawlJobAction = SetFinalizers | DeleteCrawlJob | RecordJob | MarkDeleted
-_LedgerAction = RecordJob | SettleJob | MarkDeleted | ReplayDeadLetters | ClearProblem
+_CrawlJobAction = SetFinalizers | DeleteCrawlJob | RecordJob | BeginRun | MarkDeleted
+_LedgerAction = RecordJob | SettleJob | BeginRun | DeleteRun | MarkDeleted | ReplayDeadLetters | ClearProblem
 
 # There from the beginning: else the first failure of a step is no increase.
 for _step in get_args(Action):
@@ -167,7 +169,9 @@ class _PlanExecutor:
                 await self._tools.cluster.delete_crawljob(self.crawljob)
             case SeedFrontier() | Unfreeze() | ReleaseJob():
                 await self._on_redis(action)
-            case RecordJob() | SettleJob() | MarkDeleted() | ReplayDeadLetters() | ClearProblem():
+            case RecordJob() | SettleJob() | BeginRun() | DeleteRun() | MarkDeleted():
+                await self._on_the_ledger(action)
+            case ReplayDeadLetters() | ClearProblem():
                 await self._on_the_ledger(action)
             case _:
                 await self._on_workers(action)
@@ -221,7 +225,7 @@ class _PlanExecutor:
     async def _on_the_ledger(self, action: _LedgerAction) -> None:
         secrets = await self._read_secrets()
         async with self._tools.backends.ledger(secrets.postgres_url) as ledger:
-            if isinstance(action, RecordJob | MarkDeleted):
+            if isinstance(action, RecordJob | BeginRun | MarkDeleted):
                 await self._tools.cluster.confirm(self.crawljob)
             match action:
                 case RecordJob():
@@ -230,6 +234,11 @@ class _PlanExecutor:
                     self._invalidate_bucket(secrets)
                 case SettleJob():
                     await lifecycle.settle(ledger, self._recorded())
+                case BeginRun(job_id, number):
+                    await runs.begin(ledger, job_id, number)
+                    self._invalidate_bucket(secrets)
+                case DeleteRun(job_id, number):
+                    await runs.delete(ledger, job_id, number)
                 case MarkDeleted(job_id):
                     await jobs.mark_deleted(ledger, job_id)
                 case ReplayDeadLetters(job_id, incomplete=True):
@@ -260,7 +269,7 @@ class _PlanExecutor:
                     tools.buckets.invalidate(BucketKey.of(secrets, bucket))
 
     def _invalidate_bucket(self, secrets: JobSecrets) -> None:
-        """The spec's limits may have changed."""
+        """The limits in force may be others now."""
         if self._row is not None and self._row.bucket is not None:
             self._tools.buckets.invalidate(BucketKey.of(secrets, self._row.bucket))
 

@@ -56,6 +56,10 @@ ANNOTATIONS: Mapping[str, str] = {
         "ends with `incomplete`: those with fewer results than their total says (`--incomplete`)"
     ),
     names.ANNOTATION_UNFREEZE: "a new value: the bucket's freeze is lifted (`kubectl crawl unfreeze`)",
+    names.ANNOTATION_DELETE_RUN: (
+        "a new value that begins with the number of a run before the current one: its searches, dead letters and links "
+        "to artists are deleted; artists and its counts stay (`kubectl crawl delete-run`)"
+    ),
 }
 
 

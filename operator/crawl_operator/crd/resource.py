@@ -33,6 +33,7 @@ _COLUMNS = (
     ("Age", "date", ".metadata.creationTimestamp"),
 )
 _WIDE_COLUMNS = (
+    ("Run", "integer", ".status.run"),
     ("Desired", "integer", ".status.workers.desired"),
     ("Searches", "integer", ".status.searches"),
     ("Truncated", "integer", ".status.truncated"),

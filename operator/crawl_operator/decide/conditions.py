@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from crawl_core.job import verdicts
 from crawl_core.job.deadline import due_at
+from crawl_core.job.runs import waiting
 from crawl_core.job.shared_limit import limit_text, limited_message, stricter
 from crawl_core.job.verdicts import Truth, Verdict
 from crawl_core.values.capacity import limits_of
@@ -60,17 +61,19 @@ def seeded(crawl: PhasedCrawl) -> ConditionValue:
     if trouble is not None and trouble.permanent:
         return ConditionValue("False", trouble.reason, trouble.message)
     if trouble is not None:
-        return before if before.status == "True" else ConditionValue("Unknown", trouble.reason, trouble.message)
+        stands = before.status == "True" and not crawl.is_later_run
+        return before if stands else ConditionValue("Unknown", trouble.reason, trouble.message)
     frontier = crawl.observation.frontier
     if crawl.row is None or crawl.row.uid != crawl.observation.crawljob.uid:
         return ConditionValue("Unknown", reasons.PENDING, "The job is being recorded in the ledger.")
     if frontier is None:
         return before
-    if frontier.known:
+    new = crawl.is_later_run or before.status != "True"
+    if frontier.known and not (new and crawl.observation.open_missing):
         return ConditionValue(
             "True", reasons.SEEDED, "The ledger has the job and all its ranges; Redis has those that are open."
         )
-    if before.status == "True" or before.reason == reasons.FRONTIER_LOST:
+    if not crawl.is_later_run and (before.status == "True" or before.reason == reasons.FRONTIER_LOST):
         message = "Redis lost the job's open ranges; they are seeded again from the ledger. Nothing else was lost."
         return ConditionValue("False", reasons.FRONTIER_LOST, message)
     return ConditionValue("Unknown", reasons.PENDING, "The open ranges are being written to Redis.")
@@ -81,8 +84,8 @@ def _seeded_once(crawl: PhasedCrawl) -> ConditionValue:
         return ConditionValue(
             "False",
             reasons.RECORD_MISSING,
-            "The job is finished, and the ledger has no record of it any more. To crawl again, delete this CrawlJob "
-            "and apply it anew.",
+            "The job is finished, and the ledger has no record of it any more. To crawl again: kubectl crawl again "
+            f"-n {crawl.key.namespace} {crawl.key.name}",
         )
     if crawl.row is None:
         return _before(crawl, "Seeded")
@@ -290,9 +293,11 @@ def succeeded(crawl: PhasedCrawl) -> ConditionValue:
     before = _before(crawl, "Succeeded")
     if crawl.phase is Phase.FINISHED:
         return _done(crawl) or before
-    if crawl.finished_at is None and before.status in ("True", "False"):
+    if crawl.finished_at is None and before.status in ("True", "False") and not crawl.is_later_run:
         return before if before.reason == reasons.REOPENED else _reopened(crawl)
-    return ConditionValue("Unknown", reasons.IN_PROGRESS, "The keyspace is not covered yet.")
+    wanted = None if crawl.phase is Phase.INVALID else crawl.job.spec.run
+    later = waiting(wanted, current=crawl.current_run) if crawl.row is not None else ""
+    return ConditionValue("Unknown", reasons.IN_PROGRESS, f"The keyspace is not covered yet. {later}".rstrip())
 
 
 def _reopened(crawl: PhasedCrawl) -> ConditionValue:

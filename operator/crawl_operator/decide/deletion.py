@@ -110,6 +110,7 @@ def expires_at(crawl: PhasedCrawl) -> datetime | None:
 
 
 def is_expired(crawl: PhasedCrawl) -> bool:
-    """Whether a finished CrawlJob's time is over, and people could see that it had finished."""
+    """Whether a finished CrawlJob's time is over, people could see that it had finished, and it is not to go on."""
     due, told = expires_at(crawl), condition(crawl.stored.conditions, "Succeeded")
-    return due is not None and crawl.now >= due and told is not None and told.status == "True"
+    expired = due is not None and crawl.now >= due and not crawl.begins_run
+    return expired and told is not None and told.status == "True"

@@ -18,7 +18,21 @@ _QUIET_STATES = frozenset({"Suspended", "Succeeded"})
 
 def events_between(old: Status, new: Status) -> tuple[Event, ...]:
     """What happened, in the order in which a person would tell it."""
-    return (*_seeded(old, new), *_state(old, new), *_frozen(old, new), *_deadline(old, new), *_succeeded(old, new))
+    return (
+        *_run(old, new),
+        *_seeded(old, new),
+        *_state(old, new),
+        *_frozen(old, new),
+        *_deadline(old, new),
+        *_succeeded(old, new),
+    )
+
+
+def _run(old: Status, new: Status) -> tuple[Event, ...]:
+    if old.run is None or new.run is None or new.run <= old.run:
+        return ()
+    message = f"Run {new.run} began: every string is searched again. What run {old.run} found stays in the ledger."
+    return (Event("Normal", reasons.RUN_BEGAN, message),)
 
 
 def _get(status: Status, kind: str) -> Condition:

@@ -1,4 +1,5 @@
-"""The job in the ledger and its frontier in Redis: recorded, seeded, seeded again, settled, released. Pure.
+"""The job in the ledger and its frontier in Redis: recorded, seeded, seeded again, settled, released, begun again.
+Pure.
 
 A job that finished once and is gone from the ledger is not recorded again; see `_finished_at` in `phase`.
 """
@@ -8,10 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from crawl_core.job.bucket_name import bucket_of
+from crawl_core.job.runs import to_begin
 from crawl_core.job.schedule import RESEED_INTERVAL_S
 from crawl_core.values.jobs import JobRow, as_recorded
 from crawl_operator.decide.phase import Phase, PhasedCrawl, is_draining, is_moving
-from crawl_operator.values.model import Action, RecordJob, ReleaseJob, SeedFrontier, SettleJob
+from crawl_operator.values.model import Action, BeginRun, RecordJob, ReleaseJob, SeedFrontier, SettleJob
 
 
 def actions(crawl: PhasedCrawl) -> tuple[Action, ...]:
@@ -23,7 +25,8 @@ def actions(crawl: PhasedCrawl) -> tuple[Action, ...]:
         return () if crawl.phase is Phase.FINISHED else (RecordJob(), SeedFrontier(force=False))
     record: tuple[Action, ...] = (RecordJob(),) if _differs(crawl, row) else ()
     if row.finished_at is not None:
-        return record
+        number = to_begin(crawl.job.spec, row)
+        return record if number is None else (*record, BeginRun(row.id, number))
     return record + _settle(crawl) + _seed(crawl) + _release(crawl, row)
 
 

@@ -89,6 +89,23 @@ class PhasedCrawl:
         return deadline.passed(self.job.spec, started_at=self.started_at, now=self.now)
 
     @property
+    def is_later_run(self) -> bool:
+        """Whether a later run than the status speaks of is the current one, or is recorded now."""
+        if self.finished_at is not None or self.stored.run is None or self.observation.crawljob.job is None:
+            return False
+        return ((self.job.spec.run or 0) if self.row is None else self.row.run) > self.stored.run
+
+    @property
+    def begins_run(self) -> bool:
+        """Whether the current run has ended and a later one is wanted."""
+        return self.finished_at is not None and (self.job.spec.run or 0) > self.current_run
+
+    @property
+    def current_run(self) -> int:
+        """The number of the current run, as far as is known."""
+        return self.row.run if self.row is not None else self.stored.run or 1
+
+    @property
     def is_unread(self) -> bool:
         """Whether the ledger has the job, and its counts could not be read."""
         return self.row is not None and self.observation.progress is None
@@ -100,7 +117,8 @@ def with_phase(observation: Observation, *, stored: Status, settings: WorkerSett
     # The job that has our name is somebody else's: its progress is not ours, and its end neither.
     taken = trouble is not None and trouble.reason == reasons.NAME_TAKEN
     row = None if taken else observation.row
-    finished_at = _finished_at(row, stored)
+    asked_again = trouble is None and _asked_again(observation.crawljob.job, stored)
+    finished_at = _finished_at(row, stored, asked_again=asked_again)
     started_at = row.started_at if row is not None else instant_of(stored.start_time)
     phase = _phase(observation, trouble=trouble, row=row, finished=finished_at is not None, started_at=started_at)
     return PhasedCrawl(
@@ -169,18 +187,25 @@ def frozen_until(observation: Observation) -> datetime | None:
     return until if until is not None and until > observation.now else None
 
 
-def _finished_at(row: JobRow | None, stored: Status) -> datetime | None:
+def _finished_at(row: JobRow | None, stored: Status, *, asked_again: bool) -> datetime | None:
     """When the job finished, by the ledger, else by what was written of it.
 
     A finished job without a record stays finished: crawling it again, because somebody deleted its record or restored
-    an older ledger, could spend weeks of the budget that nobody asked for.
+    an older ledger, could spend weeks of the budget that nobody asked for. A later run is asked for.
     """
     if row is not None:
         return row.finished_at
+    if asked_again:
+        return None
     succeeded = condition(stored.conditions, "Succeeded")
     if succeeded is None or succeeded.status != "True":
         return None
     return instant_of(stored.completion_time) or instant_of(succeeded.last_transition_time)
+
+
+def _asked_again(job: CrawlJob | None, stored: Status) -> bool:
+    """Whether a later run is wanted than the one that the status speaks of."""
+    return job is not None and (job.spec.run or 0) > (stored.run or 1)
 
 
 def _sandbox_missing(observation: Observation, settings: WorkerSettings) -> Trouble | None:

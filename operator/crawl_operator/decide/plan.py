@@ -9,7 +9,7 @@ import math
 
 from crawl_core.job.deadline import due_at
 from crawl_core.spec.status import Status
-from crawl_operator.decide import deletion, ledger_actions, stalls, workers
+from crawl_operator.decide import deletion, ledger_actions, runs, stalls, workers
 from crawl_operator.decide.annotations import annotation_actions, has_unhandled_annotation
 from crawl_operator.decide.condition_records import ConditionValue, condition_records, condition_value
 from crawl_operator.decide.events import events_between
@@ -21,9 +21,11 @@ from crawl_operator.values import reasons
 from crawl_operator.values.model import (
     Action,
     ApplyDeployment,
+    BeginRun,
     ClearProblem,
     DeleteCrawlJob,
     DeleteDeployment,
+    DeleteRun,
     Event,
     Observation,
     Plan,
@@ -46,7 +48,7 @@ RESTING_S = 30.0
 SOON_S = 1.0
 """Seconds until the effect of a step is looked at that may have had none."""
 
-_AT_ONCE = (RecordJob, SettleJob, ReplayDeadLetters, Unfreeze, ClearProblem)
+_AT_ONCE = (RecordJob, SettleJob, BeginRun, DeleteRun, ReplayDeadLetters, Unfreeze, ClearProblem)
 _SOON = (SeedFrontier, DeleteDeployment, ReleaseJob)
 
 
@@ -136,10 +138,7 @@ def _due_s(crawl: PhasedCrawl, status: Status, retry: MisconfigurationRetry) -> 
     if crawl.phase is Phase.INVALID:
         return None
     if crawl.phase is Phase.FINISHED:
-        due = deletion.expires_at(crawl)
-        unread = crawl.trouble is not None or crawl.is_unread
-        times = [] if due is None else [(due - now).total_seconds()]
-        return min([*times, RESTING_S] if unread or has_unhandled_annotation(crawl) else times, default=None)
+        return _due_when_finished_s(crawl)
     if crawl.phase is Phase.SUSPENDED and is_draining(crawl):
         return ACTIVE_S
     if retry.next_attempt_s is not None:
@@ -148,6 +147,16 @@ def _due_s(crawl: PhasedCrawl, status: Status, retry: MisconfigurationRetry) -> 
         ends_s, thaws_s = (until - now).total_seconds(), (until - THAW - now).total_seconds()
         return min(RESTING_S, thaws_s if thaws_s > 0 else ends_s)
     return min(RESTING_S if status.state in ("Suspended", "Stalled") else ACTIVE_S, _deadline_s(crawl))
+
+
+def _due_when_finished_s(crawl: PhasedCrawl) -> float | None:
+    expires_at = deletion.expires_at(crawl)
+    times = [] if expires_at is None or crawl.begins_run else [(expires_at - crawl.now).total_seconds()]
+    if crawl.trouble is not None or crawl.is_unread or has_unhandled_annotation(crawl):
+        times.append(RESTING_S)
+    if runs.uncompared(crawl):
+        times.append(ACTIVE_S)
+    return min(times, default=None)
 
 
 def _deadline_s(crawl: PhasedCrawl) -> float:

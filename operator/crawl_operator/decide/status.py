@@ -17,6 +17,7 @@ from crawl_operator.decide.condition_records import ConditionValue, condition_re
 from crawl_operator.decide.conditions import condition_values, limited_by
 from crawl_operator.decide.misconfiguration import MisconfigurationRetry
 from crawl_operator.decide.phase import Phase, PhasedCrawl, frozen_until
+from crawl_operator.decide.runs import last_runs
 from crawl_operator.decide.workers import pods, ready
 from crawl_operator.values import reasons
 from crawl_operator.values.instants import instant_of, instant_text
@@ -47,6 +48,8 @@ def status_of(
             ready=ready(crawl),
         ),
         "limited_by": limited_by(crawl, conditions["RateLimited"]),
+        "run": crawl.stored.run if crawl.row is None else crawl.row.run,
+        "runs": last_runs(crawl),
         **_page_size(crawl),
         "selector": selector_text(view.key.name),
         "handled": handled,

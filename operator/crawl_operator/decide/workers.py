@@ -69,6 +69,8 @@ def target(crawl: PhasedCrawl, retry: MisconfigurationRetry) -> int | None:
         case Phase.BLOCKED:
             # Workers find their job by its name: here they would crawl somebody else's.
             return 0 if crawl.trouble is not None and crawl.trouble.reason == reasons.NAME_TAKEN else None
+        case Phase.FINISHED if crawl.begins_run and crawl.trouble is None:
+            return None  # who crawled the last run goes on with the next
         case Phase.FINISHED | Phase.SUSPENDED | Phase.MOVING:
             return 0
         case Phase.MISCONFIGURED:

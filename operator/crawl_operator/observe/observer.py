@@ -26,11 +26,12 @@ from crawl_core.errors import (
 from crawl_core.job.deadline import rests
 from crawl_core.job.look import counted, frontier_view, with_binders
 from crawl_core.job.throughput import Throughput
-from crawl_core.ledger import jobs
+from crawl_core.ledger import jobs, runs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.logs import fields
 from crawl_core.readings.backends import count_given_up
 from crawl_core.spec import CrawlJob, differences, identity, in_words, remedy
+from crawl_core.spec.status import RUNS_KEPT
 from crawl_core.values.capacity import limits_of
 from crawl_core.values.jobs import JobRow, as_recorded
 from crawl_core.values.progress import Progress
@@ -65,6 +66,8 @@ class _Remembered:
     """Of one CrawlJob, between two rounds."""
 
     uid: str
+    run_id: int | None = None
+    """Of the run that throughput and seeding are of."""
     throughput: Throughput = field(default_factory=Throughput)
     seeded_at: datetime | None = None
     """When the frontier was last seeded with force."""
@@ -72,6 +75,12 @@ class _Remembered:
     """Why the API server refused what workers need, until it takes it."""
     hidden: bool = False
     """Whether a Deployment of the workers' name exists that the watch did not bring."""
+
+    def follow(self, row: JobRow) -> None:
+        """Forget what was of an earlier run."""
+        if self.run_id not in (None, row.run_id):
+            self.throughput, self.seeded_at = Throughput(), None
+        self.run_id = row.run_id
 
     def memory(self) -> Memory:
         """For the plan."""
@@ -111,6 +120,8 @@ class Observer:
         observation = await self._with_backends(observation, job, secrets)
         if not deleting:
             observation = replace(observation, trouble=observation.trouble or conflict)
+        if observation.row is not None:
+            remembered.follow(observation.row)
         if observation.progress is not None:
             _measure(remembered.throughput, observation, observation.progress)
         return replace(observation, memory=remembered.memory())
@@ -236,9 +247,16 @@ async def _with_row(observation: Observation, job: CrawlJob, ledger: Ledger) -> 
 async def _with_counts(observation: Observation, row: JobRow, ledger: Ledger) -> Observation:
     try:
         progress, missing = await counted(ledger, row.id, frontier=observation.frontier)
+        ended = await runs.ended(ledger, row.id, limit=RUNS_KEPT)
     except KeyError:
         return replace(observation, row=None)  # deleted and reaped in this very moment
-    return replace(observation, progress=progress, latency_s=progress.latency_s, open_missing=missing)
+    return replace(
+        observation,
+        progress=progress,
+        ended_runs=tuple(ended),
+        latency_s=progress.latency_s,
+        open_missing=missing,
+    )
 
 
 def _name_taken(row: JobRow, job: CrawlJob) -> Trouble | None:

@@ -24,13 +24,13 @@ def suspend(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Let the workers finish the requests under way, and go."""
     crawljob = jobs.crawljob(server, arguments.name)
     if _state(crawljob) == "Succeeded":
-        return _said(f"{_full(crawljob)} is done; there is nothing to suspend")
+        return _said(f"{full_name(crawljob)} is done; there is nothing to suspend")
     if crawljob["spec"].get("suspend"):
-        say(f"{_full(crawljob)} is suspended already")
+        say(f"{full_name(crawljob)} is suspended already")
     else:
-        crawljob = _patch(server, arguments.name, {"spec": {"suspend": True}})
-        say(f"{_full(crawljob)} suspended; to go on: kubectl crawl resume {arguments.name}{_in(server, arguments)}")
-    return _wait(server, arguments, lambda now: _caught_up(crawljob, now) and _rests(now))
+        crawljob = patch(server, arguments.name, {"spec": {"suspend": True}})
+        say(f"{full_name(crawljob)} suspended; to go on: kubectl crawl resume {arguments.name}{_in(server, arguments)}")
+    return wait(server, arguments, lambda now: _caught_up(crawljob, now) and _rests(now))
 
 
 def resume(server: PluginClient, arguments: argparse.Namespace) -> int:
@@ -39,21 +39,21 @@ def resume(server: PluginClient, arguments: argparse.Namespace) -> int:
     if not crawljob["spec"].get("suspend"):
         past = _state(crawljob) == "Suspended" and crawljob["spec"].get("deadlinePolicy") == "Suspend"
         why = ": its deadline has passed; raise spec.deadline, or write spec.deadlinePolicy: Alert" if past else ""
-        return _said(f"{_full(crawljob)} is not suspended by spec.suspend{why}")
-    crawljob = _patch(server, arguments.name, {"spec": {"suspend": False}})
-    say(f"{_full(crawljob)} resumed; it goes on where it stopped")
-    return _wait(server, arguments, lambda now: _caught_up(crawljob, now) and _state(now) != "Suspended")
+        return _said(f"{full_name(crawljob)} is not suspended by spec.suspend{why}")
+    crawljob = patch(server, arguments.name, {"spec": {"suspend": False}})
+    say(f"{full_name(crawljob)} resumed; it goes on where it stopped")
+    return wait(server, arguments, lambda now: _caught_up(crawljob, now) and _state(now) != "Suspended")
 
 
 def restart(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Replace the workers one at a time, by ones with the operator's present image."""
     crawljob = jobs.crawljob(server, arguments.name)
     if _state(crawljob) == "Succeeded":
-        return _said(f"{_full(crawljob)} is done; it has no workers to restart")
+        return _said(f"{full_name(crawljob)} is done; it has no workers to restart")
     scope = Scope(deployments_path(server.namespace), {"labelSelector": names.selector_text(arguments.name)})
     before = _templates(server, scope) if arguments.wait else set()
     _ask(server, arguments.name, names.ANNOTATION_RESTART)
-    say(f"restart of {_full(crawljob)} asked for: its workers are replaced one at a time")
+    say(f"restart of {full_name(crawljob)} asked for: its workers are replaced one at a time")
     if arguments.wait and not before:
         return _said("there are no workers now; the next ones are new")
     if arguments.wait:
@@ -69,35 +69,37 @@ def retry_dead_letters(server: PluginClient, arguments: argparse.Namespace) -> i
     field, what = ("incomplete", "incomplete strings") if arguments.incomplete else ("deadLetters", "dead letters")
     count = (crawljob.get("status") or {}).get(field, 0)
     if not count:
-        return _said(f"{_full(crawljob)} has no {what} to search again")
+        return _said(f"{full_name(crawljob)} has no {what} to search again")
     ending = "-incomplete" if arguments.incomplete else ""
     value = _ask(server, arguments.name, names.ANNOTATION_RETRY_DEAD_LETTERS, ending=ending)
-    say(f"{number(count)} strings of {_full(crawljob)} will be searched again by its workers")
-    return _wait(server, arguments, lambda now: _handled(now, "retryDeadLetters") >= value)
+    say(f"{number(count)} strings of {full_name(crawljob)} will be searched again by its workers")
+    return wait(server, arguments, lambda now: handled(now, "retryDeadLetters") >= value)
 
 
 def unfreeze(server: PluginClient, arguments: argparse.Namespace) -> int:
     """Lift the pause that a 429 put on the CrawlJob's rate limit."""
     crawljob = jobs.crawljob(server, arguments.name)
     if not (crawljob.get("status") or {}).get("frozenUntil"):
-        remark(f"{_full(crawljob)} is not frozen, as far as its status says")
+        remark(f"{full_name(crawljob)} is not frozen, as far as its status says")
     value = _ask(server, arguments.name, names.ANNOTATION_UNFREEZE)
-    say(f"unfreeze of {_full(crawljob)} asked for; workers notice within 10 s of the operator")
-    return _wait(server, arguments, lambda now: _handled(now, "unfreeze") >= value)
+    say(f"unfreeze of {full_name(crawljob)} asked for; workers notice within 10 s of the operator")
+    return wait(server, arguments, lambda now: handled(now, "unfreeze") >= value)
 
 
 def _ask(server: PluginClient, name: str, annotation: str, *, ending: str = "") -> str:
     """Ask for something once. The value by which the operator will say that it is done; later ones sort behind it."""
     value = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") + ending
-    _patch(server, name, {"metadata": {"annotations": {annotation: value}}})
+    patch(server, name, {"metadata": {"annotations": {annotation: value}}})
     return value
 
 
-def _patch(server: PluginClient, name: str, changes: Mapping[str, Any]) -> Crawljob:
+def patch(server: PluginClient, name: str, changes: Mapping[str, Any]) -> Crawljob:
+    """Change a CrawlJob; what it is then."""
     return server.patch(crawljobs_path(server.namespace, name), changes)
 
 
-def _wait(server: PluginClient, arguments: argparse.Namespace, holds: Callable[[Crawljob], bool]) -> int:
+def wait(server: PluginClient, arguments: argparse.Namespace, holds: Callable[[Crawljob], bool]) -> int:
+    """With --wait: return when the CrawlJob is as it should be."""
     if arguments.wait:
         scope = jobs.scope_of(server, arguments.name)
         jobs.wait_until(server, scope, holds, name=arguments.name, timeout_s=arguments.timeout.seconds)
@@ -129,7 +131,8 @@ def _caught_up(asked: Crawljob, now: Crawljob) -> bool:
     return bool(observed >= asked_for)
 
 
-def _handled(crawljob: Crawljob, what: str) -> str:
+def handled(crawljob: Crawljob, what: str) -> str:
+    """The value of an annotation that the operator has acted on last."""
     value: str = ((crawljob.get("status") or {}).get("handled") or {}).get(what, "")
     return value
 
@@ -143,7 +146,8 @@ def _state(crawljob: Crawljob) -> str:
     return str((crawljob.get("status") or {}).get("state", ""))
 
 
-def _full(crawljob: Crawljob) -> str:
+def full_name(crawljob: Crawljob) -> str:
+    """NAMESPACE/NAME."""
     return f"{crawljob['metadata']['namespace']}/{crawljob['metadata']['name']}"
 
 

@@ -28,8 +28,10 @@ ASKS = {
     "restart": "replace the workers, one at a time",
     "retry-dead-letters": "search the strings again that were given up",
     "unfreeze": "lift the pause that a 429 put on the rate limit",
+    "again": "crawl everything once more, as the next run, with the spec as it is",
+    "delete-run": "delete the data of an earlier run; its counts and all artists stay",
 }
-COMMANDS = ("status", *ASKS, "logs")
+COMMANDS = ("status", "runs", *ASKS, "logs")
 
 _EPILOG = """\
 Each command tells more with --help. To change how many workers there are:
@@ -71,20 +73,18 @@ def parser() -> argparse.ArgumentParser:
     )
     add = whole.add_subparsers(dest="command", metavar="COMMAND", required=True).add_parser
     _status(_command(add, "status", "show CrawlJobs and how far they are; -w follows them"))
+    _runs(_command(add, "runs", "show the last runs of a CrawlJob, and what each brought"))
     for name, what in ASKS.items():
         command = _command(add, name, what)
         _ask(command)
-        if name == "retry-dead-letters":
-            command.add_argument(
-                "--incomplete", action="store_true", help="strings with fewer results than their total says, instead"
-            )
+        _more(command, name)
     _logs(_command(add, "logs", "print the logs of all workers; -f follows them"))
     return whole
 
 
 def _run(arguments: argparse.Namespace) -> int:
     # Imported here, so that --help and a wrong command line need no client library.
-    from crawl_operator.plugin import asks, jobs
+    from crawl_operator.plugin import asks, jobs, runs
     from crawl_operator.plugin.logs import logs
     from crawl_operator.plugin.server import Access, PluginClient, connect
     from crawl_operator.plugin.status import status
@@ -96,6 +96,9 @@ def _run(arguments: argparse.Namespace) -> int:
         "restart": asks.restart,
         "retry-dead-letters": asks.retry_dead_letters,
         "unfreeze": asks.unfreeze,
+        "again": runs.again,
+        "runs": runs.runs,
+        "delete-run": runs.delete_run,
         "logs": logs,
     }
     if arguments.name is not None:
@@ -143,6 +146,25 @@ def _ask(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _more(command: argparse.ArgumentParser, name: str) -> None:
+    """What one of the asks takes that the others do not."""
+    match name:
+        case "retry-dead-letters":
+            of_those = "strings with fewer results than their total says, instead"
+            command.add_argument("--incomplete", action="store_true", help=of_those)
+        case "again":
+            later = "where the current run goes on, begin when it has ended"
+            command.add_argument("--when-ended", action="store_true", help=later)
+        case "delete-run":
+            command.add_argument("number", type=_run_number, metavar="N", help="the run: kubectl crawl runs NAME")
+            command.add_argument("--yes", action="store_true", help="do not ask")
+
+
+def _runs(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="the CrawlJob")
+    command.add_argument("-o", "--output", choices=["json"], help="the list in its status")
+
+
 def _logs(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", metavar="NAME", help="the CrawlJob")
     command.add_argument("-f", "--follow", action="store_true", help="go on printing, and of later workers, too")
@@ -162,6 +184,12 @@ def _duration(text: str) -> Duration:
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no count of lines; write a whole number")
+    return int(text)
+
+
+def _run_number(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of a run; write a whole number, such as 1")
     return int(text)
 
 

@@ -14,6 +14,7 @@ from crawl_core.durations import Duration
 from crawl_core.errors import SpecError
 from crawl_core.job import page_size
 from crawl_core.job import snapshot as words
+from crawl_core.job.runs import RunView, line, waiting
 from crawl_core.job.snapshot import Snapshot
 from crawl_core.spec import crawljob_of
 from crawl_core.wording import duration, instant, number
@@ -44,6 +45,7 @@ _ORDINARY = {
 _REQUESTS = {
     names.ANNOTATION_UNFREEZE: ("unfreeze", "unfreeze"),
     names.ANNOTATION_RETRY_DEAD_LETTERS: ("retryDeadLetters", "retry-dead-letters"),
+    names.ANNOTATION_DELETE_RUN: ("deleteRun", "delete-run"),
 }
 """Of each annotation that asks for something: where status.handled notes it, and its command."""
 _HEADS = ("JOB", "STATE", "PROGRESS", "ARTISTS", "REQUESTS", "A MINUTE", "WORKERS", "LEFT")
@@ -63,6 +65,7 @@ def snapshot_of(crawljob: Crawljob, *, now_s: float, trouble: str = "") -> Snaps
     frozen = frozen_s is not None and frozen_s > now_s
     return Snapshot(
         job=f"{metadata['namespace']}/{metadata['name']}",
+        run=status.get("run") or 0,
         state=status.get("state", "Pending"),
         elapsed_s=max(0.0, (ended_s or now_s) - began_s) if began_s is not None else 0.0,
         share=_share(status.get("progress", "")),
@@ -129,7 +132,35 @@ def _unseen(crawljob: Crawljob, *, now_s: float) -> list[str]:
         asked = annotations.get(annotation)
         if asked and asked != handled.get(noted):
             remarks.append(f"{command} was asked for and is not done yet")
-    return remarks
+    later = waiting(crawljob["spec"].get("run"), current=current_run(crawljob))
+    return [*remarks, later] if status and later else remarks
+
+
+def current_run(crawljob: Crawljob) -> int:
+    """The number of the current run, as far as is known."""
+    return int((crawljob.get("status") or {}).get("run") or 1)
+
+
+def last_runs(crawljob: Crawljob) -> list[RunView]:
+    """The last runs that the status has, the latest first."""
+    return [
+        RunView(
+            number=run.get("number", 0),
+            began_s=_epoch_s(run.get("startTime")),
+            ended_s=_epoch_s(run.get("completionTime")),
+            requests=run.get("requests", 0),
+            artists=run.get("artists", 0),
+            new=run.get("new", 0),
+            gone=run.get("gone"),
+            deleted=bool(run.get("dataDeletionTime")),
+        )
+        for run in (crawljob.get("status") or {}).get("runs") or []
+    ]
+
+
+def told_runs(crawljob: Crawljob, *, now_s: float) -> str:
+    """The last two runs, a line each; empty before the first."""
+    return "\n".join(f"  {line(run, now_s=now_s)}" for run in last_runs(crawljob)[:2])
 
 
 def table(crawljobs: Sequence[Crawljob], *, now_s: float, everywhere: bool) -> str:
@@ -154,6 +185,7 @@ def detail(snapshot: Snapshot) -> str:
     size = f" of {number(snapshot.strings)} strings" if snapshot.strings else ""
     shown = {
         "state": snapshot.state,
+        **({"run": str(snapshot.run)} if snapshot.run else {}),
         "progress": f"{snapshot.progress:.2%}{size}",
         "searches": number(snapshot.searches),
         "requests": number(snapshot.requests),

@@ -18,7 +18,7 @@ from crawl_core.text import printable
 from crawl_operator.plugin import jobs
 from crawl_operator.plugin.follow import Follower, Picture, Scope, listed
 from crawl_operator.plugin.output import remark, say, say_json
-from crawl_operator.plugin.picture import detail, snapshot_of, table
+from crawl_operator.plugin.picture import detail, snapshot_of, table, told_runs
 from crawl_operator.plugin.server import PluginClient, crawljobs_path
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def _one(crawljob: Mapping[str, Any], *, as_json: bool) -> int:
 
 
 def _print(crawljob: Mapping[str, Any]) -> None:
-    snapshot = snapshot_of(crawljob, now_s=time.time())
+    now_s = time.time()
+    snapshot, runs = snapshot_of(crawljob, now_s=now_s), told_runs(crawljob, now_s=now_s)
     if sys.stdout.isatty():
         with suppress(ModuleNotFoundError):
             from rich.console import Console
@@ -64,8 +65,10 @@ def _print(crawljob: Mapping[str, Any]) -> None:
             console = Console(highlight=False)
             if can_redraw(console):
                 console.print(render(snapshot))
+                if runs:
+                    say(runs)
                 return
-    say(detail(snapshot))
+    say("\n".join([detail(snapshot), *([runs] if runs else [])]))
 
 
 def _all(server: PluginClient, arguments: argparse.Namespace) -> int:

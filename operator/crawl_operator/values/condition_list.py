@@ -57,7 +57,7 @@ REASONS: tuple[Reason, ...] = (
         "False",
         reasons.RECORD_MISSING,
         "it is finished, and the ledger has no record of it any more",
-        "to crawl again, delete the CrawlJob and apply it anew",
+        "to crawl again, `kubectl crawl again NAME`",
     ),
     Reason(("Progressing",), "True", reasons.CRAWLING, "requests are sent, and more workers could send more"),
     Reason(("Progressing",), "True", reasons.LIMIT_BINDS, "as fast as the rate limit allows"),

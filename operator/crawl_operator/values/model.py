@@ -17,6 +17,7 @@ from crawl_core.spec import CrawlJob
 from crawl_core.spec.status import Status
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.progress import Progress
+from crawl_core.values.runs import RunRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ class Observation:
     row: JobRow | None = None
     """The living job of this name in the ledger, whatever its uid and spec."""
     progress: Progress | None = None
+    ended_runs: tuple[RunRow, ...] | None = None
+    """The last ones of the job that have ended, the latest first; None: not read."""
     open_missing: bool = False
     """Whether the ledger has more open ranges than the frontier has pending and leased."""
     frontier: FrontierView | None = None
@@ -184,6 +187,22 @@ class SettleJob:
 @dataclass(frozen=True, slots=True)
 class ReleaseJob:
     """Let the limits of a job whose workers have ended bind nobody any more, if nobody holds a range of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeginRun:
+    """Begin the job's run of this number, if the current one has ended and has a smaller one."""
+
+    job_id: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRun:
+    """Have the rows of an earlier run of the job deleted; a reaper does it."""
+
+    job_id: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +287,8 @@ Action = (
     | SeedFrontier
     | SettleJob
     | ReleaseJob
+    | BeginRun
+    | DeleteRun
     | CreateDeployment
     | ApplyDeployment
     | ScaleDeployment

@@ -50,6 +50,8 @@ ANNOTATION_PAUSED = f"{GROUP}/paused"
 ANNOTATION_RESTART = f"{GROUP}/restart"
 ANNOTATION_RETRY_DEAD_LETTERS = f"{GROUP}/retry-dead-letters"
 ANNOTATION_UNFREEZE = f"{GROUP}/unfreeze"
+ANNOTATION_DELETE_RUN = f"{GROUP}/delete-run"
+"""The number of the run; whatever stands behind it makes it another value."""
 
 
 def _text(labels: Mapping[str, str]) -> str:

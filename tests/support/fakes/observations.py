@@ -25,11 +25,13 @@ from crawl_operator.values.model import (
     Action,
     AdoptDeployment,
     ApplyDeployment,
+    BeginRun,
     ClearProblem,
     CrawlJobView,
     CreateDeployment,
     DeleteCrawlJob,
     DeleteDeployment,
+    DeleteRun,
     DeploymentView,
     Event,
     Key,
@@ -271,10 +273,12 @@ def _acted(seen: Observation, action: Action) -> Observation:
         case DeleteCrawlJob():
             return replace(seen, crawljob=replace(view, deleted_at=seen.now))
         case RecordJob():
-            known = {} if row is None else {"started_at": row.started_at, "finished_at": row.finished_at}
+            assert view.job is not None
+            kept = ("started_at", "finished_at", "run", "run_id")
+            known = {"run": view.job.spec.run or 1} if row is None else {name: getattr(row, name) for name in kept}
             recorded = row_of(view, **known)
-            counts = seen.progress or progress_of(recorded, covered=0, searches=0, last_commit_at=None)
-            return replace(seen, row=recorded, progress=counts, bucket=bucket(recorded) if recorded.bucket else None)
+            counted = seen.progress or progress_of(recorded, covered=0, searches=0, last_commit_at=None)
+            return replace(seen, row=recorded, progress=counted, bucket=bucket(recorded) if recorded.bucket else None)
         case SeedFrontier():
             known_now = FrontierView(True, pending=100)
             return replace(
@@ -289,6 +293,14 @@ def _acted(seen: Observation, action: Action) -> Observation:
         case ReleaseJob():
             assert row is not None
             return replace(seen, row=replace(row, released_at=seen.now + timedelta(seconds=12.75)))
+        case BeginRun(_, number):
+            assert row is not None
+            return begun(seen, number)
+        case DeleteRun(_, number):
+            before = tuple(
+                replace(run, data_deleted_at=seen.now) if run.number == number else run for run in seen.ended_runs or ()
+            )
+            return replace(seen, ended_runs=before)
         case CreateDeployment(manifest) | ApplyDeployment(manifest):
             backends = manifest["metadata"]["annotations"].get(names.ANNOTATION_BACKENDS, "")
             made = workers_of(view, replicas=manifest["spec"]["replicas"], backends=backends)
@@ -306,13 +318,21 @@ def _acted(seen: Observation, action: Action) -> Observation:
             return replace(seen, row=None, progress=None)
         case ReplayDeadLetters():
             assert row is not None
-            before = seen.progress
-            if before is None or not before.dead_letters:
+            counts = seen.progress
+            if counts is None or not counts.dead_letters:
                 return seen
-            replayed = replace(before, open_ranges=before.dead_letters)
+            replayed = replace(counts, open_ranges=counts.dead_letters)
             return replace(seen, row=replace(row, finished_at=None), progress=replayed)
         case Unfreeze():
             return replace(seen, bucket=None if seen.bucket is None else replace(seen.bucket, frozen_until=None))
         case ClearProblem():
             assert row is not None
             return replace(seen, row=replace(row, problem_reason=None, problem_message=None, problem_at=None))
+
+
+def begun(seen: Observation, number: int) -> Observation:
+    """The next run has begun: what Redis has is of the one before."""
+    assert seen.row is not None
+    row = replace(seen.row, run=number, run_id=seen.row.run_id + 1, started_at=seen.now, finished_at=None)
+    counts = progress_of(row, covered=0, searches=0, requests=0, artists=0, artists_new=0, last_commit_at=None)
+    return replace(seen, row=row, progress=counts, open_missing=True, memory=Memory())

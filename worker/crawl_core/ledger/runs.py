@@ -52,8 +52,14 @@ async def latest(ledger: Ledger, job_id: int, *, limit: int | None = 5) -> list[
     return await ledger.rows("runs.all", {"job_id": job_id, "max_rows": limit}, into=RunRow)
 
 
-async def compare(ledger: Ledger, job_id: int) -> bool:
-    """Count what one run that has ended added and lost against the one before; False where none is left to be.
+async def ended(ledger: Ledger, job_id: int, *, limit: int = 5) -> list[RunRow]:
+    """A job's runs that have ended, the latest first: no range of the current one is read."""
+    return await ledger.rows("runs.ended", {"job_id": job_id, "max_rows": limit}, into=RunRow)
+
+
+async def compare(ledger: Ledger, job_id: int | None = None) -> bool:
+    """Count what one run that has ended added and lost against the one before, of this job or of any; False where none
+    is left to be.
 
     Reads the artists of both: seconds where they are millions.
     """

@@ -75,10 +75,13 @@ class RunRecord(Section):
     """Distinct artists returned to it."""
 
     new: Count = 0
-    """Of those, the ones that were new to the ledger."""
+    """Of those, the ones that the run before had not returned; until that is counted, those new to the source."""
 
-    gone: Count = 0
-    """Artists of the run before that were not returned to it. Counted when it has ended."""
+    gone: Maybe[Count] = None
+    """Artists of the run before that were not returned to it. Counted when it has ended and both runs are there."""
+
+    data_deletion_time: Maybe[Instant] = None
+    """When its rows were deleted; these counts stay."""
 
 
 class Handled(Section):
@@ -89,6 +92,9 @@ class Handled(Section):
 
     unfreeze: Maybe[Annotated[str, Field(max_length=256)]] = None
     """Of artistcrawl.dev/unfreeze."""
+
+    delete_run: Maybe[Annotated[str, Field(max_length=256)]] = None
+    """Of artistcrawl.dev/delete-run."""
 
 
 class Attempt(Section):

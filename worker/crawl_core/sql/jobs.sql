@@ -32,14 +32,16 @@ WHERE j.id = %(job_id)s AND j.deleted_at IS NULL AND n.finished_at IS NOT NULL F
 
 -- name: open_run
 -- The job's next run, without ranges yet: in a transaction with those only. After the first one the job is closed: its
--- limits stopped to count when the run before had ended, and count again from now on (see close).
+-- limits stopped to count when the run before had ended, and count again from now on (see close). What workers noted of
+-- the run before says nothing of this one.
 --
 -- ARGS    job_id, number, total: strings of the keyspace
 -- RESULT  one row (run_id)
 -- TIME    now()
 UPDATE crawl_job SET
     run_id = open_run(id, %(number)s, %(total)s),
-    released_at = CASE WHEN run_id IS NOT NULL THEN 'infinity'::timestamptz END
+    released_at = CASE WHEN run_id IS NOT NULL THEN 'infinity'::timestamptz END,
+    problem_reason = NULL, problem_message = NULL, problem_at = NULL
 WHERE id = %(job_id)s RETURNING run_id;
 
 -- name: copy_ranges

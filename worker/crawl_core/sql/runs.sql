@@ -6,15 +6,30 @@
 -- TIME    none
 SELECT run_id FROM crawl_job WHERE id = %(job_id)s;
 
+-- fragment: run_row
+-- The fields of RunRow, of the view `runs`.
+run_id AS id, run AS number, started_at, finished_at, strings AS total, covered, searches, requests, artists,
+artists_new, added, gone, dead_letters, incomplete, data_deleted_at
+
 -- name: all
 -- A job's runs, the latest first.
 --
 -- ARGS    job_id, max_rows
 -- RESULT  rows, the fields of RunRow
 -- TIME    none
-SELECT run_id AS id, run AS number, started_at, finished_at, strings AS total, covered, searches, requests, artists,
-       artists_new, added, gone, dead_letters, incomplete, data_deleted_at
+SELECT
+-- include: run_row
 FROM runs WHERE job_id = %(job_id)s ORDER BY run DESC LIMIT %(max_rows)s;
+
+-- name: ended
+-- A job's runs that have ended, the latest first. Reads no range: for each look at a job.
+--
+-- ARGS    job_id, max_rows
+-- RESULT  rows, the fields of RunRow
+-- TIME    none
+SELECT
+-- include: run_row
+FROM runs WHERE job_id = %(job_id)s AND finished_at IS NOT NULL ORDER BY run DESC LIMIT %(max_rows)s;
 
 -- name: find
 -- A job's run by its number.
@@ -27,13 +42,13 @@ SELECT id FROM crawl_run WHERE job_id = %(job_id)s AND number = %(number)s;
 -- name: to_compare
 -- A run that has ended and was not compared with the one before it, both of whose rows are all here.
 --
--- ARGS    job_id
+-- ARGS    job_id (null: of any job)
 -- RESULT  one row (run_id, before_id), or none
 -- TIME    none
 SELECT n.id AS run_id, b.id AS before_id
 FROM crawl_run n JOIN crawl_run b ON b.job_id = n.job_id
  AND b.number = (SELECT max(number) FROM crawl_run WHERE job_id = n.job_id AND number < n.number)
-WHERE n.job_id = %(job_id)s AND n.finished_at IS NOT NULL AND b.finished_at IS NOT NULL AND n.added IS NULL
+WHERE (%(job_id)s::bigint IS NULL OR n.job_id = %(job_id)s) AND n.finished_at IS NOT NULL AND b.finished_at IS NOT NULL AND n.added IS NULL
   AND n.deleted_at IS NULL AND b.deleted_at IS NULL
 ORDER BY n.id LIMIT 1;
 

@@ -61,7 +61,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
-def shown_in(opened: Terminal, monkeypatch: pytest.MonkeyPatch) -> tuple[View, str]:
+def shown_in(opened: Terminal, monkeypatch: pytest.MonkeyPatch, seen: Snapshot = SEEN) -> tuple[View, str]:
     """What is seen of an event and a moment."""
     monkeypatch.setattr(sys, "stdout", opened.stream)
     # rich asks the program's own standard streams how large the terminal is.
@@ -69,7 +69,7 @@ def shown_in(opened: Terminal, monkeypatch: pytest.MonkeyPatch) -> tuple[View, s
     view = open_view(json=False, colour=True)
     with view:
         view.event("starting")
-        view.update(SEEN)
+        view.update(seen)
     return view, opened.read()
 
 
@@ -146,8 +146,7 @@ def test_what_an_encoding_lacks_is_escaped_and_ends_nothing(encoding: str, monke
 
 @pytest.mark.parametrize("columns", [30, 100])
 def test_picture_and_line_name_the_run(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    with terminal(columns) as screen:
-        monkeypatch.setattr(sys, "stdout", screen.stream)
-        with open_view(json=False, colour=False) as view:
-            view.update(replace(SEEN, run=7))
-        assert "run 7" in screen.read()
+    with terminal(columns) as opened:
+        view, shown = shown_in(opened, monkeypatch, replace(SEEN, run=7))
+    assert isinstance(view, PlainView) == (columns < 60)
+    assert "run 7" in shown

@@ -137,7 +137,9 @@ async def test_the_longest_timeout_that_was_ever_in_force_is_remembered(ledger, 
 
 
 async def test_a_bucket_that_is_used_again_remembers_the_timeouts_of_jobs_that_ended(ledger, rows):
-    await ended_by_finish(ledger, await record(ledger, limited("one", 7, "30s", "Even", timeout="60s")))
+    ended = await record(ledger, limited("one", 7, "30s", "Even", timeout="60s"))
+    await ended_by_finish(ledger, ended)
+    await later(ledger, ended, seconds=3600)
     await record(ledger, limited("two", 7, "30s", "Even", timeout="5s"), uid="uid-2")
     row, _ = await rows.ensure("credential:test")
     assert (row.limits.request_timeout_s, row.longest_timeout_s) == (5.0, 60.0)

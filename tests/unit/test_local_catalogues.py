@@ -42,17 +42,17 @@ def recorded(dataset: str | None = None) -> JobRow:
 
 
 def test_a_new_jobs_catalogue_is_its_dataset() -> None:
-    assert of_catalogue(job(), CSV, recorded=None).spec.source.dataset == "my_artists.csv"
-    assert detail_of(of_catalogue(job(), CSV, recorded=None), CSV) == {"catalogue": "my artists.csv"}
+    assert of_catalogue(job(), CSV, recorded=None, detail={}).spec.source.dataset == "my_artists.csv"
+    assert detail_of(of_catalogue(job(), CSV, recorded=None, detail={}), CSV) == {"catalogue": "my artists.csv"}
 
 
 def test_a_new_job_without_a_catalogue_has_the_made_up_artists() -> None:
-    assert of_catalogue(job(), None, recorded=None) == job()
+    assert of_catalogue(job(), None, recorded=None, detail={}) == job()
     assert detail_of(job(), None) == {"seed": sandbox.parser().get_default("seed")}
 
 
 def test_a_dataset_that_is_stated_is_kept_whatever_the_catalogue() -> None:
-    assert of_catalogue(job(dataset="mine"), CSV, recorded=None).spec.source.dataset == "mine"
+    assert of_catalogue(job(dataset="mine"), CSV, recorded=None, detail={}).spec.source.dataset == "mine"
     assert detail_of(job(dataset="mine"), CSV) == {"catalogue": "my artists.csv"}
 
 
@@ -60,18 +60,30 @@ def test_a_dataset_that_is_stated_is_kept_whatever_the_catalogue() -> None:
 def test_a_source_elsewhere_has_no_catalogue(source: dict[str, object]) -> None:
     terms = {"spotify": {"termsAccepted": True}, "credentialsSecretRef": {"name": "s"}} if "type" in source else {}
     elsewhere = job(**source, **terms)
-    assert of_catalogue(elsewhere, CSV, recorded=None) == elsewhere
+    assert of_catalogue(elsewhere, CSV, recorded=None, detail={}) == elsewhere
     assert detail_of(elsewhere, CSV) is None
 
 
-def test_a_job_that_was_recorded_as_the_sandbox_goes_on_with_any_catalogue() -> None:
-    assert of_catalogue(job(), CSV, recorded=recorded()) == job()
+def test_a_job_of_whose_sandbox_nothing_was_noted_goes_on_with_any_catalogue() -> None:
+    assert of_catalogue(job(), CSV, recorded=recorded(), detail={}) == job()
     assert detail_of(job(), CSV) is None
 
 
 def test_a_job_goes_on_with_the_catalogue_of_the_same_name_only() -> None:
-    before = recorded(dataset_of(CSV))
-    assert of_catalogue(job(), Path("elsewhere/my artists.csv"), recorded=before).spec.source.dataset == dataset_of(CSV)
+    before, detail = recorded(dataset_of(CSV)), {"catalogue": CSV.name}
+    moved = of_catalogue(job(), Path("elsewhere/my artists.csv"), recorded=before, detail=detail)
+    assert moved.spec.source.dataset == dataset_of(CSV)
     for other in (None, Path("others.csv")):
         with pytest.raises(ConfigurationError, match=r'give --catalogue .* source\.dataset: "my_artists\.csv"'):
-            of_catalogue(job(), other, recorded=before)
+            of_catalogue(job(), other, recorded=before, detail=detail)
+
+
+def test_a_job_of_the_made_up_artists_is_not_gone_on_with_from_a_catalogue() -> None:
+    """Unless it says that the file has the same artists."""
+    detail = detail_of(job(), None)
+    assert detail
+    assert of_catalogue(job(), None, recorded=recorded(), detail=detail) == job()
+    with pytest.raises(ConfigurationError, match=r'leave --catalogue out, or write source\.dataset: "sandbox"'):
+        of_catalogue(job(), CSV, recorded=recorded(), detail=detail)
+    stated = job(dataset="sandbox")
+    assert of_catalogue(stated, CSV, recorded=recorded(), detail=detail) == stated

@@ -113,6 +113,12 @@ async def all(ledger: Ledger) -> list[JobRow]:
     return await ledger.rows("jobs.all", into=JobRow)
 
 
+async def source_detail(ledger: Ledger, job_id: int) -> Mapping[str, Any]:
+    """What is known of the job's source beside its name; empty: nothing, as before that was noted."""
+    detail: Mapping[str, Any] = await ledger.value("jobs.source_detail", {"job_id": job_id})
+    return detail
+
+
 async def note_source(ledger: Ledger, job_id: int, detail: Mapping[str, Any]) -> None:
     """Remember what is known of the job's source beside its name, such as {"catalogue": "artists.csv"}."""
     await ledger.run("jobs.note_source", {"job_id": job_id, "detail": msgspec.json.encode(detail).decode()})

@@ -106,6 +106,14 @@ SELECT
 -- include: job_row
 FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id WHERE j.deleted_at IS NULL ORDER BY j.id;
 
+-- name: source_detail
+-- What is known of a job's source beside its name.
+--
+-- ARGS    job_id
+-- RESULT  one value, an object
+-- TIME    none
+SELECT s.detail FROM crawl_job j JOIN source s ON s.id = j.source_id WHERE j.id = %(job_id)s;
+
 -- name: note_source
 -- Note what is known of a job's source beside its name.
 --

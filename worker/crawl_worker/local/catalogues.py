@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,27 @@ _MADE_UP = {"seed": 0}
 """What the sandbox has without a catalogue."""
 
 
-def of_catalogue(job: CrawlJob, catalogue: Path | None, *, recorded: JobRow | None) -> CrawlJob:
+def of_catalogue(
+    job: CrawlJob, catalogue: Path | None, *, recorded: JobRow | None, detail: Mapping[str, Any]
+) -> CrawlJob:
     """The job with its catalogue's name as dataset, where it states none.
 
-    One that was recorded as `sandbox` goes on with any catalogue. Raises ConfigurationError where another catalogue
-    would mix with the recorded one.
+    `detail` is what the recorded job's source row says of the sandbox. Where that is nothing, as in ledgers of before
+    it was noted, a job goes on with any catalogue. Raises ConfigurationError where another one would mix with what was
+    crawled.
     """
     source = job.spec.source
     if not has_own_sandbox(source) or source.dataset is not None:
         return job
     before = None if recorded is None else recorded.crawl_job.spec.source
-    if before is not None and (before.dataset is None or before.base_url is not None):
+    if before is not None and (before.base_url is not None or (before.dataset is None and not detail)):
         return job
     wanted = source.dataset_in_force if catalogue is None else dataset_of(catalogue)
     if before is not None and before.dataset_in_force != wanted:
+        as_before = "leave --catalogue out" if before.dataset is None else "give --catalogue with the file of that name"
         raise ConfigurationError(
             f"{job.metadata.namespace}/{job.metadata.name} was crawled from {before.dataset_in_force}, "
-            f"not from {wanted}, and the two would mix: give --catalogue with the file of that name, or write "
+            f"not from {wanted}, and the two would mix: {as_before}, or write "
             f"source.dataset: {json.dumps(before.dataset_in_force)} where it has the same artists, "
             "or another metadata.name"
         )

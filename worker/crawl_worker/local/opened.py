@@ -90,7 +90,8 @@ async def open_all(
         recorded = await jobs.find(ledger, job.metadata.namespace, job.metadata.name)
         if recorded is not None and options.again:
             await next_runs.check(ledger, recorded)
-        job = of_catalogue(job, options.catalogue, recorded=recorded)
+        known = {} if recorded is None else await jobs.source_detail(ledger, recorded.id)
+        job = of_catalogue(job, options.catalogue, recorded=recorded, detail=known)
         row = await lifecycle.prepare(
             ledger, job, uid=_uid(recorded, shared_redis=bool(options.urls.redis)), client_id=who.client_id
         )

@@ -193,6 +193,7 @@ async def test_a_replay_reopens_the_job_with_a_range_that_covers_nothing(ledger)
     (range_id,) = await dead_letters.replay(ledger, job.id, ["aa03"])
     assert (await jobs.get(ledger, job.id)).finished_at is None
     assert await jobs.finish(ledger, job.id) is False
+    await jobs.reopen(ledger, job.uid)
     row, owner = await take(ledger, range_id)
     assert (row.first, row.last, row.length, row.counts_coverage) == ("aa03", "aa03", 4, False)
     await batches.commit(ledger, batch_of(row, owner, strings=["aa03"], cursor=None))
@@ -213,6 +214,20 @@ async def test_a_deleted_job_replays_nothing(ledger):
     await bury(ledger, job, "aa03")
     await jobs.mark_deleted(ledger, job.id)
     assert await dead_letters.replay(ledger, job.id) == []
+
+
+async def test_a_replay_of_a_run_that_had_ended_closes_the_job_until_its_limits_count(ledger):
+    """One of a run that goes on does not: nobody's limits have changed."""
+    closed = "SELECT released_at = 'infinity' FROM crawl_job"
+    job = await record(ledger)
+    await bury(ledger, job, "aa03")
+    await bury(ledger, job, "aa13")
+    assert await dead_letters.replay(ledger, job.id, ["aa03"])
+    assert await value(ledger, closed) is None
+    await finish_all(ledger, job)
+    assert await jobs.finish(ledger, job.id)
+    assert await dead_letters.replay(ledger, job.id, ["aa13"])
+    assert await value(ledger, closed) is True
 
 
 async def test_finishing_while_a_replay_commits_does_not_close_the_reopened_job(ledger):

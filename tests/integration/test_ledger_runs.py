@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from support.fakes.ledgers import (
+    NOW_US,
     artist,
     batch_of,
     crawljob,
@@ -16,8 +17,8 @@ from support.fakes.ledgers import (
     value,
 )
 
-from crawl_core.ledger import batches, jobs, ranges, runs
-from crawl_core.values.rows import Counters
+from crawl_core.ledger import batches, dead_letters, jobs, ranges, runs
+from crawl_core.values.rows import Counters, DeadLetterRow
 
 LARGE = {"minLength": 4, "maxLength": 4}
 """1,679,616 strings: a run of its own tables."""
@@ -185,3 +186,69 @@ async def test_an_artists_key_is_drawn_once_however_often_it_is_returned(ledger)
     row, owner = await taken_first_range(ledger, job)
     await batches.commit(ledger, batch_of(row, owner, artists=[artist("B")]))
     assert await value(ledger, "SELECT array_agg(key ORDER BY key) FROM artist") == [1, 2]
+
+
+async def test_a_replay_makes_a_run_be_compared_anew(ledger):
+    job = await record(ledger)
+    await crawl_all(ledger, job, "A", "B")
+    second = await again(ledger, job)
+    letter = DeadLetterRow("aa05", "timeout", 8, "no answer", NOW_US)
+    row, owner = await taken_first_range(ledger, second)
+    buried = batch_of(row, owner, dead_letters=[letter], cursor=None, counters=Counters(covered=36))
+    assert await batches.commit(ledger, buried)
+    await crawl_all(ledger, second, "A", strings=())
+    assert await runs.compare(ledger, job.id)
+    assert (await runs.latest(ledger, job.id))[0].gone == 1
+    (range_id,) = await dead_letters.replay(ledger, job.id)
+    assert (await runs.latest(ledger, job.id))[0].gone is None
+    await jobs.reopen(ledger, job.uid)
+    row, owner = await take(ledger, range_id)
+    assert await batches.commit(ledger, batch_of(row, owner, cursor=None, artists=[artist("B")], strings=["aa05"]))
+    assert await jobs.finish(ledger, job.id)
+    assert await runs.compare(ledger, job.id)
+    assert (await runs.latest(ledger, job.id))[0].gone == 0
+
+
+async def test_a_run_whose_rows_go_is_not_compared_any_more(ledger):
+    """Between finding it and comparing it: what is counted of rows that go is wrong for good."""
+    job = await record(ledger)
+    await crawl_all(ledger, job, "A", "B")
+    second = await again(ledger, job)
+    await crawl_all(ledger, second, "A", "B")
+    found = {"run_id": second.run_id, "before_id": job.run_id}
+    assert await runs.delete(ledger, job.id, 1)
+    assert await ledger.run("runs.compare", found) == 0
+    await value(ledger, f"UPDATE crawl_run SET deleted_at = NULL WHERE id = {job.run_id} RETURNING 1")
+    assert await ledger.run("runs.compare", found) == 1
+    assert await ledger.run("runs.compare", found) == 0
+
+
+async def test_a_run_that_begins_while_its_job_is_deleted_goes_with_it(ledger):
+    job = await record(ledger)
+    await crawl_all(ledger, job, "A")
+    await again(ledger, job)
+    await jobs.mark_deleted(ledger, job.id)
+    await value(
+        ledger, "UPDATE crawl_run SET deleted_at = NULL WHERE number = 2 RETURNING 1"
+    )  # as one that came between
+    while await jobs.reap(ledger):
+        pass
+    counts = await table_counts(ledger)
+    assert (counts["crawl_range"], counts["search"], await value(ledger, "SELECT count(*) FROM crawl_run")) == (0, 0, 0)
+
+
+async def test_tables_that_somebody_reads_hold_up_no_other_deletion_and_are_tried_once_a_call(ledger):
+    large = await record(ledger, crawljob(keyspace=LARGE))
+    small = await record(ledger, crawljob("small"), uid="uid-2")
+    async with ledger.transaction() as reader:
+        await reader.execute(f"SELECT count(*) FROM search_{large.run_id}".encode())
+        for job in (large, small):
+            await jobs.mark_deleted(ledger, job.id)
+        while await jobs.reap(ledger):
+            pass
+        assert await jobs.held(ledger)
+        assert await value(ledger, "SELECT array_agg(name) FROM crawl_job") == ["artists"]
+    while await jobs.reap(ledger):
+        pass
+    assert not await jobs.held(ledger)
+    assert await value(ledger, "SELECT count(*) FROM crawl_job") == 0

@@ -25,6 +25,8 @@ async def replay(ledger: Ledger, job_id: int, strings: Sequence[str] | None = No
 async def incomplete(ledger: Ledger, job_id: int) -> list[IncompleteSearch]:
     """Strings of a job's current run that ended with fewer results than their total said, in string order."""
     run_id = await ledger.value("runs.current", {"job_id": job_id})
+    if run_id is None:
+        return []
     return await ledger.rows("dead_letters.list_incomplete", {"run_id": run_id}, into=IncompleteSearch, run_id=run_id)
 
 
@@ -32,4 +34,6 @@ async def replay_incomplete(ledger: Ledger, job_id: int, strings: Sequence[str] 
     """As `replay`, of strings that ended with fewer results than their total said."""
     arguments = {"job_id": job_id, "strings": None if strings is None else list(strings)}
     run_id = await ledger.value("runs.current", {"job_id": job_id})
+    if run_id is None:
+        return []
     return await ledger.values("dead_letters.replay_incomplete", arguments, run_id=run_id)

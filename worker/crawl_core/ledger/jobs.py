@@ -195,11 +195,10 @@ async def mark_deleted(ledger: Ledger, job_id: int) -> None:
 
 
 async def reap(ledger: Ledger, *, chunk: int = 5_000) -> bool:
-    """Delete some rows of one run, or of one job, that is to go; artists stay. False: nothing is left to delete."""
-    run_id: int | None = await ledger.value("reaper.pick")
-    if run_id is not None:
-        await _empty(ledger, run_id, chunk)
-        return True
+    """Delete some rows of a run, or of a job, that is to go; artists stay. False: nothing is left but what is held."""
+    for run_id in await ledger.values("reaper.runs"):
+        if await _empty(ledger, run_id, chunk):
+            return True
     job_id: int | None = await ledger.value("reaper.pick_job")
     if job_id is None:
         return False
@@ -208,12 +207,19 @@ async def reap(ledger: Ledger, *, chunk: int = 5_000) -> bool:
     return True
 
 
-async def _empty(ledger: Ledger, run_id: int, chunk: int) -> None:
+async def held(ledger: Ledger) -> bool:
+    """Whether runs are to go whose tables somebody reads, after `reap` has nothing left to do."""
+    return bool(await ledger.values("reaper.runs"))
+
+
+async def _empty(ledger: Ledger, run_id: int, chunk: int) -> bool:
+    """Delete some rows of a run. False: its tables are held, and nothing was deleted."""
     if await ledger.run("reaper.ranges", {"run_id": run_id, "max_rows": chunk}):
-        return
+        return True
     if not await ledger.value("reaper.own_tables", {"run_id": run_id}):
-        return
+        return False
     for table in ("searches", "artists", "dead_letters"):
         if await ledger.run(f"reaper.{table}", {"run_id": run_id, "max_rows": chunk}):
-            return
+            return True
     await ledger.run("reaper.emptied", {"run_id": run_id})
+    return True

@@ -12,6 +12,9 @@ FROM dead_letter WHERE run_id = (SELECT run_id FROM crawl_job WHERE id = %(job_i
 -- Have dead letters searched again: one range each, which covers nothing, since they are counted as covered already.
 -- The run is unfinished from the same instant. A string that is being replayed already is passed over.
 --
+-- Where the run had ended its limits had stopped to count. So the job is closed until the first claim has brought them back
+-- (test_a_replay_of_a_run_that_had_ended_closes_the_job_until_its_limits_count).
+--
 -- ARGS    job_id, strings: an array of them, or null for all
 -- RESULT  rows (id of a new range), in string order; none for a deleted job
 -- TIME    none
@@ -30,7 +33,11 @@ WITH job AS MATERIALIZED (
     UPDATE dead_letter d SET replay_range = a.id FROM added a
     WHERE d.run_id = a.run_id AND d.string = a.first
 ), reopened AS (
-    UPDATE crawl_run SET finished_at = NULL, replays = replays + 1 WHERE id IN (SELECT run_id FROM added)
+    UPDATE crawl_run SET finished_at = NULL, replays = replays + 1, compared_with = NULL, added = NULL, gone = NULL
+    WHERE id IN (SELECT run_id FROM added)
+), closed AS (
+    UPDATE crawl_job j SET released_at = 'infinity' FROM crawl_run n
+    WHERE j.run_id IN (SELECT run_id FROM added) AND n.id = j.run_id AND n.finished_at IS NOT NULL
 )
 SELECT id FROM added ORDER BY first;
 
@@ -67,6 +74,10 @@ WITH job AS MATERIALIZED (
     SELECT run_id, length(string), string, string, jsonb_build_object('string', string), false FROM incomplete
     RETURNING id, run_id, first
 ), reopened AS (
-    UPDATE crawl_run SET finished_at = NULL, replays = replays + 1 WHERE id IN (SELECT run_id FROM added)
+    UPDATE crawl_run SET finished_at = NULL, replays = replays + 1, compared_with = NULL, added = NULL, gone = NULL
+    WHERE id IN (SELECT run_id FROM added)
+), closed AS (
+    UPDATE crawl_job j SET released_at = 'infinity' FROM crawl_run n
+    WHERE j.run_id IN (SELECT run_id FROM added) AND n.id = j.run_id AND n.finished_at IS NOT NULL
 )
 SELECT id FROM added ORDER BY first;

@@ -1,10 +1,12 @@
--- name: pick
--- A run whose rows are to go and are still here.
+-- name: runs
+-- Runs whose rows are to go and are still here. All of a deleted job's: one that began while the job was being deleted is
+-- not marked (test_a_run_that_begins_while_its_job_is_deleted_goes_with_it).
 --
 -- ARGS    none
--- RESULT  one row (id) or none
+-- RESULT  rows (id), in order: those with tables of their own last, since somebody may hold them
 -- TIME    none
-SELECT id FROM crawl_run WHERE deleted_at IS NOT NULL AND NOT emptied ORDER BY id LIMIT 1;
+SELECT n.id FROM crawl_run n JOIN crawl_job j ON j.id = n.job_id
+WHERE NOT n.emptied AND (n.deleted_at IS NOT NULL OR j.deleted_at IS NOT NULL) ORDER BY n.id;
 
 -- name: ranges
 -- Some of its ranges. They go first: without its range no commit adds anything.

@@ -48,7 +48,8 @@ SELECT id FROM crawl_run WHERE job_id = %(job_id)s AND number = %(number)s;
 SELECT n.id AS run_id, b.id AS before_id
 FROM crawl_run n JOIN crawl_run b ON b.job_id = n.job_id
  AND b.number = (SELECT max(number) FROM crawl_run WHERE job_id = n.job_id AND number < n.number)
-WHERE (%(job_id)s::bigint IS NULL OR n.job_id = %(job_id)s) AND n.finished_at IS NOT NULL AND b.finished_at IS NOT NULL AND n.added IS NULL
+WHERE (%(job_id)s::bigint IS NULL OR n.job_id = %(job_id)s)
+  AND n.finished_at IS NOT NULL AND b.finished_at IS NOT NULL AND n.added IS NULL
   AND n.deleted_at IS NULL AND b.deleted_at IS NULL
 ORDER BY n.id LIMIT 1;
 
@@ -60,13 +61,16 @@ ORDER BY n.id LIMIT 1;
 -- TIME    none
 --
 -- Both are read in the order of their keys and merged: no more memory for ten million artists than for ten.
+-- That takes seconds, in which the run may be reopened and end again, or the rows of either be deleted: then nothing is
+-- written (test_a_run_whose_rows_go_is_not_compared_any_more).
 UPDATE crawl_run n SET compared_with = %(before_id)s, added = c.added, gone = c.gone
-FROM (
+FROM crawl_run as_read, crawl_run before, (
     SELECT count(*) FILTER (WHERE b.artist_key IS NULL) AS added, count(*) FILTER (WHERE a.artist_key IS NULL) AS gone
     FROM (SELECT artist_key FROM run_artist WHERE run_id = %(run_id)s) a
     FULL JOIN (SELECT artist_key FROM run_artist WHERE run_id = %(before_id)s) b USING (artist_key)
 ) c
-WHERE n.id = %(run_id)s AND n.finished_at IS NOT NULL;
+WHERE n.id = %(run_id)s AND as_read.id = n.id AND before.id = %(before_id)s AND n.finished_at IS NOT NULL
+  AND n.added IS NULL AND n.replays = as_read.replays AND n.deleted_at IS NULL AND before.deleted_at IS NULL;
 
 -- name: delete
 -- Have a run's rows deleted: not of the current one, and not twice. Its own row stays, and says when it was.

@@ -18,7 +18,7 @@ from crawl_core.wording import number
 from crawl_worker.commands.asking import agreed
 from crawl_worker.commands.job_names import full_name
 from crawl_worker.commands.job_status import QUIET_AFTER_S
-from crawl_worker.commands.jobs import named
+from crawl_worker.commands.jobs import named, reaped
 from crawl_worker.commands.output import say
 from crawl_worker.data.backends import add_flags, answering, backends
 
@@ -48,9 +48,7 @@ async def _act(url: str, name: str, *, sure: bool) -> int:
             say(f"{name} stays as it is")
             return 1
         await jobs.mark_deleted(ledger, job.id)
-        # A commit in flight holds the request log for a moment; the statement that waits for it does so in the server.
-        while await jobs.reap(ledger):
-            pass
+        await reaped(ledger)
         left = [full_name(row) for row in await jobs.all(ledger)]
     finally:
         await ledger.close()

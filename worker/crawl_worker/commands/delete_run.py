@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from crawl_core.errors import ConfigurationError
 from crawl_core.job.runs import line, view_of
-from crawl_core.ledger import jobs, runs
+from crawl_core.ledger import runs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.runs import RunRow
 from crawl_worker.commands.asking import agreed
 from crawl_worker.commands.job_names import full_name
-from crawl_worker.commands.jobs import named, numbered
+from crawl_worker.commands.jobs import named, numbered, reaped
 from crawl_worker.commands.output import say
 from crawl_worker.data.backends import add_flags, answering, backends
 
@@ -64,8 +64,7 @@ async def _delete(ledger: Ledger, job: JobRow, number: int) -> None:
     while await runs.compare(ledger, job.id):
         pass
     await runs.delete(ledger, job.id, number)
-    while await jobs.reap(ledger):
-        pass
+    await reaped(ledger)
 
 
 def check(job: JobRow, run: RunRow) -> None:

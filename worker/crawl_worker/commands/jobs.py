@@ -5,12 +5,18 @@ Names are `name` or `namespace/name`; of several jobs none is guessed.
 
 from __future__ import annotations
 
+import asyncio
+
 from crawl_core.errors import ConfigurationError
 from crawl_core.ledger import jobs, runs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.jobs import JobRow
 from crawl_core.values.runs import RunRow
 from crawl_worker.commands.job_names import full_name
+from crawl_worker.commands.output import remark
+
+HELD_AGAIN_S = 2.0
+"""Seconds between two tries to drop tables that somebody reads: each holds up looks at other runs for a moment."""
 
 
 async def named(ledger: Ledger, name: str | None) -> JobRow:
@@ -36,3 +42,17 @@ async def numbered(ledger: Ledger, job: JobRow, number: int) -> RunRow:
             return run
     known = ", ".join(str(run.number) for run in every)
     raise ConfigurationError(f"{full_name(job)} has no run {number}; it has: {known}")
+
+
+async def reaped(ledger: Ledger) -> None:
+    """Delete the rows of all that is to go, and say for whom it waits."""
+    told = False
+    while True:
+        while await jobs.reap(ledger):
+            pass
+        if not await jobs.held(ledger):
+            return
+        if not told:
+            remark("waiting until nobody reads these rows any more (an export, psql); Ctrl-C leaves them for later")
+        told = True
+        await asyncio.sleep(HELD_AGAIN_S)

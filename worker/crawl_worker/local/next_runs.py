@@ -11,9 +11,16 @@ from crawl_core.ledger import jobs, runs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.jobs import JobRow
 
+LAST_RUN = 2_147_483_647
+"""The greatest number of a run, as of `spec.run`."""
+
 
 async def check(ledger: Ledger, recorded: JobRow) -> None:
     """See before anything is written whether the next run can begin. Raises ConfigurationError where it cannot."""
+    if recorded.run == LAST_RUN:
+        raise ConfigurationError(
+            f"run {LAST_RUN} is the last number there is: write another metadata.name, and smaller numbers as spec.run"
+        )
     if recorded.finished_at is None and not await lifecycle.settle(ledger, recorded):
         raise ConfigurationError(
             f"run {recorded.run} of {recorded.namespace}/{recorded.name} has not ended, and the next begins after it: "

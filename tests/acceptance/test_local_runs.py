@@ -158,7 +158,7 @@ def test_an_earlier_run_is_exported_and_queried_by_its_number(crawled: Crawled) 
         exported = {row["id"] for row in crawled.rows("artists", "--job", "quickstart", "--run", str(number))}
         assert exported == found(crawled, number)
         assert len(crawled.rows("searches", "--run", str(number))) == len(STRINGS)
-    gone = "SELECT id FROM run_artists WHERE run = 2 EXCEPT SELECT id FROM run_artists WHERE run = 3"
+    gone = "SELECT artist_id FROM run_artists WHERE run = 2 EXCEPT SELECT artist_id FROM run_artists WHERE run = 3"
     assert len(crawled.query(gone)) == new_and_gone(crawled)[1]
 
 

@@ -193,7 +193,9 @@ def test_a_dash_is_stdout_and_the_count_is_beside_it(ledger_url, capfd, monkeypa
     monkeypatch.setenv("ARTISTCRAWL_POSTGRES_URL", ledger_url)
     assert cli.main(["export", "artists", "--format", "csv", "--output", "-"]) == 0
     out, err = capfd.readouterr()
-    assert out == "source,market,id,name,popularity,followers,genres,images,first_query,first_seen,last_seen\n"
+    assert (
+        out == "source,source_type,market,id,name,popularity,followers,genres,images,first_query,first_seen,last_seen\n"
+    )
     assert err.startswith("0 artists in stdout")
 
 
@@ -250,7 +252,29 @@ async def test_artists_of_two_sources_in_one_file_are_told_of(two_sources, expor
         ("sandbox", "B"),
         ("sandbox", "C"),
     ]
-    assert err.startswith("artists of 2 sources: mine, sandbox; the columns source and market tell them apart")
+    assert err.startswith("artists of 2 sources: Sandbox:mine, Sandbox:sandbox; the columns source, source_type and")
+
+
+async def test_two_types_that_share_a_datasets_name_are_told_apart(ledger, exported):
+    real = {"type": "Spotify", "spotify": {"termsAccepted": True}, "credentialsSecretRef": {"name": "s"}}
+    sources = {"uid-2": ("Sandbox", {"dataset": "spotify"}), "uid-3": ("Spotify", real)}
+    for uid, (kind, source) in sources.items():
+        job = await record(ledger, crawljob(uid, source=source), uid=uid)
+        row, owner = await take(ledger, (await ranges.open_ids(ledger, job.id, limit=1))[0], job_uid=uid)
+        await batches.commit(ledger, batch_of(row, owner, strings=["aa00"], artists=[artist(f"of-{kind}")]))
+    rows, err, _ = await exported("artists", "--source", "spotify")
+    assert [(row["source"], row["source_type"], row["id"]) for row in rows] == [
+        ("spotify", "Sandbox", "of-Sandbox"),
+        ("spotify", "Spotify", "of-Spotify"),
+    ]
+    assert err.startswith("artists of 2 sources: Sandbox:spotify, Spotify:spotify;")
+    rows, err, _ = await exported("artists", "--source", "Spotify:spotify")
+    assert [row["id"] for row in rows] == ["of-Spotify"]
+    assert err.startswith("1 artists of Spotify:spotify in stdout")
+    assert [row["job"] for row in (await exported("searches", "--source", "Spotify:spotify"))[0]] == ["uid-3"]
+    told = "SELECT array_agg(source_type || ':' || source ORDER BY 1) FROM {} WHERE source = 'spotify'"
+    for view in ("runs", "progress", "searches", "run_artists"):
+        assert await value(ledger, told.format(view)) == ["Sandbox:spotify", "Spotify:spotify"], view
 
 
 async def test_artists_of_one_source_only_are_not_warned_of(ledger, exported):
@@ -268,7 +292,7 @@ async def test_one_source_is_exported_by_its_name(two_sources, exported, what, c
 async def test_an_unknown_source_names_those_there_are(two_sources, exported):
     _, err, status = await exported("artists", "--source", "spotify")
     assert status == 78
-    assert "--source 'spotify' is no source of this ledger; it has: mine, sandbox" in err
+    assert "--source 'spotify' is no source of this ledger; it has: Sandbox:mine, Sandbox:sandbox" in err
 
 
 async def test_a_run_is_exported_by_its_number(ledger, exported):
@@ -281,7 +305,19 @@ async def test_a_run_is_exported_by_its_number(ledger, exported):
         assert (len(rows), err.splitlines()[0].partition(" in ")[0]) == (2, f"2 {what} of default/artists, run 1,")
         rows, err, _ = await exported(what, "--job", "artists")
         assert (rows, err.partition(" in ")[0]) == ([], f"0 {what} of default/artists, run 2 (it goes on),")
-    assert {row["run"] for row in (await exported("searches"))[0]} == {1}
+
+
+async def test_without_a_job_the_searches_of_current_runs_are_exported(ledger, exported):
+    """As of one job without a run; the views say which those are."""
+    (job,) = await jobs.all(ledger)
+    assert [row["run"] for row in (await exported("searches"))[0]] == [1, 1]
+    await value(ledger, "UPDATE search SET total = results + 1 RETURNING 1")
+    await value(ledger, "UPDATE crawl_run SET finished_at = now() RETURNING 1")
+    assert await runs.begin(ledger, job.id, 2)
+    assert (await exported("searches"))[0] == []
+    for view in ("searches", "incomplete_searches"):
+        told = f"SELECT DISTINCT row(run, source, source_type, current)::text FROM {view}"
+        assert await value(ledger, told) == "(1,sandbox,Sandbox,f)", view
 
 
 async def test_a_run_that_is_not_there_or_whose_data_is_deleted_is_refused(ledger, exported):

@@ -89,7 +89,7 @@ async def attack(shape: Hostile, api: HostileApi, crawls: Crawls) -> Measured:
     told = crawls.rows("SELECT problem_message AS told FROM crawl_job WHERE id = %(job)s", row)
     told += crawls.rows("SELECT last_error AS told FROM dead_letter WHERE run_id = %(run)s", row)
     measured.wrong += [f"the ledger has {words}" for r in told for words in unclean_text(r["told"] or "")]
-    if crawls.rows("SELECT id FROM run_artists WHERE job_id = %(job)s AND id = 'evil'", row):
+    if crawls.rows("SELECT artist_id FROM run_artists WHERE job_id = %(job)s AND artist_id = 'evil'", row):
         measured.wrong.append("an answer that nobody asked for was taken")
     measured.wrong = [f"{shape.name}: {sentence}" for sentence in measured.wrong]
     return measured

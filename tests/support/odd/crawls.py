@@ -208,7 +208,7 @@ def _tally(seen: Seen) -> str:
 
 def differences(shape: Shape, seen: Seen, row: JobRow, crawls: Crawls) -> Iterator[str]:
     """What is otherwise than the shape says, each as a sentence."""
-    artists = {r["id"] for r in crawls.rows("SELECT id FROM run_artists WHERE job_id = %(job)s", row)}
+    artists = {r["artist_id"] for r in crawls.rows("SELECT artist_id FROM run_artists WHERE job_id = %(job)s", row)}
     if lost := shape.must_have() - artists:
         yield f"{len(lost)} artists of {len(shape.must_have())} are missing, such as {min(lost)}"
     if more := artists - shape.may_have():

@@ -60,7 +60,7 @@ def prove_ledger(crawl: Crawl, oracle: Oracle, *, dead: Iterable[str] = ()) -> i
         string: min(CAP, len(ids)) for string in strings if (ids := oracle.matching(string))
     }
     artists = oracle.exhaustive(strings)
-    names = dict(crawl.rows(f"SELECT id, name FROM run_artists {of_run}"))
+    names = dict(crawl.rows(f"SELECT artist_id, artist_name FROM run_artists {of_run}"))
     assert names == {artist: oracle.names[artist] for artist in artists}
     counted = crawl.rows(f"SELECT sum(searches), sum(artists), sum(requests) FROM crawl_range {of_run}")[0]
     assert counted[:2] == (len(strings), len(artists))

@@ -31,8 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("what", choices=("artists", "searches", "requests"))
     parser.add_argument("--format", choices=("parquet", "csv", "jsonl"), help="default: by the file's ending")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE", help="- is stdout")
-    parser.add_argument("--source", metavar="NAME", help="of one source only, such as sandbox or spotify")
-    parser.add_argument("--job", metavar="NAME", help="of one job only: name or namespace/name; of its current run")
+    parser.add_argument("--source", metavar="NAME", help="of one source only, such as sandbox or Spotify:spotify")
+    parser.add_argument(
+        "--job",
+        metavar="NAME",
+        help="of one job only: name or namespace/name; of its current run. Without it: all artists, and the searches "
+        "of all jobs' current runs",
+    )
     parser.add_argument(
         "--run", type=int, metavar="N", help="of an earlier run of the job: artistcrawl runs lists them"
     )
@@ -89,15 +94,15 @@ async def _source(ledger: Ledger, arguments: argparse.Namespace) -> str | None:
     """The source that was asked for; a word where artists of several go into one file."""
     every = await sources(ledger)
     wanted: str | None = arguments.source
-    if wanted is not None and wanted not in {each.source for each in every}:
-        known = ", ".join(sorted({each.source for each in every})) or "none"
+    if wanted is not None and not any(wanted in (each.source, each.name) for each in every):
+        known = ", ".join(sorted({each.name for each in every})) or "none"
         raise ConfigurationError(f"--source {wanted!r} is no source of this ledger; it has: {known}")
     if arguments.what == "artists" and arguments.job is None and arguments.run is None:
-        mixed = [each for each in every if each.has_artists and wanted in (None, each.source)]
+        mixed = [each for each in every if each.has_artists and wanted in (None, each.source, each.name)]
         if len(mixed) > 1:
             remark(
-                f"artists of {len(mixed)} sources: {', '.join(map(str, mixed))}; the columns source and market tell "
-                "them apart, and --source NAME exports one"
+                f"artists of {len(mixed)} sources: {', '.join(map(str, mixed))}; the columns source, source_type and "
+                "market tell them apart, and --source TYPE:NAME exports one name's"
             )
     return wanted
 

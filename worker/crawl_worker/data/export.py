@@ -34,6 +34,7 @@ _TIME = "timestamp"
 _COLUMNS: dict[What, dict[str, str]] = {
     "artists": {
         "source": "string",
+        "source_type": "string",
         "market": "string",
         "id": "string",
         "name": "string",
@@ -79,7 +80,7 @@ class Selection:
     job_id: int | None = None
     run_id: int | None = None
     source: str | None = None
-    """A dataset's name."""
+    """A dataset's name, or TYPE:NAME."""
 
 
 EVERYTHING = Selection()
@@ -90,11 +91,17 @@ class SourceRow:
     """A source of the ledger."""
 
     source: str
+    type: str
     market: str | None
     has_artists: bool
 
     def __str__(self) -> str:
-        return self.source if self.market is None else f"{self.source} (market {self.market})"
+        return self.name if self.market is None else f"{self.name} (market {self.market})"
+
+    @property
+    def name(self) -> str:
+        """TYPE:NAME: two types may have the same name."""
+        return f"{self.type}:{self.source}"
 
 
 async def sources(ledger: Ledger) -> list[SourceRow]:

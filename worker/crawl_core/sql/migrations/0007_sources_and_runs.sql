@@ -414,8 +414,8 @@ LEFT JOIN crawl_job j ON j.id = n.job_id;
 
 -- Which artists were returned to which run.
 CREATE VIEW run_artists AS
-SELECT j.namespace, j.name AS job, n.number AS run, n.id = j.run_id AS current, s.dataset AS source, a.id, a.name,
-       j.id AS job_id, l.run_id, l.artist_key
+SELECT j.namespace, j.name, n.number AS run, n.id = j.run_id AS current, s.dataset AS source, a.id AS artist_id,
+       a.name AS artist_name, j.id AS job_id, l.run_id, l.artist_key, s.type AS source_type
 FROM run_artist l
 JOIN crawl_run n ON n.id = l.run_id
 JOIN crawl_job j ON j.id = n.job_id
@@ -435,7 +435,7 @@ SELECT j.namespace, j.name, n.number AS run, n.id = j.run_id AS current, s.datas
        CASE WHEN n.finished_at IS NULL THEN (SELECT count(*) FROM dead_letter d WHERE d.run_id = n.id)
             ELSE n.dead_letters END AS dead_letters,
        CASE WHEN n.finished_at IS NULL THEN r.incomplete ELSE n.incomplete END AS incomplete,
-       n.deleted_at AS data_deleted_at, j.id AS job_id, n.id AS run_id
+       n.deleted_at AS data_deleted_at, j.id AS job_id, n.id AS run_id, s.type AS source_type
 FROM crawl_run n
 JOIN crawl_job j ON j.id = n.job_id
 JOIN source s ON s.id = j.source_id
@@ -453,7 +453,7 @@ SELECT j.namespace, j.name, n.total AS strings, coalesce(r.covered, 0) AS covere
        r.open_ranges, r.done_ranges, r.searches, r.requests, r.artists, r.artists_new, r.truncated,
        (SELECT count(*) FROM dead_letter d WHERE d.run_id = n.id) AS dead_letters,
        r.retries, r.rate_limited, r.changed_at, n.started_at, n.finished_at, j.id AS job_id, n.number AS run,
-       s.dataset AS source
+       s.dataset AS source, s.type AS source_type
 FROM crawl_job j JOIN crawl_run n ON n.id = j.run_id JOIN source s ON s.id = j.source_id, LATERAL (
     SELECT sum(covered)::bigint AS covered,
            count(*) FILTER (WHERE state = 'open') AS open_ranges, count(*) FILTER (WHERE state = 'done') AS done_ranges,
@@ -466,13 +466,14 @@ WHERE j.deleted_at IS NULL;
 
 CREATE VIEW searches AS
 SELECT j.namespace, j.name, s.string, s.pages, s.total, s.results, s.truncated, s.new_artists, s.finished_at, j.id AS job_id,
-       n.number AS run, o.dataset AS source, s.run_id
+       n.number AS run, o.dataset AS source, s.run_id, o.type AS source_type, n.id = j.run_id AS current
 FROM search s JOIN crawl_run n ON n.id = s.run_id JOIN crawl_job j ON j.id = n.job_id JOIN source o ON o.id = j.source_id
 WHERE j.deleted_at IS NULL AND n.deleted_at IS NULL;
 
 CREATE VIEW incomplete_searches AS
-SELECT j.namespace, j.name, s.string, s.results, s.total, s.pages, s.finished_at, j.id AS job_id, n.number AS run
-FROM search s JOIN crawl_run n ON n.id = s.run_id JOIN crawl_job j ON j.id = n.job_id
+SELECT j.namespace, j.name, s.string, s.results, s.total, s.pages, s.finished_at, j.id AS job_id, n.number AS run,
+       o.dataset AS source, o.type AS source_type, n.id = j.run_id AS current
+FROM search s JOIN crawl_run n ON n.id = s.run_id JOIN crawl_job j ON j.id = n.job_id JOIN source o ON o.id = j.source_id
 WHERE s.results < s.total AND NOT s.truncated AND j.deleted_at IS NULL AND n.deleted_at IS NULL;
 
 CREATE VIEW requests AS

@@ -71,9 +71,9 @@ def test_runs_are_listed_the_latest_first(crawled: str, capsys) -> None:
     assert name == "default/artists"
     assert heads.split()[-4:] == ["REQUESTS", "ARTISTS", "NEW", "GONE"]
     assert [(row.split()[0], row.split()[-4:]) for row in rows] == [
-        ("3", ["0", "0", "0", "-"]),
-        ("2", ["2", "2", "1", "-"]),
-        ("1", ["2", "3", "3", "-"]),
+        ("3", ["0", "0", "-", "-"]),
+        ("2", ["2", "2", "-", "-"]),
+        ("1", ["2", "3", "-", "-"]),
     ]
 
 
@@ -82,7 +82,7 @@ def test_runs_as_json_have_every_count(crawled: str, capsys) -> None:
     third, second, first = json.loads(capsys.readouterr().out)
     assert (third["current"], third["finished_at"], third["new"]) == (True, None, None)
     assert (second["run"], second["covered"], second["strings"], second["requests"]) == (2, 72, 72, 2)
-    assert (first["job"], first["artists"], first["new"], first["gone"]) == ("default/artists", 3, 3, None)
+    assert (first["job"], first["artists"], first["new"], first["gone"]) == ("default/artists", 3, None, None)
 
 
 def test_a_deleted_run_leaves_its_counts_the_other_runs_and_all_artists(crawled: str, capsys) -> None:
@@ -131,6 +131,6 @@ def test_at_a_terminal_delete_run_asks_and_says_what_is_lost(crawled: str, capsy
     monkeypatch.setattr(sys, "stdin", terminal)
     assert command(crawled, "delete-run", "artists", "2") == 1
     asked = capsys.readouterr().err
-    assert "default/artists, run 2: 2 artists (1 new) by 2 requests" in asked
+    assert "default/artists, run 2: 2 artists (not compared) by 2 requests" in asked
     assert "Run 3 goes on, and cannot be compared with it then." in asked
     assert in_ledger(crawled, table_counts)["run_artist"] == 5

@@ -54,8 +54,12 @@ def test_a_run_that_waits_is_told_and_no_other() -> None:
     assert [runs.waiting(wanted, current=2) for wanted in (None, 1, 2)] == ["", "", ""]
 
 
-def test_new_artists_are_those_that_the_run_before_had_not_where_both_were_compared() -> None:
-    assert (runs.new_artists(RUN), runs.new_artists(replace(RUN, added=None))) == (12, 10)
+def test_without_a_run_before_nothing_is_called_new() -> None:
+    """Those new to the source are another number: a second job's first run may have none of them."""
+    first = runs.view_of(replace(RUN, number=1, added=None, gone=None))
+    assert (first.new, first.gone) == (None, None)
+    told = runs.line(first, now_s=NOW.timestamp())
+    assert told.startswith("run 1: 812 artists (not compared) by 1,300 requests in 1 h, ended ")
 
 
 def test_a_run_is_told_in_one_line() -> None:
@@ -68,12 +72,12 @@ def test_a_run_is_told_in_one_line() -> None:
 def test_the_current_run_goes_on_and_lacks_what_was_not_compared() -> None:
     current = replace(RUN, finished_at=None, added=None, gone=None)
     told = runs.line(runs.view_of(current), now_s=NOW.timestamp())
-    assert told == "run 2: 812 artists (10 new) by 1,300 requests in 1 h, goes on"
+    assert told == "run 2: 812 artists by 1,300 requests in 1 h, goes on"
 
 
 def test_runs_are_a_table() -> None:
     first = replace(RUN, number=1, added=None, gone=None, artists=1_000)
     lines = runs.table([runs.view_of(RUN), runs.view_of(first)], now_s=NOW.timestamp()).splitlines()
     assert [line.split()[0] for line in lines] == ["RUN", "2", "1"]
-    assert [line.split()[-3:] for line in lines[1:]] == [["812", "12", "3"], ["1,000", "10", "-"]]
+    assert [line.split()[-3:] for line in lines[1:]] == [["812", "12", "3"], ["1,000", "-", "-"]]
     assert len({len(line) for line in lines}) == 1

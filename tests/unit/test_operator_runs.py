@@ -164,14 +164,14 @@ def test_a_later_run_is_recorded_though_the_ledger_lost_the_record() -> None:
 
 def test_the_current_run_is_told_with_the_counts_of_the_status() -> None:
     (current,) = status_of(crawling(ended_runs=())).runs
-    assert current == RunRecord(number=1, start_time="2026-03-01T11:00:00Z", requests=430, artists=900, new=800)
+    assert current == RunRecord(number=1, start_time="2026-03-01T11:00:00Z", requests=430, artists=900)
 
 
 def test_what_a_run_brought_is_against_the_one_before_where_both_were_compared() -> None:
     compared = replace(SECOND, added=7, gone=3)
     second, first = status_of(crawling(row={"finished_at": NOW, "run": 2}, ended_runs=(compared, FIRST))).runs
     assert (second.number, second.new, second.gone, second.completion_time) == (2, 7, 3, "2026-03-01T12:00:00Z")
-    assert (first.number, first.new, first.gone) == (1, 100, None)
+    assert (first.number, first.new, first.gone) == (1, None, None)
 
 
 def test_five_runs_are_told_and_the_current_one_is_the_first_of_them() -> None:

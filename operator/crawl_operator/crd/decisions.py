@@ -19,7 +19,7 @@ OF_THE_OPERATOR = (
     (
         "`source.dataset`, `source.baseURL`",
         "`NameTaken`",
-        "a dataset that is left out, or another address, stands for other data than those recorded",
+        "a dataset that is left out, or of type Spotify another host, stands for other data than those recorded",
     ),
     (
         "the whole spec",
@@ -46,7 +46,9 @@ DECISIONS: tuple[tuple[str, str], ...] = (
     (
         "`source.dataset` and not the address is a part of what a crawl is",
         "A proxy, a mirror or a server that moved would end a crawl of weeks. That another address has the same data "
-        "only a person can say; where nothing is said, another host is other data.",
+        "only a person can say; where nothing is said, another host is other data for type Spotify. Every sandbox is "
+        "the same one, since its address is random in a local run and may change in a cluster: where two have "
+        "different artists, name their datasets.",
     ),
     (
         "Only what decides which answers belong together may not change",

@@ -8,7 +8,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from crawl_core.job.runs import new_artists
 from crawl_core.spec.status import RUNS_KEPT, RunRecord
 from crawl_core.values.runs import RunRow
 from crawl_operator.decide.phase import PhasedCrawl
@@ -43,7 +42,6 @@ def _current(crawl: PhasedCrawl) -> tuple[RunRecord, ...]:
             start_time=instant_text(row.started_at),
             requests=counts.requests,
             artists=counts.artists,
-            new=counts.artists_new,
         ),
     )
 
@@ -51,6 +49,7 @@ def _current(crawl: PhasedCrawl) -> tuple[RunRecord, ...]:
 def _record(run: RunRow) -> RunRecord:
     known: dict[str, Any] = {
         "completion_time": None if run.finished_at is None else instant_text(run.finished_at),
+        "new": run.added,
         "gone": run.gone,
         "data_deletion_time": None if run.data_deleted_at is None else instant_text(run.data_deleted_at),
     }
@@ -59,6 +58,5 @@ def _record(run: RunRow) -> RunRecord:
         start_time=instant_text(run.started_at),
         requests=run.requests,
         artists=run.artists,
-        new=new_artists(run),
         **{name: value for name, value in known.items() if value is not None},
     )

@@ -150,7 +150,7 @@ def last_runs(crawljob: Crawljob) -> list[RunView]:
             ended_s=_epoch_s(run.get("completionTime")),
             requests=run.get("requests", 0),
             artists=run.get("artists", 0),
-            new=run.get("new", 0),
+            new=run.get("new"),
             gone=run.get("gone"),
             deleted=bool(run.get("dataDeletionTime")),
         )

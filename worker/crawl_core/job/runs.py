@@ -34,17 +34,12 @@ class RunView:
     """None: it goes on."""
     requests: int
     artists: int
-    new: int
-    """Artists that the run before had not returned; while that is not known, those new to the source."""
+    new: int | None
+    """Artists that the run before had not returned; None: not compared, such as the first run."""
     gone: int | None
-    """Artists that only the run before had returned; None: not known."""
+    """Artists that only the run before had returned; None: not compared."""
     deleted: bool = False
     """Whether only its counts are left."""
-
-
-def new_artists(run: RunRow) -> int:
-    """What a run brought in: against the run before where both could be compared, else what its source had not had."""
-    return run.artists_new if run.added is None else run.added
 
 
 def view_of(run: RunRow) -> RunView:
@@ -55,7 +50,7 @@ def view_of(run: RunRow) -> RunView:
         ended_s=_epoch_s(run.finished_at),
         requests=run.requests,
         artists=run.artists,
-        new=new_artists(run),
+        new=run.added,
         gone=run.gone,
         deleted=run.data_deleted_at is not None,
     )
@@ -70,8 +65,7 @@ def compared(new: int | None, gone: int | None) -> str:
 
 def line(run: RunView, *, now_s: float) -> str:
     """One run in a line: run 2: 812 artists (12 new, 3 gone) by 1,300 requests in 3 min, ended Nov 29 14:02."""
-    gone = "" if run.gone is None else f", {number(run.gone)} gone"
-    found = f"{number(run.artists)} artists ({number(run.new)} new{gone}) by {number(run.requests)} requests"
+    found = f"{number(run.artists)} artists{_difference(run)} by {number(run.requests)} requests"
     ended = "goes on" if run.ended_s is None else f"ended {instant(run.ended_s, now_s=now_s)}"
     return f"run {run.number}: {found} in {_took(run, now_s)}, {ended}{', data deleted' if run.deleted else ''}"
 
@@ -93,9 +87,15 @@ def _cells(run: RunView, now_s: float) -> tuple[str, ...]:
         f"{_took(run, now_s)}{'' if run.ended_s else ', goes on'}",
         number(run.requests),
         number(run.artists),
-        number(run.new),
+        "-" if run.new is None else number(run.new),
         "-" if run.gone is None else number(run.gone),
     )
+
+
+def _difference(run: RunView) -> str:
+    if run.new is not None and run.gone is not None:
+        return f" ({number(run.new)} new, {number(run.gone)} gone)"
+    return "" if run.ended_s is None else " (not compared)"
 
 
 def _took(run: RunView, now_s: float) -> str:

@@ -87,7 +87,7 @@ class Source(Section):
     """Sandbox is the local stand-in for the Spotify Web API; Spotify is the real one, by explicit opt-in."""
 
     dataset: Maybe[Dataset] = None
-    """A name for what the source has. By default sandbox or spotify, or the host of a baseURL elsewhere."""
+    """A name for what the source has. By default sandbox, wherever that is; or spotify, or another API's host."""
 
     base_url: Maybe[BaseUrl] = Field(default=None, alias="baseURL")
     """The API's address, without /v1. By default the source's own; a local run starts a sandbox when it is absent."""
@@ -147,7 +147,10 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def default_dataset(source_type: str, base_url: str | None) -> str:
-    """The dataset of a source that names none: sandbox, spotify, or host[:port] of an address that is not Spotify's."""
+    """The dataset of a source that names none: sandbox, spotify, or host[:port] of an address that is not Spotify's.
+
+    Every sandbox is the same one: its address is another at each local run, and may change in a cluster.
+    """
     if source_type != "Spotify":
         return source_type.lower()
     if base_url is None or is_spotifys(base_url):

@@ -74,11 +74,11 @@ class RunRecord(Section):
     artists: Count = 0
     """Distinct artists returned to it."""
 
-    new: Count = 0
-    """Of those, the ones that the run before had not returned; until that is counted, those new to the source."""
+    new: Maybe[Count] = None
+    """Of those, the ones that the run before had not returned. Counted when it has ended, if both runs are there."""
 
     gone: Maybe[Count] = None
-    """Artists of the run before that were not returned to it. Counted when it has ended and both runs are there."""
+    """Artists of the run before that were not returned to it. Counted when it has ended, if both runs are there."""
 
     data_deletion_time: Maybe[Instant] = None
     """When its rows were deleted; these counts stay."""
@@ -156,10 +156,10 @@ class Status(Section):
     """How long that is from now, such as 57d4h: kubectl prints no instant that is still to come."""
 
     start_time: Maybe[Instant] = None
-    """When the ledger recorded the job."""
+    """When the current run began."""
 
     completion_time: Maybe[Instant] = None
-    """When all was covered."""
+    """When the current run had covered all."""
 
     workers: WorkerCounts = WorkerCounts()
     """The workers' pods."""

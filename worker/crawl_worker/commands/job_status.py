@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 
 from crawl_core.job.deadline import rests
 from crawl_core.job.page_size import note_of
-from crawl_core.job.runs import new_artists
 from crawl_core.job.shared_limit import limited_message, stricter
 from crawl_core.job.time_left import seconds_left
 from crawl_core.job.verdicts import misconfigured, problem_stands
@@ -55,7 +54,7 @@ class JobStatus:
     dead_letters: int
     incomplete: int
     new: int | None
-    """Of a run that has ended: artists that the run before had not returned; of the first, those new to the ledger."""
+    """Of a run that has ended: artists that the run before had not returned; None: it was not compared."""
     gone: int | None
     """Of a run that has ended: artists that only the run before had returned; None: it was not compared."""
     retries: int
@@ -112,7 +111,7 @@ def status_of(
         truncated=progress.truncated,
         dead_letters=progress.dead_letters,
         incomplete=progress.incomplete,
-        new=None if ended is None else new_artists(ended),
+        new=None if ended is None else ended.added,
         gone=None if ended is None else ended.gone,
         retries=progress.retries,
         rate_limited=progress.rate_limited,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from crawl_core.job.runs import new_artists, table, view_of
+from crawl_core.job.runs import table, view_of
 from crawl_core.ledger import jobs, runs
 from crawl_core.ledger.ledger import Ledger
 from crawl_core.values.jobs import JobRow
@@ -74,7 +74,7 @@ def as_object(job: JobRow, run: RunRow) -> dict[str, Any]:
         "requests": run.requests,
         "artists": run.artists,
         "artists_new": run.artists_new,
-        "new": new_artists(run) if run.finished_at else None,
+        "new": run.added,
         "gone": run.gone,
         "dead_letters": run.dead_letters,
         "incomplete": run.incomplete,

@@ -10,7 +10,6 @@ from crawl_core.clock import Clock
 from crawl_core.errors import ArtistcrawlError, LedgerUnavailableError, RedisUnavailableError
 from crawl_core.job import page_size
 from crawl_core.job.look import BucketLook
-from crawl_core.job.runs import new_artists
 from crawl_core.job.snapshot import ShownState, Snapshot
 from crawl_core.job.throughput import Throughput
 from crawl_core.job.views import BucketStatus
@@ -94,7 +93,7 @@ class JobMonitor:
 
     def note_end(self, run: RunRow) -> None:
         """The run has ended, and was compared with the one before it."""
-        self.snapshot = replace(self.snapshot, new=new_artists(run), gone=run.gone)
+        self.snapshot = replace(self.snapshot, new=run.added, gone=run.gone)
 
     def _shown(self, look: JobLook) -> Snapshot:
         progress, end, bucket = look.progress, self.judgement.estimated_end, self._last_status

@@ -28,7 +28,8 @@ HELD = {
     "dead letters": """SELECT j.name, at, replay_range, attempts, string, reason, last_error
         FROM dead_letter t JOIN {job}""",
     "artists": "SELECT DISTINCT id, name, first_seen, last_seen, followers, popularity, genres, images FROM artist",
-    "buckets": "SELECT * FROM bucket",
+    "buckets": """SELECT name, limit_requests, limit_window_s, limit_timeout_s, limit_even, epoch, frozen_until
+        FROM bucket""",
 }
 JOBS = """SELECT j.id, namespace, name, uid, spec, bucket, limit_requests, page_size, retention_s, j.deleted_at,
     {run}.total, {run}.started_at, {run}.finished_at, {run}.replays FROM crawl_job j"""

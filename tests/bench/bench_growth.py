@@ -334,7 +334,7 @@ async def _planning(ledger: Ledger, url: str) -> list[Row]:
     """A thousand jobs, and as many partitions as there may be."""
     for number in range(OTHER_JOBS):
         await record(ledger, crawljob(f"other-{number}"))
-    keyspace = {"minLength": 4, "maxLength": 4, "rangeSize": 36**3}
+    keyspace = {"minLength": 5, "maxLength": 5, "first": "00000", "last": "2zzzz", "rangeSize": 36**4}
     for number in range(LARGE_RUNS):
         await record(ledger, crawljob(f"large-{number}", keyspace=keyspace))
     async with await AsyncConnection.connect(url, autocommit=True) as connection:

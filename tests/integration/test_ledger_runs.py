@@ -20,8 +20,8 @@ from support.fakes.ledgers import (
 from crawl_core.ledger import batches, dead_letters, jobs, ranges, runs
 from crawl_core.values.rows import Counters, DeadLetterRow
 
-LARGE = {"minLength": 4, "maxLength": 4}
-"""1,679,616 strings: a run of its own tables."""
+LARGE = {"minLength": 5, "maxLength": 5, "first": "00000", "last": "2zzzz", "rangeSize": 36**4}
+"""5,038,848 strings: a run of its own tables."""
 
 
 @pytest.fixture
@@ -140,10 +140,10 @@ async def test_a_large_run_has_tables_of_its_own_that_go_with_it(ledger):
     job = await record(ledger, crawljob(keyspace=LARGE))
     assert job.run_id >= 1_000_000_000
     row, owner = await taken_first_range(ledger, job)
-    assert await batches.commit(ledger, batch_of(row, owner, strings=["0000"], artists=[artist("A")]))
+    assert await batches.commit(ledger, batch_of(row, owner, strings=["00000"], artists=[artist("A")]))
     own = f"SELECT count(*) FROM search_{job.run_id} JOIN run_artist_{job.run_id} USING (run_id)"
     assert await value(ledger, own) == 1
-    assert await value(ledger, "SELECT string FROM searches") == "0000"
+    assert await value(ledger, "SELECT string FROM searches") == "00000"
     await jobs.mark_deleted(ledger, job.id)
     while await jobs.reap(ledger):
         pass
@@ -154,6 +154,11 @@ async def test_a_large_run_has_tables_of_its_own_that_go_with_it(ledger):
 async def test_more_than_sixteen_large_runs_share_the_tables_of_small_ones(ledger):
     jobs_ = [await record(ledger, crawljob(f"large-{n}", keyspace=LARGE), uid=f"uid-{n}") for n in range(17)]
     assert [job.run_id >= 1_000_000_000 for job in jobs_] == [True] * 16 + [False]
+
+
+async def test_a_default_crawl_takes_no_large_runs_place(ledger):
+    """Sixteen of them would leave none to a crawl of a hundred million."""
+    assert (await record(ledger, crawljob(keyspace={"rangeSize": 36**3}))).run_id < 1_000_000_000
 
 
 async def test_artists_of_two_sources_are_two_artists_whatever_their_ids(ledger):

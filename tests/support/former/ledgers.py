@@ -34,9 +34,9 @@ JOBS = (
     (1, "half", _SANDBOX, 72, 0, False, False),
     (2, "done", _SPOTIFY, 72, 0, True, False),
     (3, "replaying", _SANDBOX, 36, 1, False, False),
-    (4, "gone", _SANDBOX, 36**4, 0, False, True),
+    (4, "gone", _SANDBOX, 36**5, 0, False, True),
     (5, "mirror", _MIRROR, 36, 0, False, False),
-    (6, "large", _GERMAN, 36**4, 0, False, False),
+    (6, "large", _GERMAN, 36**5, 0, False, False),
     (7, "also-half", _SANDBOX, 36, 0, False, False),
     (8, "untouched", _SPOTIFY, 36, 0, False, False),
 )

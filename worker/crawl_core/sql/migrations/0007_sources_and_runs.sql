@@ -128,23 +128,22 @@ END $$;
 
 SELECT open_run_table('search', 0, 1000000000), open_run_table('run_artist', 0, 1000000000);
 
--- Runs of this many strings have partitions of their own: a smaller one's rows are deleted in seconds, one by one.
--- At most 16 have: each costs every look at all runs a part of a millisecond, and seven locks. See docs/growth.md.
-CREATE FUNCTION deserves_own_tables(strings bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT strings >= 1000000
-       AND (SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass('search')) <= 16
-$$;
-
 -- Begin a run of a job; returns its id. The job's ranges, and `crawl_job.run_id`, are the caller's, in one transaction.
+--
+-- Runs of 5,000,000 strings have partitions of their own: the rows of a default crawl, a third of that, are deleted one
+-- by one in a minute, and would use up the 16 that there may be. Each costs every look at all runs a part of a
+-- millisecond, and seven locks. See docs/growth.md.
 CREATE FUNCTION open_run(job bigint, run_number integer, strings bigint) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     run integer;
+    of_its_own boolean := strings >= 5000000;
 BEGIN
-    -- One at a time, so that the number of partitions is kept to.
-    IF strings >= 1000000 THEN
+    IF of_its_own THEN
+        -- One at a time, so that the number of partitions is kept to.
         PERFORM pg_advisory_xact_lock(hashtext('artistcrawl.open_run'));
+        of_its_own := (SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass('search')) <= 16;
     END IF;
-    IF deserves_own_tables(strings) THEN
+    IF of_its_own THEN
         run := nextval('large_run_id');
         PERFORM open_run_table('search', run, run + 1), open_run_table('run_artist', run, run + 1);
     ELSE

@@ -245,6 +245,20 @@ async def test_who_might_read_may_read(before_url):
         await execute(before_url, "DROP OWNED BY former_reader; DROP ROLE former_reader")
 
 
+async def test_who_might_read_the_view_of_the_requests_alone_reads_no_more_of_them(before_url):
+    await execute(
+        before_url,
+        "GRANT SELECT ON requests TO PUBLIC; CREATE ROLE log_reader; GRANT SELECT ON api_request TO log_reader",
+    )
+    try:
+        await migrate(before_url)
+        granted = """SELECT c.relname, acl.grantee = 0 FROM pg_class c, aclexplode(c.relacl) acl
+            WHERE c.relname IN ('requests', 'api_request') AND acl.grantee <> c.relowner ORDER BY 1"""
+        assert await rows(before_url, granted) == [("api_request", False), ("requests", True)]
+    finally:
+        await execute(before_url, "DROP OWNED BY log_reader; DROP ROLE log_reader")
+
+
 FAILURES = {
     "a later migration fails": ("SELECT 1/0", "division by zero"),
     "the disk is full": (

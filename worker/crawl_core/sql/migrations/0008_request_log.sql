@@ -4,11 +4,12 @@
 -- its own. See docs/growth.md. Where there are more than some 500 jobs, dropping them at once takes more locks than a
 -- server has by default: raise max_locks_per_transaction to 512 for this migration.
 
+-- Who may read stays who may read, as in 0007: of the view, of the table, or of both.
 CREATE TEMP TABLE log_readers ON COMMIT DROP AS
-SELECT DISTINCT acl.grantee::regrole::text AS reader
+SELECT c.relname AS name, CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END AS reader
 FROM pg_class c, aclexplode(c.relacl) acl
 WHERE c.oid IN ('api_request'::regclass, 'requests'::regclass)
-  AND acl.privilege_type = 'SELECT' AND acl.grantee <> 0 AND acl.grantee <> c.relowner;
+  AND acl.privilege_type = 'SELECT' AND acl.grantee <> c.relowner;
 
 DROP VIEW requests;
 ALTER TABLE api_request RENAME TO api_request_before;
@@ -47,7 +48,7 @@ DO $$
 DECLARE
     granted record;
 BEGIN
-    FOR granted IN SELECT reader FROM log_readers LOOP
-        EXECUTE format('GRANT SELECT ON requests, api_request TO %s', granted.reader);
+    FOR granted IN SELECT name, reader FROM log_readers LOOP
+        EXECUTE format('GRANT SELECT ON %I TO %s', granted.name, granted.reader);
     END LOOP;
 END $$;

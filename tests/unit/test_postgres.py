@@ -48,6 +48,20 @@ def test_a_sqlstate_has_its_meaning(vendor, meaning):
     assert type(translate(vendor("words"))) is meaning
 
 
+@pytest.mark.parametrize("table", ["search_1000000000", "run_artist_1000000000", "public.search_1000000016"])
+def test_a_missing_table_of_a_runs_own_says_that_the_run_was_deleted(table):
+    missing = errors.UndefinedTable(f'relation "{table}" does not exist\nLINE 1: INSERT INTO {table} SELECT')
+    assert str(translate(missing)).startswith("its run was deleted, and its tables with it (relation")
+
+
+@pytest.mark.parametrize("table", ["search", "search_small", "crawl_job"])
+def test_any_other_missing_table_is_for_a_migration(table):
+    missing = errors.UndefinedTable(
+        f'relation "{table}" does not exist\nLINE 1: SELECT FROM {table}, search_1000000000'
+    )
+    assert "run artistcrawl migrate" in str(translate(missing))
+
+
 AT = 'connection failed: connection to server at "db.example" (10.0.0.7), port 5432 failed: '
 SOCKET = 'connection failed: connection to server on socket "/run/p/.s.PGSQL.5432" failed: '
 FOR_A_PERSON = [

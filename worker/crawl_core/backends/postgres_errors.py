@@ -70,6 +70,8 @@ _BY_STATE = (
     ("2BP01", "a view of your own stands on what a migration makes anew: drop it, migrate, and make it again"),
     ("3F", "the database has no schema to work in: create it, or set the user's search_path"),
 )
+_OF_A_RUN = re.compile(r"\b(?:search|run_artist)_\d+\b")
+"""A table of a large run's own: made with the run, dropped with it."""
 _MAY_PASS = (
     # SQLSTATE prefix of what may pass; why, and what to do where it does not.
     ("25006", "it takes no writes: it is a standby, or default_transaction_read_only is on; name the primary"),
@@ -106,6 +108,8 @@ def translate(error: psycopg.Error) -> Exception:
     text = shown(str(error)) or type(error).__name__
     if not state:
         return _without_state(error, text)
+    if state == "42P01" and _OF_A_RUN.search(str(error).partition("\n")[0]):
+        return ConfigurationError(f"its run was deleted, and its tables with it ({text})")
     for prefix, remedy in _BY_STATE:
         if state.startswith(prefix):
             return ConfigurationError(f"{remedy} ({text})")

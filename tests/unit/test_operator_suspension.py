@@ -187,6 +187,21 @@ def test_a_finished_job_is_not_suspended_by_its_deadline() -> None:
     assert "Nothing is ended by it" in said(seen, "DeadlineExceeded").message
 
 
+COVERED = {"covered": 36**4, "open_ranges": 1}
+
+
+def test_what_is_searched_again_after_the_end_is_not_suspended_by_the_deadline() -> None:
+    seen = settled(crawling(PAST, progress=COVERED))
+    assert status_of(seen).state == "Crawling"
+    assert "Nothing is ended by it" in said(seen, "DeadlineExceeded").message
+    away = Trouble("LedgerUnavailable", "connection refused", permanent=False)
+    assert status_of(replace(seen, trouble=away, row=None, progress=None, frontier=None)).state != "Suspended"
+
+
+def test_its_user_suspends_it_all_the_same() -> None:
+    assert status_of(settled(crawling({**PAST, "suspend": True}, progress=COVERED))).state == "Suspended"
+
+
 # --- the annotation artistcrawl.dev/paused
 
 

@@ -86,7 +86,8 @@ class PhasedCrawl:
     @property
     def is_past_deadline(self) -> bool:
         """Whether it is the deadline that suspends it."""
-        return deadline.passed(self.job.spec, started_at=self.started_at, now=self.now)
+        is_covered = _is_covered(self.observation, row=self.row, stored=self.stored)
+        return deadline.passed(self.job.spec, started_at=self.started_at, now=self.now, is_covered=is_covered)
 
     @property
     def is_later_run(self) -> bool:
@@ -120,7 +121,14 @@ def with_phase(observation: Observation, *, stored: Status, settings: WorkerSett
     asked_again = trouble is None and _asked_again(observation.crawljob.job, stored)
     finished_at = _finished_at(row, stored, asked_again=asked_again)
     started_at = row.started_at if row is not None else instant_of(stored.start_time)
-    phase = _phase(observation, trouble=trouble, row=row, finished=finished_at is not None, started_at=started_at)
+    phase = _phase(
+        observation,
+        trouble=trouble,
+        row=row,
+        finished=finished_at is not None,
+        started_at=started_at,
+        is_covered=_is_covered(observation, row=row, stored=stored),
+    )
     return PhasedCrawl(
         observation=observation,
         stored=stored,
@@ -139,13 +147,14 @@ def _phase(
     row: JobRow | None,
     finished: bool,
     started_at: datetime | None,
+    is_covered: bool,
 ) -> Phase:
     job = observation.crawljob.job
     if job is None:
         return Phase.INVALID
     if finished:
         return Phase.FINISHED
-    if deadline.rests(job.spec, started_at=started_at, now=observation.now):
+    if deadline.rests(job.spec, started_at=started_at, now=observation.now, is_covered=is_covered):
         return Phase.SUSPENDED
     if is_moving(observation):
         return Phase.MOVING
@@ -159,6 +168,14 @@ def _phase(
     if frozen_until(observation) is not None:
         return Phase.FROZEN
     return Phase.RUNNING
+
+
+def _is_covered(observation: Observation, *, row: JobRow | None, stored: Status) -> bool:
+    """Whether all is covered, by the ledger, else by what was written of the run."""
+    if row is not None and observation.progress is not None:
+        return observation.progress.is_covered
+    of_this_run = row is None or row.run == stored.run
+    return of_this_run and 0 < stored.total <= stored.covered
 
 
 def is_moving(observation: Observation) -> bool:

@@ -225,7 +225,8 @@ class Observer:
 def _measure(throughput: Throughput, observation: Observation, progress: Progress) -> None:
     job = observation.crawljob.job
     started_at = None if observation.row is None else observation.row.started_at
-    if job is not None and rests(job.spec, started_at=started_at, now=observation.now):
+    now, is_covered = observation.now, progress.is_covered
+    if job is not None and rests(job.spec, started_at=started_at, now=now, is_covered=is_covered):
         throughput.pause()
     elif observation.trouble is not None or _is_frozen(observation):
         throughput.hold()

@@ -17,14 +17,17 @@ def due_at(spec: Spec, started_at: datetime) -> datetime | None:
         return None
 
 
-def passed(spec: Spec, *, started_at: datetime | None, now: datetime) -> bool:
-    """Whether the deadline has passed and suspends the crawl. `started_at`: None before the run is recorded."""
-    if spec.deadline_policy != "Suspend" or started_at is None:
+def passed(spec: Spec, *, started_at: datetime | None, now: datetime, is_covered: bool) -> bool:
+    """Whether the deadline has passed and suspends the crawl. `started_at`: None before the run is recorded.
+
+    `is_covered`: only strings that are to be searched again are left, perhaps long after the run had ended in time.
+    """
+    if spec.deadline_policy != "Suspend" or started_at is None or is_covered:
         return False
     due = due_at(spec, started_at)
     return due is not None and now > due
 
 
-def rests(spec: Spec, *, started_at: datetime | None, now: datetime) -> bool:
+def rests(spec: Spec, *, started_at: datetime | None, now: datetime, is_covered: bool) -> bool:
     """Whether nothing is to be requested: the user suspended the crawl, or its deadline does."""
-    return spec.suspend or passed(spec, started_at=started_at, now=now)
+    return spec.suspend or passed(spec, started_at=started_at, now=now, is_covered=is_covered)

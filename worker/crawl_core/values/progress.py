@@ -28,3 +28,8 @@ class Progress:
     """Strings that ended with fewer results than their total said."""
     latency_s: float | None = None
     """How long requests of the last five minutes took, answered or not; None where there were none."""
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether each string of the keyspace has its result: what is left is searched again."""
+        return self.covered >= self.total

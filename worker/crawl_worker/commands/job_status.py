@@ -156,7 +156,7 @@ def _state(row: JobRow, progress: Progress, *, frozen: bool, idle: bool, now_s: 
     """A CrawlJob's state, or Paused: something was committed once, and nobody seems to go on."""
     if row.finished_at is not None:
         return "Succeeded"
-    if rests(row.crawl_job.spec, started_at=row.started_at, now=_at(now_s)):
+    if rests(row.crawl_job.spec, started_at=row.started_at, now=_at(now_s), is_covered=progress.is_covered):
         return "Suspended"
     if frozen:
         return "Frozen"

@@ -278,7 +278,10 @@ class LocalCrawl:
 
     def _is_past_deadline(self) -> bool:
         look = self._monitor.look
-        return look is not None and deadline.passed(self._job.spec, started_at=look.row.started_at, now=look.now)
+        if look is None:
+            return False
+        started_at, is_covered = look.row.started_at, look.progress.is_covered
+        return deadline.passed(self._job.spec, started_at=started_at, now=look.now, is_covered=is_covered)
 
     async def _finished(self) -> bool:
         """Whether the job is done; another run or an operator on the same ledger may have found so first."""

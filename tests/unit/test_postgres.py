@@ -62,6 +62,11 @@ def test_any_other_missing_table_is_for_a_migration(table):
     assert "run artistcrawl migrate" in str(translate(missing))
 
 
+def test_a_table_of_locks_that_is_full_names_the_setting():
+    full = errors.OutOfMemory('out of shared memory\nHINT:  You might need to increase "max_locks_per_transaction".')
+    assert "set max_locks_per_transaction to 512" in str(translate(full))
+
+
 AT = 'connection failed: connection to server at "db.example" (10.0.0.7), port 5432 failed: '
 SOCKET = 'connection failed: connection to server on socket "/run/p/.s.PGSQL.5432" failed: '
 FOR_A_PERSON = [

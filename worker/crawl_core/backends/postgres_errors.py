@@ -76,7 +76,7 @@ _MAY_PASS = (
     # SQLSTATE prefix of what may pass; why, and what to do where it does not.
     ("25006", "it takes no writes: it is a standby, or default_transaction_read_only is on; name the primary"),
     ("53100", "its disk is full: make room"),
-    ("53200", "its memory is full"),
+    ("53200", "its memory is full: make room, or set max_locks_per_transaction to 512 where that is named"),
     ("53300", _FULL),
     ("57014", "it ended the statement: raise the statement_timeout of this user and database"),
     ("25P03", "it ended a transaction: raise the idle_in_transaction_session_timeout of this user and database"),

@@ -128,6 +128,13 @@ def test_a_changed_keyspace_is_refused_with_the_remedy(finished: Finished, tmp_p
     assert "another metadata.name" in refused.stderr
 
 
+def test_a_catalogue_is_refused_where_the_made_up_artists_were_crawled(finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("id,name\n0000000000000000000001,abc\n")
+    done = command("run", finished.job, "--data", finished.data, "--again", "--catalogue", tmp_path / "real.csv")
+    assert done.returncode == 78
+    assert "was crawled from sandbox, not from real.csv, and the two would mix: leave --catalogue out" in done.stderr
+
+
 def test_with_addresses_it_uses_those_servers_and_starts_none(
     tmp_path: Path, ledger_url: str, fresh_redis: Valkey
 ) -> None:

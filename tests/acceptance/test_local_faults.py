@@ -203,7 +203,8 @@ def test_a_run_whose_deadline_passes_drains_and_goes_on_when_the_deadline_is_rai
     folder: Path, api: SandboxProcess
 ) -> None:
     data, due = folder / "data", {"deadline": "1m", "deadlinePolicy": "Suspend"}
-    file = job(folder, api, **due)
+    # Slow enough for the deadline to pass while something is not covered.
+    file = job(folder, api, rateLimit={"requests": 40, "window": "1s"}, **due)
     a_minute_ago = "UPDATE crawl_run SET started_at = started_at - interval '1 minute'"
     with run(file, data, "--json") as crawl:
         crawl.wait_for_searches(100)

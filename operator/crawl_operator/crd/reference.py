@@ -35,7 +35,8 @@ spec: {{}}
 A name has at most 63 characters, since it becomes a label of the workers. A duration is whole numbers with the units
 `ms`, `s`, `m` and `h`, such as `90s` or `1h30m`.
 
-The column *a change* says when a new value of a living CrawlJob takes effect:
+The column *a change* says when a new value of a living CrawlJob takes effect. A local run reads its file
+when it starts: what is changed meanwhile counts from the next `artistcrawl run` on.
 
 | a change | takes effect |
 |---|---|
@@ -43,7 +44,9 @@ The column *a change* says when a new value of a living CrawlJob takes effect:
 
 CHANGES: Mapping[Change, str] = {
     Change.LIVE: "within 10 s, without a restart",
-    Change.OPERATOR: "at the operator's next look, at once; no worker takes part",
+    Change.OPERATOR: (
+        "at the operator's next look, at once; no worker takes part. `run` and `rangeSize`: with the next run"
+    ),
     Change.RESTART: "workers are replaced one at a time; each drains and repeats no request",
     Change.IMMUTABLE: "never, it is refused: it would be another crawl. Apply it under another name",
 }

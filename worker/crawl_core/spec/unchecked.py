@@ -37,7 +37,7 @@ class UncheckedSpec(Section):
     """The Secret with the keys postgres-url and redis-url. A local run does not read it."""
 
     run: Maybe[Annotated[int, Field(ge=1, le=2_147_483_647)]] = None
-    """The number of the run that is wanted. One above the current run's begins once that has ended."""
+    """The number of the run that is wanted. A greater one than the current run's begins once that has ended."""
 
     suspend: bool = False
     """Whether the crawl pauses. Nothing is lost, and no request repeated, by a pause."""

@@ -145,7 +145,8 @@ _AS_BEFORE = {
     "dead_letter (job_id, at, replay_range, attempts, string, reason, last_error)": """
         SELECT n.job_id, at, replay_range, attempts, string, reason, last_error
         FROM dead_letter d JOIN crawl_run n ON n.id = d.run_id""",
-    "bucket": "SELECT * FROM bucket",
+    "bucket (name, limit_requests, limit_window_s, limit_timeout_s, limit_even, frozen_until, epoch)": """
+        SELECT name, limit_requests, limit_window_s, limit_timeout_s, limit_even, frozen_until, epoch FROM bucket""",
 }
 
 

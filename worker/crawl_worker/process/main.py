@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
 WAIT_S = 2.0
 """Seconds between two tries at a start: the ledger, or the job in it, may come a little later than we do."""
 
@@ -55,6 +57,10 @@ def main(argv: list[str] | None = None) -> int:
             raise
         log.error(str(wrong), extra=fields("worker.misconfigured"))
         return EXIT_CONFIGURATION
+    finally:
+        # Nothing is left to stop: a stop that comes while Python ends would make a good end look like a violent one.
+        for signum in _STOPS:
+            signal.signal(signum, signal.SIG_IGN)
     return 0
 
 
@@ -67,7 +73,7 @@ def _misconfiguration(error: BaseException) -> ConfigurationError | None:
 
 async def _run(options: argparse.Namespace, worker_name: str) -> None:
     stop = asyncio.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
+    for signum in _STOPS:
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     endpoints = WorkerEndpoints()
     address = parse_metrics_address(options.metrics_port)

@@ -5,7 +5,7 @@
 --
 -- `search` and `run_artist` have partitions: one that small runs share, and one for each large run, whose id is its
 -- partition's number. So a large run is dropped in one step, and there is no default partition, which could not be
--- detached from. Whoever writes names the partition, and so plans no other one: see `run_tables` in ledger/runs.py.
+-- detached from. Whoever writes names the partition, and so plans no other one: see `query` in backends/queries.py.
 --
 -- Takes the ledger for itself until it ends: it writes every search, artist and link once more. See docs/growth.md.
 -- Processes of the version before cannot go on with what comes out.

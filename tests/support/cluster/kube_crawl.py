@@ -63,6 +63,11 @@ class ClusterCrawl(Crawl):
         )
 
     @property
+    def run_id(self) -> int:
+        """The job's current run, in the ledger."""
+        return int(self.value(f"SELECT run_id FROM crawl_job WHERE id = {self.id}"))
+
+    @property
     def _of(self) -> Release:
         assert self.release is not None
         return self.release
@@ -118,11 +123,7 @@ class ClusterCrawl(Crawl):
     def searches(self) -> int:
         """Committed so far; 0 while the ledger has no such job, or does not answer."""
         with suppress(psycopg.Error, IndexError):
-            return int(
-                self.value(
-                    f"SELECT count(*) FROM search WHERE run_id = (SELECT run_id FROM crawl_job WHERE id = {self.id})"
-                )
-            )
+            return int(self.value(f"SELECT count(*) FROM search WHERE run_id = {self.run_id}"))
         return 0
 
     def wait_for_searches(self, count: int, *, timeout_s: float = 120) -> None:

@@ -8,12 +8,23 @@ SELECT string, reason, attempts, last_error, (extract(epoch FROM at) * 1000000):
        replay_range IS NOT NULL AS replaying
 FROM dead_letter WHERE run_id = (SELECT run_id FROM crawl_job WHERE id = %(job_id)s) ORDER BY string;
 
+-- fragment: reopened
+-- The end of a statement whose part `added` has new ranges of a job's current run: the run is unfinished, and to be
+-- compared anew; the ranges' ids, in string order. Where the run had ended its limits had stopped to count. So the job is
+-- closed until the first claim has brought them back
+-- (test_a_replay_of_a_run_that_had_ended_closes_the_job_until_its_limits_count).
+), reopened AS (
+    UPDATE crawl_run SET finished_at = NULL, replays = replays + 1, compared_with = NULL, added = NULL, gone = NULL
+    WHERE id IN (SELECT run_id FROM added)
+), closed AS (
+    UPDATE crawl_job j SET released_at = 'infinity' FROM crawl_run n
+    WHERE j.run_id IN (SELECT run_id FROM added) AND n.id = j.run_id AND n.finished_at IS NOT NULL
+)
+SELECT id FROM added ORDER BY first
+
 -- name: replay
 -- Have dead letters searched again: one range each, which covers nothing, since they are counted as covered already.
 -- The run is unfinished from the same instant. A string that is being replayed already is passed over.
---
--- Where the run had ended its limits had stopped to count. So the job is closed until the first claim has brought them back
--- (test_a_replay_of_a_run_that_had_ended_closes_the_job_until_its_limits_count).
 --
 -- ARGS    job_id, strings: an array of them, or null for all
 -- RESULT  rows (id of a new range), in string order; none for a deleted job
@@ -32,14 +43,7 @@ WITH job AS MATERIALIZED (
 ), marked AS (
     UPDATE dead_letter d SET replay_range = a.id FROM added a
     WHERE d.run_id = a.run_id AND d.string = a.first
-), reopened AS (
-    UPDATE crawl_run SET finished_at = NULL, replays = replays + 1, compared_with = NULL, added = NULL, gone = NULL
-    WHERE id IN (SELECT run_id FROM added)
-), closed AS (
-    UPDATE crawl_job j SET released_at = 'infinity' FROM crawl_run n
-    WHERE j.run_id IN (SELECT run_id FROM added) AND n.id = j.run_id AND n.finished_at IS NOT NULL
-)
-SELECT id FROM added ORDER BY first;
+-- include: reopened
 
 -- name: list_incomplete
 -- Strings of a job's current run that ended with fewer results than their total said, in string order.
@@ -73,11 +77,4 @@ WITH job AS MATERIALIZED (
     INSERT INTO crawl_range (run_id, length, first, last, cursor, counts_coverage)
     SELECT run_id, length(string), string, string, jsonb_build_object('string', string), false FROM incomplete
     RETURNING id, run_id, first
-), reopened AS (
-    UPDATE crawl_run SET finished_at = NULL, replays = replays + 1, compared_with = NULL, added = NULL, gone = NULL
-    WHERE id IN (SELECT run_id FROM added)
-), closed AS (
-    UPDATE crawl_job j SET released_at = 'infinity' FROM crawl_run n
-    WHERE j.run_id IN (SELECT run_id FROM added) AND n.id = j.run_id AND n.finished_at IS NOT NULL
-)
-SELECT id FROM added ORDER BY first;
+-- include: reopened

@@ -31,14 +31,6 @@ SELECT
 -- include: run_row
 FROM runs WHERE job_id = %(job_id)s AND finished_at IS NOT NULL ORDER BY run DESC LIMIT %(max_rows)s;
 
--- name: find
--- A job's run by its number.
---
--- ARGS    job_id, number
--- RESULT  one row (its id), or none
--- TIME    none
-SELECT id FROM crawl_run WHERE job_id = %(job_id)s AND number = %(number)s;
-
 -- name: to_compare
 -- A run that has ended and was not compared with the one before it, both of whose rows are all here.
 --

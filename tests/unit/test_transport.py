@@ -139,7 +139,7 @@ async def test_a_reset_in_the_middle_of_the_body_confirms() -> None:
 
 async def test_a_request_without_an_answer_in_time_keeps_its_slot() -> None:
     keeper = Keeper()
-    async with serve(stall) as server, transport(0.2) as api:
+    async with serve(stall) as server, transport(1.0) as api:
         with pytest.raises(NoAnswerError) as failure:
             await api.send(get(server.url), permit(keeper))
     assert (failure.value.lack, len(server.requests), keeper.told) == (Lack.TIMEOUT, 1, [])
@@ -148,7 +148,7 @@ async def test_a_request_without_an_answer_in_time_keeps_its_slot() -> None:
 async def test_the_timeout_is_never_longer_than_the_slot_is_held() -> None:
     async with serve(stall) as server, transport(60) as api:
         with pytest.raises(NoAnswerError):
-            await api.send(get(server.url), permit(Keeper(), timeout_s=0.2))
+            await api.send(get(server.url), permit(Keeper(), timeout_s=1.0))
 
 
 async def test_a_body_that_stalls_keeps_its_slot() -> None:
@@ -157,7 +157,7 @@ async def test_a_body_that_stalls_keeps_its_slot() -> None:
         await stall(reader, writer)
 
     keeper = Keeper()
-    async with serve(half) as server, transport(0.2) as api:
+    async with serve(half) as server, transport(1.0) as api:
         with pytest.raises(NoAnswerError) as failure:
             await api.send(get(server.url), permit(keeper))
     assert (failure.value.lack, keeper.told) == (Lack.TIMEOUT, [])
